@@ -1,0 +1,216 @@
+"""Architecture: what a person writes. Input, stem, stages of blocks, head. Frozen, hashable, without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from nas.arch.codec import Decoder, encode
+from nas.arch.primitive import PRESETS, PRIMITIVES, Primitive, Use
+from nas.errors import ArchitectureError, unknown
+from nas.ops import Frozen, Map, frozen
+from nas.ops.base import require, require_range
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nas.cost import Cost
+
+MAX_WIDTH = 2**16
+MAX_REPEAT = 2**12
+
+
+@frozen
+class Block(Frozen):
+    """A primitive in its place: `repeat` copies at `width`, the first with `stride`.
+
+    A width of None is that of the input, `classes` the number of classes. `reads` tells which earlier outputs are read, counted back from the last (1);
+    without it a primitive of n inputs reads the last n.
+    """
+
+    op: Primitive
+    width: int | Literal["classes"] | None = None
+    stride: int = 1
+    repeat: int = 1
+    reads: tuple[int, ...] | None = None
+    yaml_names: ClassVar[dict[str, str]] = {"op": "block"}
+
+    def check(self) -> None:
+        require(isinstance(self.op, Primitive), f"block={self.op!r}", "an operation, or Use of a cell")
+        if self.width is not None and self.width != "classes":
+            require_range(self.width, "width", 1, MAX_WIDTH)
+        require_range(self.stride, "stride", 1, 64)
+        require_range(self.repeat, "repeat", 1, MAX_REPEAT)
+        if self.reads is not None:
+            require_range(self.reads, "reads", 1, MAX_REPEAT)
+
+    @staticmethod
+    def from_short(data: Any) -> Any:
+        """A bare name stands for a block at the width of its input."""
+        return {"block": data} if isinstance(data, str) else data
+
+    @staticmethod
+    def to_short(fields: dict[str, Any]) -> Any:
+        """A block of nothing but a named operation is written as the name."""
+        return fields["block"] if len(fields) == 1 and isinstance(fields["block"], str) else fields
+
+
+Stage = tuple[Block, ...]
+
+
+@frozen
+class Auxiliary(Frozen):
+    """A classifier on the output of stage `after` (counted from 0) that only training computes.
+
+    Its loss counts `weight` (GoogLeNet, arXiv 1409.4842: 0.3; NASNet, arXiv 1707.07012: 0.4).
+    """
+
+    after: int
+    head: Stage
+    weight: float = 0.4
+
+    def check(self) -> None:
+        require_range(self.after, "after", 0, 10_000)
+        require_range(self.weight, "weight", 0.0, 10.0)
+
+
+@frozen
+class Cell(Frozen):
+    """A named operation that several blocks share."""
+
+    name: str
+    op: Primitive
+
+
+@frozen
+class Architecture(Frozen):
+    """A network in the language. `lower` makes its graph, `build` its torch module, `cost` its numbers.
+
+    `input` is (channels, rows, columns). Round trips through YAML; `digest` is the same in every process.
+    """
+
+    name: str
+    input: tuple[int, int, int]
+    classes: int
+    stages: tuple[Stage, ...]
+    stem: Stage = ()
+    head: Stage = ()
+    cells: tuple[Cell, ...] = ()
+    aux: tuple[Auxiliary, ...] = ()
+
+    def check(self) -> None:
+        require_range(self.input, "input", 1, MAX_WIDTH)
+        require_range(self.classes, "classes", 1, 2**24)
+        for item in self.aux:
+            require(item.after < len(self.stages), f"aux.after={item.after}", f"0 to {len(self.stages) - 1}")
+        blocks = [*self.stem, *(block for stage in self.stages for block in stage), *self.head]
+        require(sum(block.repeat for block in blocks) <= 100_000, "the network has over 100,000 blocks", "fewer")
+
+    @property
+    def shape(self) -> Map:
+        """The input as a shape."""
+        return Map(*self.input)
+
+    def operation(self, block: Block) -> Primitive:
+        """The primitive of a block, looked up among the cells where it is a name."""
+        if not isinstance(block.op, Use):
+            return block.op
+        for cell in self.cells:
+            if cell.name == block.op.cell:
+                return cell.op
+        raise unknown("cell", block.op.cell, [cell.name for cell in self.cells])
+
+    def with_input(self, input: tuple[int, int, int], classes: int) -> Architecture:
+        """The same network for another input shape and number of classes."""
+        return dataclasses.replace(self, input=tuple(input), classes=classes)
+
+    def cost(self, aux: bool = True) -> Cost:
+        """Parameters, multiply-adds and activations; without `aux` those of the inference network.
+
+        Raises `ArchitectureError` when the shapes do not fit.
+        """
+        from nas.cost import cost
+
+        return cost(self, aux=aux)
+
+    def build(self, drop_path: float = 0.0) -> nn.Module:
+        """An ordinary torch module: (N, C, H, W) to logits (N, classes).
+
+        In training mode a network with auxiliary heads returns `nas.build.Outputs(main, aux)`. `drop_path` is the
+        rate at the last block; earlier ones drop in proportion to their depth.
+        """
+        from nas.build import build
+
+        return build(self, drop_path=drop_path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, fields at their defaults left out; the same network gives the same data."""
+        data: dict[str, Any] = {"name": self.name, "input": list(self.input), "classes": self.classes}
+        if self.cells:
+            data["cells"] = {cell.name: encode(cell.op) for cell in self.cells}
+        for key in ("stem", "stages", "head", "aux"):
+            part = getattr(self, key)
+            if part or key == "stages":
+                data[key] = [encode_stage(stage) for stage in part] if key == "stages" else encode(part)
+        return data
+
+    def to_yaml(self) -> str:
+        """YAML from which `from_yaml` makes an equal architecture."""
+        from nas.arch.text import dump
+
+        return dump(self.to_dict())
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Architecture:
+        """Raises `ArchitectureError` that names the field, its value and what is allowed."""
+        made = decode_architecture(data, Decoder())
+        assert isinstance(made, Architecture)
+        return made
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Architecture:
+        """Raises `ArchitectureError`; see `to_yaml`."""
+        from nas.arch.text import parse
+
+        return cls.from_dict(parse(text))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form, the name left out: equal networks have equal digests in every process."""
+        cached = self.__dict__.get("_digest")
+        if cached is None:
+            data = {key: value for key, value in self.to_dict().items() if key != "name"}
+            text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+            cached = self.__dict__["_digest"] = hashlib.sha256(text.encode()).hexdigest()
+        return str(cached)
+
+    def __str__(self) -> str:
+        return self.to_yaml()
+
+
+def encode_stage(stage: Stage) -> Any:
+    """A stage of one block is written as that block."""
+    return encode(stage[0]) if len(stage) == 1 else encode(stage)
+
+
+def decode_architecture(data: Any, decoder: Decoder) -> Any:
+    """Plain data as an architecture, or as the template of one where the decoder leaves fields open."""
+    if not isinstance(data, dict):
+        allowed = "name, input, classes, stem, stages, head, cells, aux"
+        raise ArchitectureError(f"an architecture is a mapping, not a {type(data).__name__}; allowed: {allowed}")
+    plain = dict(data)
+    cells = plain.pop("cells", None) or {}
+    if not isinstance(cells, dict) or not all(isinstance(name, str) for name in cells):
+        raise ArchitectureError("cells is not a mapping; allowed: names to operations")
+    if cells:
+        plain["cells"] = [{"name": name, "op": op} for name, op in cells.items()]
+    stages = plain.get("stages")
+    if isinstance(stages, list):
+        plain["stages"] = [stage if isinstance(stage, list) else [stage] for stage in stages]
+    for name in cells:
+        if name in PRESETS or name in PRIMITIVES:
+            raise ArchitectureError(f"cells.{name} has the name of an operation; allowed: any other name")
+    decoder.cells = frozenset(cells)
+    return decoder.decode(plain, Architecture, "")

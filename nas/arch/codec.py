@@ -1,0 +1,226 @@
+"""Between plain data (what YAML holds) and the frozen values of the language. Strict: unknown keys are errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from nas.arch.primitive import PRESETS, PRIMITIVES, Primitive, Use
+from nas.errors import ArchitectureError, NasError, unknown
+from nas.ops import Frozen
+
+# No sane architecture comes near these; a document made to exhaust memory does.
+MAX_DEPTH = 60
+MAX_VALUES = 200_000
+
+
+@lru_cache(maxsize=None)
+def field_types(cls: type) -> dict[str, Any]:
+    """Field names of a frozen class to their resolved types."""
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+
+class Decoder:
+    """Turns plain data into values of the language. A search space derives from it to leave fields open."""
+
+    def __init__(self) -> None:
+        self.cells: frozenset[str] = frozenset()
+        self._left = MAX_VALUES
+        self._depth = 0
+
+    def decode(self, data: Any, kind: Any, where: str) -> Any:
+        """`data` as a value of type `kind`. Raises `ArchitectureError` that names `where` it stands."""
+        self._left -= 1
+        self._depth += 1
+        if self._left < 0 or self._depth > MAX_DEPTH:
+            limit = f"{MAX_VALUES} values, {MAX_DEPTH} levels"
+            raise ArchitectureError(f"{where[:80] or 'the document'} is too large or contains itself; allowed: at most {limit}")
+        try:
+            return self._decode(data, kind, where)
+        finally:
+            self._depth -= 1
+
+    def _decode(self, data: Any, kind: Any, where: str) -> Any:
+        origin = typing.get_origin(kind)
+        if origin in (typing.Union, types.UnionType):
+            return self._union(data, typing.get_args(kind), where)
+        if origin is typing.Literal:
+            return self._literal(data, typing.get_args(kind), where)
+        if origin is tuple:
+            return self._tuple(data, typing.get_args(kind), where)
+        if isinstance(kind, type) and issubclass(kind, Primitive):
+            return self._primitive(data, where)
+        if isinstance(kind, type) and issubclass(kind, Frozen):
+            return self._frozen(data, kind, where)
+        return _scalar(data, kind, where)
+
+    def _union(self, data: Any, kinds: tuple[Any, ...], where: str) -> Any:
+        if data is None and type(None) in kinds:
+            return None
+        rest = [kind for kind in kinds if kind is not type(None)]
+        for kind in rest:
+            is_list = typing.get_origin(kind) is tuple
+            if len(rest) == 1 or isinstance(data, (list, tuple)) == is_list and _fits(data, kind):
+                return self.decode(data, kind, where)
+        raise _wrong(data, " or ".join(map(_type_name, rest)), where)
+
+    def _literal(self, data: Any, options: tuple[Any, ...], where: str) -> Any:
+        if any(data == option and type(data) is type(option) for option in options):
+            return data
+        raise _wrong(data, ", ".join(map(str, options)), where)
+
+    def _tuple(self, data: Any, kinds: tuple[Any, ...], where: str) -> Any:
+        if not isinstance(data, (list, tuple)):
+            raise _wrong(data, "a list", where)
+        if kinds[-1] is not Ellipsis and len(data) != len(kinds):
+            raise ArchitectureError(f"{where} has {len(data)} items; allowed: {len(kinds)}")
+        each = [kinds[0]] * len(data) if kinds[-1] is Ellipsis else kinds
+        return self.make_tuple([self.decode(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(data, each, strict=True))])
+
+    def _primitive(self, data: Any, where: str) -> Any:
+        if isinstance(data, str):
+            return Use(data) if data in self.cells else operation(data, where)
+        if not isinstance(data, dict) or len(data) != 1:
+            raise _wrong(data, "the name of an operation, or one name with its fields", where)
+        ((name, values),) = data.items()
+        cls = PRIMITIVES.get(name, where=where) if name in PRIMITIVES else None
+        if cls is None:
+            operation(name, where)
+            raise ArchitectureError(f"{where}: {name!r} is an operation with its fields set; allowed: the name alone")
+        return self._fields({} if values is None else values, cls, f"{where}.{name}")
+
+    def _frozen(self, data: Any, cls: type[Frozen], where: str) -> Any:
+        shorthand = getattr(cls, "from_short", None)
+        if shorthand is not None:
+            data = shorthand(data)
+        return self._fields(data, cls, where)
+
+    def _fields(self, data: Any, cls: type[Frozen], where: str) -> Any:
+        if not isinstance(data, dict):
+            raise _wrong(data, "a mapping of fields", where)
+        kinds = field_types(cls)
+        keys = {cls.yaml_names.get(name, name): name for name in kinds}
+        values: dict[str, Any] = {}
+        for key, item in data.items():
+            if key not in keys:
+                raise unknown("field", key, keys, where=where or "the top level")
+            values[keys[key]] = self.decode(item, kinds[keys[key]], f"{where}.{key}" if where else str(key))
+        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+                raise ArchitectureError(f"{where or 'the top level'} lacks {cls.yaml_names.get(f.name, f.name)!r}")
+        return self.make(cls, values, where)
+
+    def make(self, cls: type[Frozen], values: dict[str, Any], where: str) -> Any:
+        """An instance of `cls`; what its own check says is told together with the place."""
+        try:
+            return cls(**values)
+        except NasError as error:
+            raise ArchitectureError(f"{where}: {error}" if where else str(error)) from None
+
+    def make_tuple(self, items: list[Any]) -> Any:
+        """A list of decoded items as a value."""
+        return tuple(items)
+
+
+def operation(name: str, where: str = "") -> Primitive:
+    """The primitive that a bare name stands for: a preset, or a primitive with all defaults."""
+    if name in PRESETS:
+        return PRESETS.get(name)
+    if name not in PRIMITIVES:
+        raise unknown("operation", name, [*PRESETS.names(), *PRIMITIVES.names()], where=where)
+    return _default(name, where)
+
+
+def _default(name: str, where: str) -> Primitive:
+    try:
+        return _defaults(name)
+    except TypeError:
+        fields = [f.name for f in dataclasses.fields(PRIMITIVES.get(name)) if f.default is dataclasses.MISSING]  # type: ignore[arg-type]
+        raise ArchitectureError(f"{where or name}: {name!r} needs the fields {', '.join(fields)}") from None
+
+
+@lru_cache(maxsize=None)
+def _defaults(name: str) -> Primitive:
+    return PRIMITIVES.get(name)()
+
+
+def encode(value: Any) -> Any:
+    """A value of the language as plain data; fields at their defaults are left out."""
+    if isinstance(value, Use):
+        return value.cell
+    if isinstance(value, Primitive):
+        name = preset_names().get(value)
+        fields = None if name else _encode_fields(value)
+        return name or ({value.name: fields} if fields else value.name)
+    if isinstance(value, Frozen):
+        shorten = getattr(value, "to_short", None)
+        fields = _encode_fields(value)
+        return shorten(fields) if shorten else fields
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: encode(item) for key, item in value.items()}
+    return value
+
+
+def _encode_fields(value: Frozen) -> dict[str, Any]:
+    names = value.yaml_names
+    return {names.get(name, name): encode(item) for name, item, default in _items(value) if item != default or type(item) is not type(default)}
+
+
+def _items(value: Frozen) -> list[tuple[str, Any, Any]]:
+    return [(name, value.__dict__[name], default) for name, default in _field_defaults(type(value))]
+
+
+@lru_cache(maxsize=None)
+def _field_defaults(cls: type) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default) for f in dataclasses.fields(cls))
+
+
+def preset_names() -> dict[Primitive, str]:
+    """Primitives to the names of their presets."""
+    return _preset_names(len(PRESETS))
+
+
+@lru_cache(maxsize=4)
+def _preset_names(_count: int) -> dict[Primitive, str]:
+    return {op: name for name, op in reversed(list(PRESETS.items()))}
+
+
+def _fits(data: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is typing.Literal:
+        return data in typing.get_args(kind)
+    if kind is float:
+        return isinstance(data, (int, float)) and not isinstance(data, bool)
+    if kind is int:
+        return isinstance(data, int) and not isinstance(data, bool)
+    if isinstance(kind, type) and issubclass(kind, Primitive):
+        return isinstance(data, (str, dict))
+    return not isinstance(kind, type) or isinstance(data, kind)
+
+
+def _scalar(data: Any, kind: Any, where: str) -> Any:
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if kind is Any or type(data) is kind:
+        return data
+    raise _wrong(data, _type_name(kind), where)
+
+
+def _type_name(kind: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(map(str, typing.get_args(kind)))
+    if typing.get_origin(kind) is tuple:
+        return "a list"
+    return names.get(kind) or getattr(kind, "__name__", str(kind)).lower()
+
+
+def _wrong(data: Any, allowed: str, where: str) -> ArchitectureError:
+    text = repr(data)
+    return ArchitectureError(f"{where or 'the document'}={text if len(text) < 60 else text[:57] + '...'}; allowed: {allowed}")

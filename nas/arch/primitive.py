@@ -1,0 +1,101 @@
+"""What a primitive is: a pure function from its fields to a graph of leaves, at any input shape, width and stride."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from nas.arch.graph import Graph, GraphBuilder
+from nas.errors import ArchitectureError
+from nas.ops import Frozen, Map, Shape, frozen
+from nas.registry import Registry
+
+
+class Primitive(Frozen):
+    """A block or an operation of a cell.
+
+    It declares the kinds of shape that it `accepts`, how many inputs it reads, and whether it can be `strided`; the
+    width and the stride come from the place where it stands, so one primitive serves every stage and every cell.
+    """
+
+    name: ClassVar[str]
+    accepts: ClassVar[tuple[type, ...]] = (Map,)
+    strided: ClassVar[bool] = True
+    # A searched cell hardly ever comes again, and storing it costs more than working it out (measured: twice the time).
+    cached: ClassVar[bool] = True
+
+    @property
+    def reads(self) -> int:
+        """Number of inputs."""
+        return 1
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        """Append the leaves of this primitive to `g` and return the handle of the output."""
+        raise NotImplementedError
+
+    def settle(self, width: int | None, inputs: tuple[Shape, ...]) -> int:
+        """The width to use where none is given: that of the input."""
+        return width if width is not None else inputs[-1].width
+
+
+class Inner(GraphBuilder):
+    """The builder that a primitive is given: it can place other primitives too."""
+
+    __slots__ = ()
+
+    def apply(self, op: Primitive, *inputs: int, width: int | None = None, stride: int = 1, name: str | None = None) -> int:
+        """Place a primitive as a sub-graph and return the handle of its output."""
+        return self.add(place(op, tuple([self.shapes[i] for i in inputs]), width, stride), *inputs, name=name)
+
+
+PRIMITIVES: Registry[type[Primitive]] = Registry("primitive")
+# Primitives with fields set, known by a name of their own, such as `sep_conv_3x3`.
+PRESETS: Registry[Primitive] = Registry("operation")
+
+
+def primitive(name: str) -> Any:
+    """Class decorator: a frozen, registered primitive. A preset of the same name stands for all defaults."""
+
+    def decorate(cls: Any) -> Any:
+        cls.name = name
+        return PRIMITIVES.add(name, frozen(cls))
+
+    return decorate
+
+
+def preset(name: str, op: Primitive) -> Primitive:
+    """Register `op` under a name that cells and spaces can use."""
+    return PRESETS.add(name, op)
+
+
+@frozen
+class Use(Primitive):
+    """Stands for one of the architecture's `cells` where a block is wanted; written as the cell's name."""
+
+    cell: str
+    name = "use"
+
+
+def place(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: int) -> Graph:
+    """The graph of a primitive at given input shapes, width and stride.
+
+    Raises `ArchitectureError` when the primitive does not take such an input, or its parts do not fit.
+    """
+    return _cached(op, shapes, width, stride) if op.cached else expand(op, shapes, width, stride)
+
+
+def expand(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: int, alone: bool = False) -> Graph:
+    """`place` without the cache; `alone` says that all inputs are one and the same value."""
+    for shape in shapes:
+        if not isinstance(shape, op.accepts):
+            allowed = " or ".join(kind.__name__.lower() for kind in op.accepts)
+            raise ArchitectureError(f"{op.name} got {type(shape).__name__.lower()} {shape}; allowed: {allowed}")
+    if stride != 1 and not op.strided:
+        raise ArchitectureError(f"{op.name} got stride={stride}; allowed: 1")
+    g = Inner(shapes)
+    handles = (0,) * len(shapes) if alone else range(len(shapes))
+    output = op.expand(g, *handles, width=op.settle(width, shapes), stride=stride)
+    return g.finish(op.name, output)
+
+
+_cached = lru_cache(maxsize=16384)(expand)

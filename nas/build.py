@@ -1,0 +1,219 @@
+"""An architecture as an ordinary torch module: a plain loop over the flat graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nas.arch import Architecture, Graph, Lowered, lower
+from nas.ops import Leaf, Shape
+from nas.ops.activation import ACTIVATIONS, Activation, DropPath
+from nas.ops.merge import Add
+
+# Leaves whose backward pass does not read what they were given or what they wrote: writing over it is safe.
+_KEEPS_OUTPUT = ("conv", "linear", "max_pool", "avg_pool", "concat")
+
+
+class Outputs(NamedTuple):
+    """What a network with auxiliary heads returns in training: logits (N, classes), and those of each auxiliary head."""
+
+    main: Tensor
+    aux: tuple[Tensor, ...]
+
+
+class Step(NamedTuple):
+    """One flat instruction: place, leaf, numbers of the values read, number of the value written."""
+
+    place: str
+    op: Leaf
+    shapes: tuple[Shape, ...]
+    reads: tuple[int, ...]
+    writes: int
+    depth: float
+
+
+def build(architecture: Architecture, drop_path: float = 0.0) -> Network:
+    """The torch module of an architecture. Raises `ArchitectureError` when the shapes do not fit.
+
+    `drop_path` is the probability of dropping a path in the last block; earlier blocks in proportion to their depth
+    (linear decay, Huang et al., arXiv 1603.09382; NASNet, arXiv 1707.07012, A.7). Without it such places are left out.
+    """
+    lowered = lower(architecture)
+    made = Network(architecture, lowered, drop_path)
+    return made
+
+
+class Network(nn.Module):
+    """The graph with parameters. Sub-modules carry the places of their leaves, such as `stages.0.1.conv`."""
+
+    def __init__(self, architecture: Architecture, lowered: Lowered, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.aux_weights = tuple(weight for _, _, weight in lowered.aux)
+        main = _Flattener(drop_path > 0.0)
+        output = main.run(lowered.main, "", [0], list(lowered.depths))
+        heads = []
+        for graph, source, _ in lowered.aux:
+            head = _Flattener(drop_path > 0.0)
+            # The main graph numbers its values as its nodes; the flat one needs the number it gave that node.
+            heads.append((head, head.run(graph, graph.label, [0]), main.top[source]))
+        keep = [output, *(source for _, _, source in heads)]
+        self._program = _Program(self, main.steps, keep, drop_path)
+        self._aux = [( _Program(self, head.steps, [out], drop_path), out, source) for head, out, source in heads]
+        self._output = output
+
+    def forward(self, x: Tensor) -> Tensor | Outputs:
+        """(N, channels, rows, columns) to logits (N, classes), or `Outputs` in training with auxiliary heads."""
+        values = self._program.run(x)
+        main = values[self._output]
+        assert main is not None
+        if not (self.training and self._aux):
+            return main
+        return Outputs(main, tuple(program.run(values[source])[out] for program, out, source in self._aux))  # type: ignore[arg-type, misc]
+
+
+class _Flattener:
+    """Makes one list of steps of a hierarchical graph."""
+
+    def __init__(self, drop_path: bool) -> None:
+        self.steps: list[Step] = []
+        self.count = 1
+        self.drop_path = drop_path
+        self.top: list[int] = []
+
+    def run(self, graph: Graph, prefix: str, values: list[int], depths: list[float] | None = None) -> int:
+        """Append the steps of `graph`, whose inputs are the flat `values`; returns the flat number of its output."""
+        for number, node in enumerate(graph.nodes):
+            place = f"{prefix}.{node.name}" if prefix else node.name
+            depth = depths[number] if depths else self.depth if self.steps else 0.0
+            self.depth = depth
+            reads = [values[i] for i in node.inputs]
+            if isinstance(node.op, Graph):
+                values.append(self.run(node.op, place, reads + reads[len(node.op.inputs):]))
+            elif isinstance(node.op, DropPath) and not self.drop_path:
+                values.append(reads[0])
+            else:
+                shapes = tuple(self.shape(graph, i) for i in node.inputs)
+                self.steps.append(Step(place, node.op, shapes, tuple(reads), self.count, depth))
+                values.append(self.count)
+                self.count += 1
+        if depths is not None:
+            self.top = values
+        return values[graph.output]
+
+    depth = 0.0
+
+    @staticmethod
+    def shape(graph: Graph, value: int) -> Shape:
+        """Shape of a value of a graph."""
+        return graph.inputs[value] if value < len(graph.inputs) else graph.nodes[value - len(graph.inputs)].shape
+
+
+def _add(*inputs: Tensor) -> Tensor:
+    total = inputs[0] + inputs[1]
+    for x in inputs[2:]:
+        total = total + x
+    return total
+
+
+def _add_in_place(*inputs: Tensor) -> Tensor:
+    total = inputs[0]
+    for x in inputs[1:]:
+        total += x
+    return total
+
+
+class _Program:
+    """Steps bound to their modules. In place where the value written over is read by nobody later."""
+
+    def __init__(self, network: Network, steps: list[Step], keep: list[int], drop_path: float) -> None:
+        last: dict[int, int] = {}
+        for index, step in enumerate(steps):
+            for value in step.reads:
+                last[value] = index
+        self.size = 1 + len(steps)
+        writers = {step.writes: step.op.name for step in steps}
+        self.calls: list[tuple[Callable[..., Tensor], tuple[int, ...], int, tuple[int, ...]]] = []
+        kept = {0, *keep}
+        offset = steps[0].writes if steps else 1
+        assert offset == 1
+        for index, step in enumerate(steps):
+            dying = step.reads[0] not in kept and last[step.reads[0]] == index and step.reads.count(step.reads[0]) == 1
+            in_place = dying and _overwritable(writers.get(step.reads[0], "input"), step.op)
+            call = _bind(network, step, in_place, drop_path)
+            frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
+            self.calls.append((call, step.reads, step.writes, frees))
+
+    def run(self, x: Tensor | None) -> list[Tensor | None]:
+        """All values that were kept, at their numbers."""
+        values: list[Tensor | None] = [None] * self.size
+        values[0] = x
+        for call, reads, writes, frees in self.calls:
+            if len(reads) == 1:
+                made = call(values[reads[0]])
+            else:
+                made = call(*[values[i] for i in reads])
+            for value in frees:
+                values[value] = None
+            values[writes] = made
+        return values
+
+
+def _overwritable(writer: str, op: Leaf) -> bool:
+    """Whether the op may write over a value that this kind of leaf wrote, given that nobody reads it later.
+
+    Autograd needs what it saved: batch norm saves its input, not its output; ReLU its output; convolutions their inputs.
+    """
+    if isinstance(op, Activation):
+        return ACTIVATIONS[op.kind][1] and writer in (*_KEEPS_OUTPUT, "batch_norm", "add")
+    if isinstance(op, Add):
+        return writer in (*_KEEPS_OUTPUT, "batch_norm", "add", "drop_path")
+    return False
+
+
+def _bind(network: Network, step: Step, in_place: bool, drop_path: float) -> Callable[..., Tensor]:
+    """The callable of a step, its module registered under its place."""
+    if isinstance(step.op, Add):
+        return _add_in_place if in_place else _add
+    module = step.op.module(*step.shapes)
+    if isinstance(step.op, Activation) and in_place:
+        module.inplace = True  # type: ignore[assignment]
+    if isinstance(step.op, DropPath):
+        module.rate = drop_path * step.depth  # type: ignore[assignment]
+    _attach(network, step.place, module)
+    return module
+
+
+def _attach(root: nn.Module, place: str, module: nn.Module) -> None:
+    *parents, name = place.split(".")
+    for parent in parents:
+        child = root._modules.get(parent)
+        if child is None:
+            child = _Container()
+            root.add_module(parent, child)
+        root = child
+    root.add_module(name, module)
+
+
+class _Container(nn.Module):
+    """Holds the modules of a part of the network, so that names, printing and `state_dict` follow the architecture."""
+
+    def __getitem__(self, index: int) -> nn.Module:
+        return self._modules[str(index)]  # type: ignore[return-value]
+
+    def __iter__(self) -> Iterator[nn.Module]:
+        return iter(self._modules.values())  # type: ignore[arg-type]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable parameters of a module."""
+    return sum(p.numel() for p in module.parameters() if p.requires_grad)
+
+
+__all__ = ["Network", "Outputs", "build", "count_parameters", "torch"]

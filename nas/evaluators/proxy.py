@@ -1,0 +1,94 @@
+"""Which proxy of the candidates a search can afford: arithmetic on measured seconds, without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nas.evaluators.base import Fidelity
+from nas.units import format_seconds
+
+Size = tuple[float, float]  # fractions of width and of depth
+SIZES: tuple[Size, ...] = ((0.25, 0.25), (0.5, 0.5), (1.0, 1.0))  # from the smallest
+EFFORTS: tuple[tuple[float, int], ...] = (  # fraction of the images, epochs; from the least
+    (0.05, 1), (0.1, 1), (0.2, 1), (0.35, 1), (0.5, 1), (0.7, 1),
+    (1.0, 1), (1.0, 2), (1.0, 3), (1.0, 4), (1.0, 5), (1.0, 6), (1.0, 8), (1.0, 10), (1.0, 12), (1.0, 15), (1.0, 20),
+)  # fmt: skip
+ENOUGH = (1.0, 6)  # what a size must afford before it is taken instead of a smaller one
+LEAST = 5  # candidates that every worker must finish
+SLOWER = 1.25  # workers side by side share caches and memory, and a search drifts to larger candidates
+WITHOUT_LIMIT = 3600.0  # seconds a worker that a search without a time limit is fitted to
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """What one candidate takes at one size: once (building, first step), and for each image trained or validated on."""
+
+    once: float
+    train: float
+    validate: float
+
+    def of(self, fidelity: Fidelity, images: int, validated: int) -> float:
+        """Seconds of a whole evaluation with `images` to train on (before `samples`) and `validated` to judge by."""
+        return self.once + fidelity.epochs * (images * fidelity.samples * self.train + validated * self.validate)
+
+    def times(self, factor: float) -> Seconds:
+        """The same, slower by `factor`."""
+        return Seconds(self.once * factor, self.train * factor, self.validate * factor)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The fitted fidelity, and what it rests on."""
+
+    fidelity: Fidelity
+    candidate_seconds: float  # expected for an average candidate on one worker
+    candidates: int  # expected a worker
+    fits: bool  # whether every worker can be expected to finish LEAST candidates
+    measured: int = 0  # measurements, a candidate at a size each
+    spent: float = 0.0  # seconds that fitting took
+
+    def line(self) -> str:
+        """What a person reads before the launch."""
+        f = self.fidelity
+        size = f"width x{f.width:g}, depth x{f.depth:g}, " if (f.width, f.depth) != (1.0, 1.0) else ""
+        part = f" on {f.samples:.0%} of the images" if f.samples < 1 else ""
+        text = f"proxy: {size}{f.epochs} epoch{'s' if f.epochs > 1 else ''}{part}; about"
+        text += f" {format_seconds(self.candidate_seconds)} a candidate, {self.candidates} a worker"
+        text += f" ({self.measured} measured in {format_seconds(self.spent)})"
+        return text if self.fits else f"{text}; the budget is too small for {LEAST} candidates a worker"
+
+
+def wanted(seconds: float) -> int:
+    """How many candidates a worker should finish in `seconds`: 13 in 30 s, 43 in 5 min, 150 in 1 h, 1,500 in 100 h.
+
+    Time is shared evenly between more candidates and a better look at each: both grow with its square root.
+    """
+    return max(LEAST, int(2.5 * math.sqrt(max(seconds, 0.0))))
+
+
+def plan(measured: Mapping[Size, Sequence[Seconds]], images: int, validated: int, seconds: float) -> Plan:
+    """The largest proxy with which a worker finishes what it should in `seconds`, start-up already taken off.
+
+    A larger network is taken only where it can be trained for `ENOUGH`; otherwise the smaller one trains longer.
+    Where nothing fits, the smallest.
+    """
+    limit = min(seconds, WITHOUT_LIMIT)
+    best, best_fits = Fidelity(1, *SIZES[0], EFFORTS[0][0]), False
+    for size in (size for size in SIZES if measured.get(size)):
+        for effort in EFFORTS:
+            fidelity = Fidelity(effort[1], size[0], size[1], effort[0])
+            enough = EFFORTS.index(effort) >= EFFORTS.index(ENOUGH) or size == SIZES[0]
+            if enough and _fits([cost.of(fidelity, images, validated) for cost in measured[size]], limit):
+                best, best_fits = fidelity, True
+    costs = [cost.of(best, images, validated) for cost in measured.get((best.width, best.depth), ())]
+    mean = sum(costs) / len(costs) if costs else math.inf
+    count = max(LEAST, int(limit / mean / SLOWER)) if best_fits else int(max(limit, 0.0) / mean)
+    return Plan(best, mean, count, best_fits)
+
+
+def _fits(costs: Sequence[float], seconds: float) -> bool:
+    """Whether the average candidate leaves time for what is wanted, and the worst for the least."""
+    mean, worst = sum(costs) / len(costs), max(costs)
+    return wanted(seconds) * mean * SLOWER <= seconds and LEAST * worst * SLOWER <= seconds

@@ -1,0 +1,76 @@
+"""Activation functions and regularisation: elementwise, free of parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas.ops.base import Leaf, leaf, require, require_range
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# Name to torch class, and whether that class takes `inplace`.
+ACTIVATIONS: dict[str, tuple[str, bool]] = {
+    "relu": ("ReLU", True),
+    "relu6": ("ReLU6", True),
+    "silu": ("SiLU", True),
+    "hardswish": ("Hardswish", True),
+    "hardsigmoid": ("Hardsigmoid", True),
+    "gelu": ("GELU", False),
+    "sigmoid": ("Sigmoid", False),
+    "tanh": ("Tanh", False),
+}
+
+
+@leaf("activation")
+class Activation(Leaf):
+    """One of the usual activation functions by name; `swish` is `silu`."""
+
+    kind: str = "relu"
+    overwrites = True
+
+    def check(self) -> None:
+        require(self.kind in ACTIVATIONS, f"activation={self.kind!r}", ", ".join(ACTIVATIONS))
+
+    def module(self, x: object) -> nn.Module:
+        from torch import nn
+
+        made: nn.Module = getattr(nn, ACTIVATIONS[self.kind][0])()
+        return made
+
+    def describe(self) -> str:
+        return self.kind
+
+
+@leaf("dropout")
+class Dropout(Leaf):
+    """Dropout of single features with probability `rate` in training."""
+
+    rate: float = 0.5
+    overwrites = True
+
+    def check(self) -> None:
+        require_range(self.rate, "rate", 0.0, 0.99)
+
+    def module(self, x: object) -> nn.Module:
+        from torch import nn
+
+        return nn.Dropout(self.rate)
+
+
+@leaf("drop_path")
+class DropPath(Leaf):
+    """A place where training may drop a whole path, an example at a time (Larsson et al., arXiv 1605.07648).
+
+    It has no rate: how much is dropped is the training recipe's decision, and without any the builder leaves it out.
+    """
+
+    overwrites = True
+
+    def module(self, x: object) -> nn.Module:
+        from nas.ops.modules import DropPathModule
+
+        return DropPathModule()
+
+    def describe(self) -> str:
+        return "drop path"

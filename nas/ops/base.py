@@ -1,0 +1,119 @@
+"""What a leaf operation is, and the frozen value that every part of the language is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+
+from nas.errors import ArchitectureError
+from nas.ops.shapes import Shape
+from nas.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+C = TypeVar("C", bound=type)
+
+
+def _hash(self: Any) -> int:
+    """Computed once an object: the caches of lowering look the same few hundred objects up all the time."""
+    cached = self.__dict__.get("_hash")
+    if cached is None:
+        cached = self.__dict__["_hash"] = hash((type(self), *(self.__dict__[name] for name in self.__match_args__)))
+    return int(cached)
+
+
+def _state(self: Any) -> dict[str, Any]:
+    """Without the cached hash and anything derived: string hashes differ from process to process."""
+    return {name: self.__dict__[name] for name in self.__match_args__}
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: C) -> C:
+    """A frozen dataclass whose hash is computed once. The digest of an architecture never derives from it."""
+    made: Any = dataclass(frozen=True)(cls)
+    made.__hash__ = _hash
+    made.__getstate__ = _state
+    return made  # type: ignore[no-any-return]
+
+
+class Frozen:
+    """Base of all values of the language. `check` states what is allowed; it runs when a value is made."""
+
+    yaml_names: ClassVar[dict[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Raises `ArchitectureError` with the field, its value and what is allowed."""
+
+
+def require(condition: bool, what: str, allowed: str) -> None:
+    """Raise `ArchitectureError` as `WHAT; allowed: ALLOWED` unless the condition holds."""
+    if not condition:
+        raise ArchitectureError(f"{what}; allowed: {allowed}")
+
+
+def require_range(value: Any, field: str, low: float, high: float) -> None:
+    """Raise `ArchitectureError` unless `low <= value <= high`."""
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            require_range(item, field, low, high)
+    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ArchitectureError(f"{field}={value!r}; allowed: {low:g} to {high:g}")
+
+
+class Leaf(Frozen):
+    """An operation that is not made of others: its shape, parameters, multiply-adds and torch module in one place.
+
+    Every method takes the shapes of the inputs. A leaf that `overwrites` is elementwise and may run in place, so it
+    needs no memory of its own; whether it does is the builder's decision.
+    """
+
+    name: ClassVar[str]
+    arity: ClassVar[int | None] = 1
+    overwrites: ClassVar[bool] = False
+    reshapes: ClassVar[bool] = False
+
+    def shape(self, *inputs: Any) -> Shape:
+        """Output shape. Raises `ArchitectureError` when the inputs do not fit."""
+        return inputs[0]  # type: ignore[no-any-return]
+
+    def params(self, *inputs: Any) -> int:
+        """Number of trainable parameters."""
+        return 0
+
+    def macs(self, *inputs: Any) -> int:
+        """Multiply-adds of convolutions, matrix products and attention; everything else counts none."""
+        return 0
+
+    def module(self, *inputs: Any) -> nn.Module:
+        """A new torch module that maps the inputs, batch first, to the output."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """A short text for tables, such as `conv 3x3/2`."""
+        values = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if getattr(self, f.name) != f.default]  # type: ignore[arg-type]
+        return " ".join([self.name, *values])
+
+
+LEAVES: Registry[type[Leaf]] = Registry("leaf operation")
+
+
+def leaf(name: str) -> Any:
+    """Class decorator: a frozen, registered leaf operation."""
+
+    def decorate(cls: Any) -> Any:
+        cls.name = name
+        return LEAVES.add(name, frozen(cls))
+
+    return decorate
+
+
+def expect(shape: Shape, kinds: type | tuple[type, ...], who: str) -> None:
+    """Raise `ArchitectureError` unless the shape is of one of the kinds."""
+    if not isinstance(shape, kinds):
+        names = kinds if isinstance(kinds, tuple) else (kinds,)
+        allowed = " or ".join(kind.__name__.lower() for kind in names)
+        raise ArchitectureError(f"{who} got {shape}; allowed: a {allowed}")

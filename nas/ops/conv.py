@@ -1,0 +1,93 @@
+"""Convolution and padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas.errors import ArchitectureError
+from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.shapes import Map, Pair, window
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _positions(x: Map, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, who: str) -> Pair:
+    rows = window(x.rows, kernel[0], stride[0], padding[0], padding[0], dilation[0])
+    columns = window(x.columns, kernel[1], stride[1], padding[1], padding[1], dilation[1])
+    if rows < 1 or columns < 1:
+        raise ArchitectureError(f"{who} of kernel {kernel[0]}x{kernel[1]}, padding {padding} does not fit a map {x}")
+    return rows, columns
+
+
+@leaf("conv")
+class Conv(Leaf):
+    """2-d convolution to `width` channels; kernel, stride, padding and dilation are (rows, columns)."""
+
+    width: int
+    kernel: Pair = (3, 3)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    bias: bool = False
+
+    def check(self) -> None:
+        require_range(self.width, "width", 1, 2**20)
+        require_range(self.kernel, "kernel", 1, 2**12)
+        require_range(self.stride, "stride", 1, 2**12)
+        require_range(self.groups, "groups", 1, 2**20)
+
+    def shape(self, x: Map) -> Map:
+        expect(x, Map, "conv")
+        if x.width % self.groups or self.width % self.groups:
+            common = [g for g in range(1, min(x.width, self.width) + 1) if x.width % g == 0 and self.width % g == 0]
+            allowed = ", ".join(map(str, common[:12]))
+            raise ArchitectureError(f"groups={self.groups} does not divide width {x.width} to {self.width}; allowed: {allowed}")
+        return Map(self.width, *_positions(x, self.kernel, self.stride, self.padding, self.dilation, "conv"))
+
+    def params(self, x: Map) -> int:
+        return self.width * (x.width // self.groups) * self.kernel[0] * self.kernel[1] + self.width * self.bias
+
+    def macs(self, x: Map) -> int:
+        out = self.shape(x)
+        return out.elements * (x.width // self.groups) * self.kernel[0] * self.kernel[1]
+
+    def module(self, x: Map) -> nn.Module:
+        from torch import nn
+
+        return nn.Conv2d(
+            x.width, self.width, self.kernel, self.stride, self.padding, self.dilation, self.groups, bias=self.bias
+        )
+
+    def describe(self) -> str:
+        kind = "depthwise" if self.groups == self.width and self.groups > 1 else "conv"
+        parts = [f"{kind} {self.kernel[0]}x{self.kernel[1]}"]
+        if self.stride != (1, 1):
+            parts.append(f"/{self.stride[0]}" if self.stride[0] == self.stride[1] else f"/{self.stride}")
+        if self.dilation != (1, 1):
+            parts.append(f" dilation {self.dilation[0]}")
+        if self.groups > 1 and kind == "conv":
+            parts.append(f" groups {self.groups}")
+        return "".join(parts)
+
+
+@leaf("pad")
+class Pad(Leaf):
+    """Constant padding by (before, after) rows and columns; negative numbers cut away."""
+
+    rows: Pair
+    columns: Pair
+    value: float = 0.0
+
+    def shape(self, x: Map) -> Map:
+        expect(x, Map, "pad")
+        out = Map(x.width, x.rows + sum(self.rows), x.columns + sum(self.columns))
+        if out.rows < 1 or out.columns < 1:
+            raise ArchitectureError(f"pad by rows {self.rows}, columns {self.columns} leaves nothing of a map {x}")
+        return out
+
+    def module(self, x: Map) -> nn.Module:
+        from torch import nn
+
+        return nn.ConstantPad2d((*self.columns, *self.rows), self.value)

@@ -1,0 +1,66 @@
+"""Linear maps and attention."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.shapes import Shape, Tokens, Vector
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@leaf("linear")
+class Linear(Leaf):
+    """Linear map of the features of a vector or of each token to `width` features."""
+
+    width: int
+    bias: bool = True
+
+    def check(self) -> None:
+        require_range(self.width, "width", 1, 2**24)
+
+    def shape(self, x: Shape) -> Shape:
+        expect(x, (Vector, Tokens), "linear")
+        return Tokens(x.length, self.width) if isinstance(x, Tokens) else Vector(self.width)
+
+    def params(self, x: Shape) -> int:
+        return self.width * (x.width + self.bias)
+
+    def macs(self, x: Shape) -> int:
+        return x.elements * self.width
+
+    def module(self, x: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.Linear(x.width, self.width, bias=self.bias)
+
+
+@leaf("attention")
+class Attention(Leaf):
+    """Scaled dot-product attention of `heads` heads (Vaswani et al., arXiv 1706.03762, equation 1).
+
+    Reads tokens whose features are queries, keys and values side by side: (length, 3 * width) to (length, width).
+    """
+
+    heads: int = 1
+
+    def check(self) -> None:
+        require_range(self.heads, "heads", 1, 2**12)
+
+    def shape(self, x: Tokens) -> Tokens:
+        expect(x, Tokens, "attention")
+        width = x.width // 3
+        require(x.width % 3 == 0, f"attention over tokens {x}", "a width that is queries, keys and values side by side")
+        divisors = ", ".join(str(h) for h in range(1, min(width, 64) + 1) if width % h == 0)
+        require(width % self.heads == 0, f"heads={self.heads} does not divide width {width}", divisors)
+        return Tokens(x.length, width)
+
+    def macs(self, x: Tokens) -> int:
+        return 2 * x.length * x.length * (x.width // 3)
+
+    def module(self, x: Tokens) -> nn.Module:
+        from nas.ops.modules import AttentionModule
+
+        return AttentionModule(self.heads)

@@ -1,0 +1,74 @@
+"""Operations that read several inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas.errors import ArchitectureError
+from nas.ops.base import Leaf, expect, leaf
+from nas.ops.shapes import Map, Shape, Tokens, Vector
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@leaf("add")
+class Add(Leaf):
+    """Sum of inputs of one shape."""
+
+    arity = None
+    overwrites = True
+
+    def shape(self, *inputs: Shape) -> Shape:
+        if any(type(x) is not type(inputs[0]) or x != inputs[0] for x in inputs[1:]):
+            raise ArchitectureError(f"add got {', '.join(map(str, inputs))}; allowed: inputs of one shape")
+        return inputs[0]
+
+    def module(self, *inputs: Shape) -> nn.Module:
+        from nas.ops.modules import AddModule
+
+        return AddModule()
+
+
+@leaf("multiply")
+class Multiply(Leaf):
+    """Product of two inputs of one shape, or of a map and a vector that scales its channels."""
+
+    arity = 2
+    overwrites = True
+
+    def shape(self, x: Shape, scale: Shape) -> Shape:
+        channels = isinstance(scale, Vector) and scale.width == x.width
+        if not channels and (type(x) is not type(scale) or x != scale):
+            raise ArchitectureError(f"multiply got {x} and {scale}; allowed: one shape, or a vector as wide as the first")
+        return x
+
+    def module(self, x: Shape, scale: Shape) -> nn.Module:
+        from nas.ops.modules import MultiplyModule
+
+        return MultiplyModule(len(x) - len(scale))
+
+
+@leaf("concat")
+class Concat(Leaf):
+    """Inputs side by side along their channels or features."""
+
+    arity = None
+
+    def shape(self, *inputs: Shape) -> Shape:
+        first = inputs[0]
+        width = sum(x.width for x in inputs)
+        if isinstance(first, Map):
+            if all(isinstance(x, Map) and x[1:] == first[1:] for x in inputs):
+                return Map(width, first.rows, first.columns)
+        elif isinstance(first, Tokens):
+            if all(isinstance(x, Tokens) and x.length == first.length for x in inputs):
+                return Tokens(first.length, width)
+        elif all(isinstance(x, Vector) for x in inputs):
+            return Vector(width)
+        raise ArchitectureError(f"concat got {', '.join(map(str, inputs))}; allowed: inputs that differ in width only")
+
+    def module(self, *inputs: Shape) -> nn.Module:
+        from nas.ops.modules import ConcatModule
+
+        return ConcatModule(-1 if isinstance(inputs[0], Tokens) else 1)

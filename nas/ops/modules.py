@@ -1,0 +1,150 @@
+"""The torch modules of the leaves that torch itself has no module for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class DropPathModule(nn.Module):
+    """Drops the whole input of an example with probability `rate` in training, and scales the others up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rate = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, ...) to the same shape."""
+        if not self.training or self.rate == 0.0:
+            return x
+        keep = 1.0 - self.rate
+        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
+        return x * (mask / keep)
+
+
+class Mean(nn.Module):
+    """Mean over some axes."""
+
+    def __init__(self, axes: tuple[int, ...]) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) or (N, L, C) to (N, C)."""
+        return x.mean(self.axes)
+
+
+class AttentionModule(nn.Module):
+    """Multi-head attention over queries, keys and values that lie side by side."""
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, 3 * C) to (N, L, C)."""
+        batch, length, width = x.shape
+        q, k, v = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).permute(2, 0, 3, 1, 4)
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, length, width // 3)
+
+
+class AddModule(nn.Module):
+    """Sum of all inputs."""
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Tensors of one shape to their sum."""
+        total = inputs[0]
+        for x in inputs[1:]:
+            total = total + x
+        return total
+
+
+class MultiplyModule(nn.Module):
+    """Product, the second input stretched over `trailing` more axes."""
+
+    def __init__(self, trailing: int) -> None:
+        super().__init__()
+        self.trailing = trailing
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        """(N, C, ...) and (N, C, ...) or (N, C) to the shape of the first."""
+        if self.trailing == 1:
+            return x * scale[:, None]
+        return x * scale[(...,) + (None,) * self.trailing]
+
+
+class ConcatModule(nn.Module):
+    """Inputs side by side along one axis."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Tensors that differ along the axis only."""
+        return torch.cat(inputs, self.axis)
+
+
+class ToTokensModule(nn.Module):
+    """Pixels to tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, H * W, C)."""
+        return x.flatten(2).transpose(1, 2)
+
+
+class ToMapModule(nn.Module):
+    """Tokens to pixels."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.size = (rows, columns)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H * W, C) to (N, C, H, W)."""
+        return x.transpose(1, 2).unflatten(2, self.size)
+
+
+class TransposeModule(nn.Module):
+    """Length and width exchanged."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, C) to (N, C, L)."""
+        return x.transpose(1, 2)
+
+
+class PickTokenModule(nn.Module):
+    """One token of each example."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, C) to (N, C)."""
+        return x[:, self.index]
+
+
+class ClassTokenModule(nn.Module):
+    """A learned token before all others, zero at first as in the ViT release."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, C) to (N, L + 1, C)."""
+        return torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1)
+
+
+class PositionsModule(nn.Module):
+    """Learned positions, normal with deviation 0.02 at first as in the ViT release."""
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.empty(1, length, width).normal_(std=0.02))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, C) to the same shape."""
+        return x + self.positions

@@ -1,0 +1,110 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.conv import _positions
+from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class _Pool(Leaf):
+    """A sliding window; with `ceil` a last window may hang over the edge, as long as it starts inside."""
+
+    kernel: Pair
+    stride: Pair
+    padding: Pair
+    ceil: bool
+
+    def check(self) -> None:
+        require_range(self.kernel, "kernel", 1, 2**12)
+        require_range(self.stride, "stride", 1, 2**12)
+        for k, p in zip(self.kernel, self.padding, strict=True):
+            require(0 <= p <= k // 2, f"padding={p} of a pool of kernel {k}", f"0 to {k // 2}")
+
+    def shape(self, x: Map) -> Map:
+        expect(x, Map, self.name)
+        rows, columns = _positions(x, self.kernel, self.stride, self.padding, (1, 1), self.name)
+        if self.ceil:
+            rows, columns = (self._overhang(size, i, n) for i, (size, n) in enumerate(((x.rows, rows), (x.columns, columns))))
+        return Map(x.width, rows, columns)
+
+    def _overhang(self, size: int, axis: int, positions: int) -> int:
+        kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
+        covered = (positions - 1) * stride + kernel
+        more = covered < size + 2 * padding and positions * stride < size + padding
+        return positions + more
+
+    def describe(self) -> str:
+        stride = f"/{self.stride[0]}" if self.stride != (1, 1) else ""
+        return f"{self.name.replace('_', ' ')} {self.kernel[0]}x{self.kernel[1]}{stride}"
+
+
+@leaf("max_pool")
+class MaxPool(_Pool):
+    """Maximum of each window."""
+
+    kernel: Pair = (3, 3)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    ceil: bool = False
+
+    def module(self, x: Map) -> nn.Module:
+        from torch import nn
+
+        return nn.MaxPool2d(self.kernel, self.stride, self.padding, ceil_mode=self.ceil)
+
+
+@leaf("avg_pool")
+class AvgPool(_Pool):
+    """Mean of each window, padding not counted."""
+
+    kernel: Pair = (3, 3)
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    ceil: bool = False
+
+    def module(self, x: Map) -> nn.Module:
+        from torch import nn
+
+        return nn.AvgPool2d(self.kernel, self.stride, self.padding, ceil_mode=self.ceil, count_include_pad=False)
+
+
+@leaf("adaptive_pool")
+class AdaptivePool(Leaf):
+    """Mean over a fixed number of rows x columns of windows, whatever the size of the map."""
+
+    size: Pair
+
+    def shape(self, x: Map) -> Map:
+        expect(x, Map, "adaptive_pool")
+        return Map(x.width, *self.size)
+
+    def module(self, x: Map) -> nn.Module:
+        from torch import nn
+
+        return nn.AdaptiveAvgPool2d(self.size)
+
+    def describe(self) -> str:
+        return f"adaptive pool to {self.size[0]}x{self.size[1]}"
+
+
+@leaf("global_pool")
+class GlobalPool(Leaf):
+    """Mean over all pixels of a map or all tokens of a sequence: a vector."""
+
+    def shape(self, x: Shape) -> Vector:
+        expect(x, (Map, Tokens), "global_pool")
+        return Vector(x.width)
+
+    def module(self, x: Shape) -> nn.Module:
+        from nas.ops.modules import Mean
+
+        return Mean((2, 3) if isinstance(x, Map) else (1,))
+
+    def describe(self) -> str:
+        return "global average pool"

@@ -1,0 +1,134 @@
+"""Between maps, tokens and vectors; learned tokens and positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas.errors import ArchitectureError
+from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.shapes import Map, Shape, Tokens, Vector
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@leaf("flatten")
+class Flatten(Leaf):
+    """All numbers of a map or of tokens as one vector."""
+
+    reshapes = True
+
+    def shape(self, x: Shape) -> Vector:
+        expect(x, (Map, Tokens), "flatten")
+        return Vector(x.elements)
+
+    def module(self, x: Shape) -> nn.Module:
+        from torch import nn
+
+        return nn.Flatten()
+
+
+@leaf("to_tokens")
+class ToTokens(Leaf):
+    """Each pixel of a map becomes a token, row by row."""
+
+    reshapes = True
+
+    def shape(self, x: Map) -> Tokens:
+        expect(x, Map, "to_tokens")
+        return Tokens(x.rows * x.columns, x.width)
+
+    def module(self, x: Map) -> nn.Module:
+        from nas.ops.modules import ToTokensModule
+
+        return ToTokensModule()
+
+
+@leaf("to_map")
+class ToMap(Leaf):
+    """Tokens become the pixels of a map of `rows` x `columns`, row by row."""
+
+    rows: int
+    columns: int
+    reshapes = True
+
+    def shape(self, x: Tokens) -> Map:
+        expect(x, Tokens, "to_map")
+        if x.length != self.rows * self.columns:
+            raise ArchitectureError(f"to_map of {self.rows}x{self.columns} got {x.length} tokens; allowed: {self.rows * self.columns}")
+        return Map(x.width, self.rows, self.columns)
+
+    def module(self, x: Tokens) -> nn.Module:
+        from nas.ops.modules import ToMapModule
+
+        return ToMapModule(self.rows, self.columns)
+
+
+@leaf("transpose")
+class Transpose(Leaf):
+    """Tokens (length, width) with the two exchanged."""
+
+    reshapes = True
+
+    def shape(self, x: Tokens) -> Tokens:
+        expect(x, Tokens, "transpose")
+        return Tokens(x.width, x.length)
+
+    def module(self, x: Tokens) -> nn.Module:
+        from nas.ops.modules import TransposeModule
+
+        return TransposeModule()
+
+
+@leaf("pick_token")
+class PickToken(Leaf):
+    """One token as a vector."""
+
+    index: int = 0
+    reshapes = True
+
+    def shape(self, x: Tokens) -> Vector:
+        expect(x, Tokens, "pick_token")
+        require_range(self.index, "index", 0, x.length - 1)
+        return Vector(x.width)
+
+    def module(self, x: Tokens) -> nn.Module:
+        from nas.ops.modules import PickTokenModule
+
+        return PickTokenModule(self.index)
+
+
+@leaf("class_token")
+class ClassToken(Leaf):
+    """A learned token before all others (Devlin et al.; Dosovitskiy et al., arXiv 2010.11929, equation 1)."""
+
+    def shape(self, x: Tokens) -> Tokens:
+        expect(x, Tokens, "class_token")
+        return Tokens(x.length + 1, x.width)
+
+    def params(self, x: Tokens) -> int:
+        return x.width
+
+    def module(self, x: Tokens) -> nn.Module:
+        from nas.ops.modules import ClassTokenModule
+
+        return ClassTokenModule(x.width)
+
+
+@leaf("positions")
+class Positions(Leaf):
+    """A learned vector added to each position (Dosovitskiy et al., arXiv 2010.11929, equation 1)."""
+
+    overwrites = True
+
+    def shape(self, x: Tokens) -> Tokens:
+        expect(x, Tokens, "positions")
+        return x
+
+    def params(self, x: Tokens) -> int:
+        return x.elements
+
+    def module(self, x: Tokens) -> nn.Module:
+        from nas.ops.modules import PositionsModule
+
+        return PositionsModule(x.length, x.width)

@@ -1,0 +1,264 @@
+"""The plain operations: convolution with norm and activation, pools, identity, and what heads are made of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from nas.arch import Inner, Primitive, preset, primitive
+from nas.ops import (
+    ACTIVATIONS,
+    Activation,
+    AdaptivePool,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    LayerNorm,
+    Linear,
+    Map,
+    MaxPool,
+    Pad,
+    Pair,
+    Tokens,
+    Vector,
+    pair,
+)
+from nas.ops.base import require, require_range
+
+# Order of the parts: `conv` is convolution, norm, activation; `act` is activation, convolution, norm (NASNet's order).
+Order = Literal["conv", "act"]
+
+
+def same(kernel: Pair, dilation: int = 1) -> Pair:
+    """Padding that keeps the size of a map at stride 1 where the kernel is odd."""
+    return (dilation * (kernel[0] - 1) // 2, dilation * (kernel[1] - 1) // 2)
+
+
+def check_activation(kind: str | None) -> None:
+    """Raise `ArchitectureError` unless the activation is known or None."""
+    require(kind is None or kind in ACTIVATIONS, f"activation={kind!r}", f"none, {', '.join(ACTIVATIONS)}")
+
+
+@primitive("conv")
+class ConvNormAct(Primitive):
+    """Convolution to the stage's width, batch norm, activation; each of the two can be left out.
+
+    `padding` None keeps the size of the map (at stride 1). Without norm the convolution has a bias unless told not to.
+    """
+
+    kernel: int | Pair = 3
+    activation: str | None = "relu"
+    norm: bool = True
+    bias: bool | None = None
+    groups: int = 1
+    dilation: int = 1
+    padding: int | Pair | None = None
+    order: Order = "conv"
+    eps: float = 1e-5
+
+    def check(self) -> None:
+        require_range(self.kernel, "kernel", 1, 4096)
+        require_range(self.groups, "groups", 1, 65536)
+        require_range(self.dilation, "dilation", 1, 64)
+        check_activation(self.activation)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        kernel = pair(self.kernel)
+        padding = same(kernel, self.dilation) if self.padding is None else pair(self.padding)
+        bias = not self.norm if self.bias is None else self.bias
+        conv = Conv(width, kernel, (stride, stride), padding, (self.dilation, self.dilation), self.groups, bias)
+        parts: list[Conv | BatchNorm | Activation] = [conv]
+        if self.norm:
+            parts.append(BatchNorm(self.eps))
+        if self.activation is not None:
+            parts.insert(0 if self.order == "act" else len(parts), Activation(self.activation))
+        return g.chain(inputs[0], *parts)
+
+
+@primitive("max_pool")
+class MaxPooling(Primitive):
+    """Max pool; where a cell wants another width a 1x1 convolution and batch norm follow (NASNet's released code)."""
+
+    kernel: int = 3
+    padding: int | None = None
+    ceil: bool = False
+
+    def check(self) -> None:
+        require_range(self.kernel, "kernel", 1, 4096)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
+        x = g.add(MaxPool(pair(self.kernel), (stride, stride), pair(padding), self.ceil), inputs[0])
+        return to_width(g, x, width)
+
+
+@primitive("avg_pool")
+class AveragePooling(Primitive):
+    """Average pool without counting the padding; a 1x1 convolution and batch norm where another width is wanted."""
+
+    kernel: int = 3
+    padding: int | None = None
+    ceil: bool = False
+
+    def check(self) -> None:
+        require_range(self.kernel, "kernel", 1, 4096)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
+        x = g.add(AvgPool(pair(self.kernel), (stride, stride), pair(padding), self.ceil), inputs[0])
+        return to_width(g, x, width)
+
+
+def to_width(g: Inner, x: int, width: int) -> int:
+    """A 1x1 convolution and batch norm where the width is another."""
+    if g.shapes[x].width == width:
+        return x
+    return g.chain(x, Conv(width, (1, 1)), BatchNorm())
+
+
+@primitive("skip_connect")
+class SkipConnect(Primitive):
+    """Identity; a 1x1 convolution where the width is another, a factorised reduction where the stride is 2 or more."""
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        if stride == 1 and g.shapes[inputs[0]].width == width:
+            return inputs[0]
+        return g.apply(FactorizedReduction(), inputs[0], width=width, stride=stride)
+
+
+@primitive("factorized_reduction")
+class FactorizedReduction(Primitive):
+    """ReLU, then two 1x1 convolutions of half the width on grids shifted by one pixel, joined, and batch norm.
+
+    So that a stride of 2 throws away half of the pixels and not three quarters (Zoph et al., arXiv 1707.07012, released
+    code). At stride 1 it is ReLU, a 1x1 convolution and batch norm.
+    """
+
+    eps: float = 1e-5
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = g.add(Activation("relu"), inputs[0])
+        shape = g.shapes[x]
+        assert isinstance(shape, Map)
+        step = (stride, stride)
+        if stride == 1 or width < 2 or min(shape.rows, shape.columns) < 2:
+            return g.chain(x, Conv(width, (1, 1), step), BatchNorm(self.eps))
+        left = g.add(Conv(width // 2, (1, 1), step), x, name="conv")
+        # The shift cuts a row and a column and pads on the far side, so that both grids have the same size.
+        shifted = g.add(Pad((-1, 1), (-1, 1)), x, name="shift")
+        right = g.add(Conv(width - width // 2, (1, 1), step), shifted, name="conv")
+        return g.add(BatchNorm(self.eps), g.add(Concat(), left, right))
+
+
+@primitive("global_pool")
+class GlobalPooling(Primitive):
+    """Mean over all pixels or tokens: a vector."""
+
+    accepts = (Map, Tokens)
+    strided = False
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        return g.add(GlobalPool(), inputs[0])
+
+
+@primitive("adaptive_pool")
+class AdaptivePooling(Primitive):
+    """Mean over `size` x `size` windows, whatever the size of the map."""
+
+    size: int
+    strided = False
+
+    def check(self) -> None:
+        require_range(self.size, "size", 1, 4096)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        return g.add(AdaptivePool(pair(self.size)), inputs[0])
+
+
+@primitive("flatten")
+class Flattening(Primitive):
+    """All numbers as one vector."""
+
+    accepts = (Map, Tokens)
+    strided = False
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        return g.add(Flatten(), inputs[0])
+
+
+@primitive("linear")
+class LinearLayer(Primitive):
+    """Linear map of a vector (or of each token), with an activation and dropout after it where given."""
+
+    activation: str | None = None
+    dropout: float = 0.0
+    bias: bool = True
+    accepts = (Vector, Tokens)
+    strided = False
+
+    def check(self) -> None:
+        check_activation(self.activation)
+        require_range(self.dropout, "dropout", 0.0, 0.99)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = g.add(Linear(width, self.bias), inputs[0])
+        if self.activation is not None:
+            x = g.add(Activation(self.activation), x)
+        return g.add(Dropout(self.dropout), x) if self.dropout else x
+
+
+@primitive("dropout")
+class DropoutLayer(Primitive):
+    """Dropout of single features."""
+
+    rate: float = 0.5
+    accepts = (Map, Tokens, Vector)
+    strided = False
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        return g.add(Dropout(self.rate), inputs[0])
+
+
+@primitive("activation")
+class ActivationLayer(Primitive):
+    """An activation function by itself."""
+
+    kind: str = "relu"
+    accepts = (Map, Tokens, Vector)
+    strided = False
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        return g.add(Activation(self.kind), inputs[0])
+
+
+@primitive("norm")
+class Norm(Primitive):
+    """Normalisation by itself: batch norm of a map, layer norm of tokens or a vector; then an activation if given."""
+
+    activation: str | None = None
+    eps: float | None = None
+    accepts = (Map, Tokens, Vector)
+    strided = False
+
+    def check(self) -> None:
+        check_activation(self.activation)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        if isinstance(g.shapes[inputs[0]], Map):
+            x = g.add(BatchNorm() if self.eps is None else BatchNorm(self.eps), inputs[0])
+        else:
+            x = g.add(LayerNorm() if self.eps is None else LayerNorm(self.eps), inputs[0])
+        return g.add(Activation(self.activation), x) if self.activation is not None else x
+
+
+# Operations of NASNet's cells (arXiv 1707.07012, section 3): ReLU comes first.
+for _size in (1, 3):
+    preset(f"conv_{_size}x{_size}", ConvNormAct(kernel=_size, order="act"))
+preset("conv3x3", ConvNormAct())
+for _size in (3, 5, 7):
+    preset(f"max_pool_{_size}x{_size}", MaxPooling(kernel=_size))
+preset("avg_pool_3x3", AveragePooling())
+preset("dilated_conv_3x3", ConvNormAct(order="act", dilation=2))

@@ -1,0 +1,129 @@
+"""The cell: a small directed acyclic graph of operations (Zoph et al., arXiv 1707.07012, section 3)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from nas.arch import Inner, Primitive, primitive
+from nas.ops import Add, Concat, DropPath, Frozen, Map, frozen
+from nas.ops.base import require, require_range
+from nas.primitives.basic import FactorizedReduction, SkipConnect
+
+MAX_NODES = 64
+
+
+@frozen
+class Edge(Frozen):
+    """An operation on the state numbered `source`."""
+
+    op: Primitive
+    source: int
+    yaml_names: ClassVar[dict[str, str]] = {"source": "from"}
+
+
+@frozen
+class CellNode(Frozen):
+    """A new state: the outputs of the edges combined."""
+
+    edges: tuple[Edge, ...]
+    combine: Literal["add", "concat"] = "add"
+
+    def check(self) -> None:
+        require(len(self.edges) > 0, "edges is empty", "one edge or more")
+
+    @staticmethod
+    def from_short(data: object) -> object:
+        """A bare list of edges stands for their sum."""
+        return {"edges": data} if isinstance(data, list) else data
+
+    @staticmethod
+    def to_short(fields: dict[str, object]) -> object:
+        """A sum is written as the list of its edges."""
+        return fields["edges"] if len(fields) == 1 else fields
+
+
+@primitive("cell")
+class CellGraph(Primitive):
+    """States 0 and 1 are the outputs of the two blocks before (the earlier one first); each node adds a state.
+
+    Both inputs are brought to the cell's width, and state 0 to the map size of state 1, by ReLU, a 1x1 convolution or
+    factorised reduction, and batch norm. Edges from the inputs take the cell's stride. The output is the concatenation
+    of the states in `output`, or of all that no edge reads (`unused`), an input among them only if `unused_inputs`.
+    With `inputs` 1 the only input is state 0 (NAS-Bench-201). `first` says what state 0 is in the first cell of a
+    network, which has but one block before it: adapted like any other, or `raw` as in the released NASNet.
+    """
+
+    nodes: tuple[CellNode, ...]
+    output: tuple[int, ...] | Literal["unused"] = "unused"
+    inputs: int = 2
+    unused_inputs: bool = False
+    first: Literal["adapt", "raw"] = "adapt"
+    eps: float = 1e-5
+    cached = False
+
+    def check(self) -> None:
+        require_range(self.inputs, "inputs", 1, 2)
+        require(0 < len(self.nodes) <= MAX_NODES, f"{len(self.nodes)} nodes", f"1 to {MAX_NODES}")
+        for number, node in enumerate(self.nodes):
+            states = self.inputs + number
+            for edge in node.edges:
+                if not 0 <= edge.source < states:
+                    require(False, f"nodes[{number}] reads state from={edge.source}", f"0 to {states - 1}, the states before it")
+        if self.output != "unused":
+            require(len(self.output) > 0, "output is empty", "one state or more")
+            require_range(self.output, "output", 0, self.inputs + len(self.nodes) - 1)
+
+    @property
+    def reads(self) -> int:
+        return self.inputs
+
+    def outputs(self) -> tuple[int, ...]:
+        """The states that are joined."""
+        if self.output != "unused":
+            return self.output
+        used = {edge.source for node in self.nodes for edge in node.edges}
+        start = 0 if self.unused_inputs else self.inputs
+        return tuple(i for i in range(start, self.inputs + len(self.nodes)) if i not in used)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        states = self.adapt(g, inputs, width)
+        for number, node in enumerate(self.nodes):
+            states.append(self.node(g, node, states, width, stride, f"node{number + self.inputs}"))
+        joined = [states[i] for i in self.outputs()]
+        target = g.shapes[states[-1]]
+        joined = [self.shrink(g, x, target, width) for x in joined]
+        return g.add(Concat(), *joined) if len(joined) > 1 else joined[0]
+
+    def adapt(self, g: Inner, inputs: tuple[int, ...], width: int) -> list[int]:
+        """The input states at the cell's width and at one map size."""
+        last = inputs[-1]
+        if self.inputs == 1:
+            same = g.shapes[last].width == width
+            return [last if same else g.apply(FactorizedReduction(self.eps), last, width=width, name="input0")]
+        newest = g.apply(FactorizedReduction(self.eps), last, width=width, name="input1")
+        if self.first == "raw" and inputs[0] == last:
+            return [inputs[0], newest]
+        earlier, target = g.shapes[inputs[0]], g.shapes[last]
+        assert isinstance(earlier, Map) and isinstance(target, Map)
+        factor = -(-earlier.rows // target.rows)
+        reduced = g.apply(FactorizedReduction(self.eps), inputs[0], width=width, stride=factor, name="input0")
+        return [reduced, newest]
+
+    def node(self, g: Inner, node: CellNode, states: list[int], width: int, stride: int, name: str) -> int:
+        outputs = []
+        for edge in node.edges:
+            step = stride if edge.source < self.inputs else 1
+            x = g.apply(edge.op, states[edge.source], width=width, stride=step, name=f"{name}_{edge.op.name}")
+            # Identity edges are never dropped, or a state could vanish altogether (Larsson et al.; released NASNet code).
+            outputs.append(x if isinstance(edge.op, SkipConnect) else g.add(DropPath(), x))
+        if len(outputs) == 1:
+            return outputs[0]
+        return g.add(Add() if node.combine == "add" else Concat(), *outputs, name=name)
+
+    def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
+        """An input that is joined in a reduction cell is reduced like everything else."""
+        shape = g.shapes[x]
+        assert isinstance(shape, Map) and isinstance(target, Map)
+        if shape.rows == target.rows:
+            return x
+        return g.apply(FactorizedReduction(self.eps), x, width=width, stride=-(-shape.rows // target.rows))

@@ -1,0 +1,117 @@
+"""Compositions, so that a YAML file can write a block that no primitive names."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from nas.arch import Inner, Primitive, primitive
+from nas.ops import Add, Concat, DropPath, Frozen, Map, Multiply, Tokens, Vector, frozen
+from nas.ops.base import require, require_range
+from nas.primitives.residual import shortcut
+
+
+@frozen
+class Step(Frozen):
+    """An operation of a composition with a width and stride of its own; a width of None is that of the composition."""
+
+    op: Primitive
+    width: int | None = None
+    stride: int = 1
+
+    def check(self) -> None:
+        require_range(self.stride, "stride", 1, 64)
+        if self.width is not None:
+            require_range(self.width, "width", 1, 65536)
+
+    @staticmethod
+    def from_short(data: object) -> object:
+        """A bare operation stands for a step at the composition's width."""
+        return data if isinstance(data, dict) and "op" in data else {"op": data}
+
+    @staticmethod
+    def to_short(fields: dict[str, object]) -> object:
+        """A step of nothing but an operation is written as that operation."""
+        return fields["op"] if len(fields) == 1 else fields
+
+
+@primitive("sequential")
+class Sequential(Primitive):
+    """Operations one after another. The stride goes to the first that can take it."""
+
+    ops: tuple[Step, ...]
+    accepts = (Map, Tokens, Vector)
+
+    def check(self) -> None:
+        require(len(self.ops) > 0, "ops is empty", "one operation or more")
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x, left = inputs[0], stride
+        for step in self.ops:
+            mine = left if step.op.strided else 1
+            left = left if mine != left else 1
+            x = g.apply(step.op, x, width=step.width or width, stride=mine * step.stride)
+        require(left == 1, f"stride={stride} of a sequence of operations none of which takes a stride", "1")
+        return x
+
+
+@primitive("branches")
+class Branches(Primitive):
+    """Operations side by side on one input, joined by concat, add or multiply.
+
+    Under `concat` each branch has the width its step names, or else an equal share of the stage's.
+    """
+
+    branches: tuple[Step, ...]
+    combine: Literal["concat", "add", "multiply"] = "concat"
+    accepts = (Map, Tokens, Vector)
+
+    def check(self) -> None:
+        require(len(self.branches) > 1, f"{len(self.branches)} branches", "two or more")
+        require(self.combine != "multiply" or len(self.branches) == 2, "multiply of more than two branches", "two")
+
+    def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
+        named = [step.width for step in self.branches]
+        if self.combine != "concat" or None in named:
+            return super().settle(width, inputs)  # type: ignore[arg-type]
+        total = sum(filter(None, named))
+        require(width in (None, total), f"width={width} of branches of widths {named}", f"{total} or none")
+        return total
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        outputs = [
+            g.apply(step.op, inputs[0], width=share, stride=stride * step.stride)
+            for step, share in zip(self.branches, self.shares(width), strict=True)
+        ]
+        return g.add({"concat": Concat, "add": Add, "multiply": Multiply}[self.combine](), *outputs)
+
+    def shares(self, width: int) -> list[int]:
+        """The width of each branch."""
+        if self.combine != "concat":
+            return [step.width or width for step in self.branches]
+        left = width - sum(step.width or 0 for step in self.branches)
+        open_ = sum(step.width is None for step in self.branches)
+        require(left >= open_, f"width={width} of {len(self.branches)} branches", f"{width - left + open_} or more")
+        shares = []
+        for step in self.branches:
+            share = step.width if step.width is not None else -(-left // open_)
+            if step.width is None:
+                left, open_ = left - share, open_ - 1
+            shares.append(share)
+        return shares
+
+
+@primitive("residual")
+class Residual(Primitive):
+    """A body and a shortcut, added. Where the shape of a map changes the shortcut is a strided 1x1 convolution."""
+
+    body: tuple[Step, ...]
+    accepts = (Map, Tokens, Vector)
+
+    def check(self) -> None:
+        require(len(self.body) > 0, "body is empty", "one operation or more")
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        body = g.apply(Sequential(self.body), inputs[0], width=width, stride=stride, name="body")
+        target = g.shapes[body]
+        x = shortcut(g, inputs[0], target.width, stride) if isinstance(target, Map) else inputs[0]
+        return g.add(Add(), g.add(DropPath(), body), x)

@@ -1,0 +1,74 @@
+"""Dense connections."""
+
+from __future__ import annotations
+
+from nas.arch import Inner, Primitive, primitive
+from nas.ops import Activation, AvgPool, BatchNorm, Concat, Conv
+from nas.ops.base import require_range
+
+
+@primitive("dense_layers")
+class DenseLayers(Primitive):
+    """`layers` layers, each of which reads all before it: norm, ReLU, 1x1 to `bottleneck` * growth, norm, ReLU, 3x3 to growth.
+
+    Huang et al., arXiv 1608.06993, section 3. The output is the input and all `growth`-wide outputs side by side; a
+    `bottleneck` of 0 leaves the 1x1 convolution out.
+    """
+
+    layers: int
+    growth: int = 32
+    bottleneck: int = 4
+    strided = False
+
+    def check(self) -> None:
+        require_range(self.layers, "layers", 1, 512)
+        require_range(self.growth, "growth", 1, 4096)
+        require_range(self.bottleneck, "bottleneck", 0, 64)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = inputs[0]
+        for _ in range(self.layers):
+            x = dense_layer(g, x, self.growth, self.bottleneck)
+        return x
+
+
+def dense_layer(g: Inner, x: int, growth: int, bottleneck: int) -> int:
+    """One layer joined to its input."""
+    new = x
+    if bottleneck:
+        new = g.chain(new, BatchNorm(), Activation("relu"), Conv(bottleneck * growth, (1, 1)))
+    new = g.chain(new, BatchNorm(), Activation("relu"), Conv(growth, (3, 3), padding=(1, 1)))
+    return g.add(Concat(), x, new)
+
+
+@primitive("dense_transition")
+class DenseTransition(Primitive):
+    """Norm, ReLU, 1x1 convolution to half the width (or to the stage's), average pool of the stride (section 3)."""
+
+    def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
+        return super().settle(width, inputs) if width is not None else max(1, inputs[-1].width // 2)  # type: ignore[arg-type, attr-defined]
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = g.chain(inputs[0], BatchNorm(), Activation("relu"), Conv(width, (1, 1)))
+        return g.add(AvgPool((stride, stride), (stride, stride)), x) if stride > 1 else x
+
+
+@primitive("dense")
+class DenseBlock(Primitive):
+    """Dense connections as a cell operation at any width and stride: dense layers, then a transition to the width.
+
+    The growth is the width divided by the number of layers, so that the layers write about as much as they read.
+    """
+
+    layers: int = 2
+    bottleneck: int = 4
+
+    def check(self) -> None:
+        require_range(self.layers, "layers", 1, 64)
+        require_range(self.bottleneck, "bottleneck", 0, 64)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = inputs[0]
+        for _ in range(self.layers):
+            x = dense_layer(g, x, max(1, width // self.layers), self.bottleneck)
+        return g.apply(DenseTransition(), x, width=width, stride=stride)

@@ -1,0 +1,168 @@
+"""Vision transformer and MLP-Mixer: patches, tokens, positions, attention, mixing."""
+
+from __future__ import annotations
+
+from nas.arch import Inner, Primitive, primitive
+from nas.ops import (
+    Activation,
+    Add,
+    Attention,
+    ClassToken,
+    Conv,
+    Dropout,
+    DropPath,
+    LayerNorm,
+    Linear,
+    Map,
+    PickToken,
+    Positions,
+    Tokens,
+    ToMap,
+    ToTokens,
+    Transpose,
+    pair,
+)
+from nas.ops.base import require, require_range
+from nas.primitives.basic import FactorizedReduction
+
+
+@primitive("patches")
+class Patches(Primitive):
+    """The image cut into patches, each embedded as a token: a convolution whose kernel and stride are the patch size.
+
+    Dosovitskiy et al., arXiv 2010.11929, equation 1; with `class_token` and `positions` as there.
+    """
+
+    size: int = 16
+    class_token: bool = False
+    positions: bool = False
+    strided = False
+
+    def check(self) -> None:
+        require_range(self.size, "size", 1, 1024)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        shape = g.shapes[inputs[0]]
+        assert isinstance(shape, Map)
+        divides = shape.rows % self.size == 0 and shape.columns % self.size == 0
+        common = [n for n in range(1, min(shape.rows, shape.columns) + 1) if shape.rows % n == 0 and shape.columns % n == 0]
+        require(divides, f"patches of size={self.size} do not divide a map {shape}", ", ".join(map(str, common[:16])))
+        x = g.chain(inputs[0], Conv(width, pair(self.size), pair(self.size), bias=True), ToTokens())
+        x = g.add(ClassToken(), x) if self.class_token else x
+        return g.add(Positions(), x) if self.positions else x
+
+
+def mlp(g: Inner, x: int, hidden: int, width: int, dropout: float = 0.0) -> int:
+    """Linear, GELU, linear."""
+    parts = [Linear(hidden), Activation("gelu"), *([Dropout(dropout)] if dropout else []), Linear(width)]
+    return g.chain(x, *parts)
+
+
+def residual(g: Inner, x: int, body: int) -> int:
+    """Input plus body."""
+    return g.add(Add(), g.add(DropPath(), body), x)
+
+
+@primitive("transformer")
+class Transformer(Primitive):
+    """Encoder block: norm, attention, add; norm, MLP, add (Dosovitskiy et al., arXiv 2010.11929, equations 2 and 3)."""
+
+    heads: int = 12
+    mlp_ratio: float = 4.0
+    accepts = (Tokens,)
+    strided = False
+
+    def check(self) -> None:
+        require_range(self.heads, "heads", 1, 4096)
+        require_range(self.mlp_ratio, "mlp_ratio", 0.125, 64)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = inputs[0]
+        if g.shapes[x].width != width:
+            x = g.add(Linear(width), x, name="project")
+        attended = g.chain(x, LayerNorm(), Linear(3 * width), Attention(self.heads), Linear(width))
+        x = residual(g, x, attended)
+        return residual(g, x, mlp(g, g.add(LayerNorm(), x), int(width * self.mlp_ratio), width))
+
+
+@primitive("mixer")
+class Mixer(Primitive):
+    """Mixer layer: an MLP across tokens, then an MLP across channels, each with norm and a shortcut.
+
+    Tolstikhin et al., arXiv 2105.01601, equation 1. `token_ratio` and `channel_ratio` are hidden width to `width`
+    (0.5 and 4 in the paper's table 1).
+    """
+
+    token_ratio: float = 0.5
+    channel_ratio: float = 4.0
+    accepts = (Tokens,)
+    strided = False
+
+    def check(self) -> None:
+        require_range(self.token_ratio, "token_ratio", 0.01, 64)
+        require_range(self.channel_ratio, "channel_ratio", 0.01, 64)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = inputs[0]
+        if g.shapes[x].width != width:
+            x = g.add(Linear(width), x, name="project")
+        length = g.shapes[x].length  # type: ignore[union-attr]
+        across = g.chain(x, LayerNorm(), Transpose())
+        across = mlp(g, across, max(1, int(width * self.token_ratio)), length)
+        x = residual(g, x, g.add(Transpose(), across))
+        return residual(g, x, mlp(g, g.add(LayerNorm(), x), max(1, int(width * self.channel_ratio)), width))
+
+
+@primitive("class_head")
+class PickClassToken(Primitive):
+    """The class token as a vector, after a layer norm (Dosovitskiy et al., arXiv 2010.11929, equation 4)."""
+
+    accepts = (Tokens,)
+    strided = False
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        return g.chain(inputs[0], LayerNorm(), PickToken(0))
+
+
+def on_map(g: Inner, x: int, block: Primitive, width: int, stride: int) -> int:
+    """A block over tokens on the pixels of a map: reduced or widened first where the shape changes."""
+    if stride != 1 or g.shapes[x].width != width:
+        x = g.apply(FactorizedReduction(), x, width=width, stride=stride)
+    shape = g.shapes[x]
+    assert isinstance(shape, Map)
+    tokens = g.apply(block, g.add(ToTokens(), x), width=width)
+    return g.add(ToMap(shape.rows, shape.columns), tokens)
+
+
+@primitive("attention")
+class AttentionOverPositions(Primitive):
+    """A transformer block over the pixels of a map, each a token, at any width and stride.
+
+    The number of heads is the largest divisor of the width that leaves at least `head_width` features a head.
+    """
+
+    head_width: int = 16
+    mlp_ratio: float = 2.0
+
+    def check(self) -> None:
+        require_range(self.head_width, "head_width", 1, 4096)
+        require_range(self.mlp_ratio, "mlp_ratio", 0.125, 64)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        fits = [h for h in range(1, width + 1) if width % h == 0 and width // h >= self.head_width]
+        return on_map(g, inputs[0], Transformer(max(fits, default=1), self.mlp_ratio), width, stride)
+
+
+@primitive("mixer_block")
+class MixerOverPositions(Primitive):
+    """A mixer layer over the pixels of a map, each a token, at any width and stride."""
+
+    token_ratio: float = 0.5
+    channel_ratio: float = 2.0
+
+    def check(self) -> None:
+        require_range(self.token_ratio, "token_ratio", 0.01, 64)
+        require_range(self.channel_ratio, "channel_ratio", 0.01, 64)
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        return on_map(g, inputs[0], Mixer(self.token_ratio, self.channel_ratio), width, stride)

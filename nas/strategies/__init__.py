@@ -1,0 +1,56 @@
+"""Search strategies: ask/tell over the decisions of any space. No clock, no files, no workers.
+
+    strategy = nas.strategies.create("evolution", space, seed=0)
+    decisions = strategy.ask(0)
+    strategy.tell(Trial(0, decisions, value=0.91))      # larger is better
+
+A restart is `create` and then `tell` of the history; the next ask is the one that would have come without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nas.registry import Registry
+from nas.strategies.base import Strategy, Trial
+from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.options import build
+from nas.strategies.random_search import RandomOptions, RandomSearch
+from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
+
+if TYPE_CHECKING:
+    from nas.spaces import Space
+
+__all__ = ["STRATEGIES", "Entry", "Strategy", "Trial", "create", "names"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered strategy: `make(space, seed, options)`, and the dataclass of its options."""
+
+    make: Callable[[Space, int, Any], Strategy]
+    options: type
+
+
+STRATEGIES: Registry[Entry] = Registry("strategy")
+STRATEGIES.add("random", Entry(RandomSearch, RandomOptions))
+STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions))
+STRATEGIES.add("rl", Entry(ppo, PPOOptions))
+STRATEGIES.add("rl:ppo", STRATEGIES.get("rl"))
+STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions))
+
+
+def names() -> tuple[str, ...]:
+    """Names of all strategies."""
+    return STRATEGIES.names()
+
+
+def create(name: str, space: Space, seed: int, **options: object) -> Strategy:
+    """The strategy called `name` over `space`.
+
+    Raises `UnknownNameError` for an unknown name, `NasError` for an unknown option or a value out of its bounds.
+    """
+    entry = STRATEGIES.get(name)
+    return entry.make(space, seed, build(entry.options, options, where=f"strategy {name}"))

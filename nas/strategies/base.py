@@ -1,0 +1,124 @@
+"""What all strategies share: the trial they are told, the protocol they keep, the generator of one ask."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from nas.errors import SpaceError
+
+if TYPE_CHECKING:
+    from nas.spaces import Decisions, Option, Space
+
+Key = frozenset[tuple[str, "Option"]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished trial. `value` is larger for better; None when the trial failed, which NaN and infinities count as."""
+
+    number: int
+    decisions: Decisions
+    value: float | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decisions", dict(self.decisions))  # a caller may go on changing its own
+        object.__setattr__(self, "value", finite(self.value))
+
+
+class Strategy(Protocol):
+    """Proposes decisions and learns from finished trials.
+
+    All state comes from what was told, in that order: a restart is `create` and `tell` of the history.
+    """
+
+    def ask(self, number: int) -> Decisions:
+        """The decisions of trial `number`: a pure function of (space, seed, number, what was told so far)."""
+        ...
+
+    def tell(self, trial: Trial) -> None:
+        """Take a finished trial, whoever proposed it; a number that was told before is ignored."""
+        ...
+
+
+def finite(value: float | None) -> float | None:
+    """`value` as a float, or None when it is missing, NaN, infinite or beyond a float."""
+    try:
+        number = math.nan if value is None else float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def generator(seed: int, number: int) -> random.Random:
+    """The random generator of ask `number`: the same in every process, for a string is seeded through SHA-512.
+
+    It is not keyed by the strategy, so that all strategies start from the same random candidates under one seed.
+    """
+    return random.Random(f"{seed}:{number}")
+
+
+def key(decisions: Mapping[str, Option]) -> Key:
+    """Decisions as something to look up: equal for equal decisions, in whatever order a storage gave them back."""
+    return frozenset(decisions.items())
+
+
+class Record:
+    """Which trials and which decisions were told so far; constant time a trial."""
+
+    def __init__(self) -> None:
+        self._numbers: set[int] = set()
+        self._keys: set[Key] = set()
+
+    def add(self, trial: Trial) -> bool:
+        """Note `trial`. False when its number was told before: a duplicate must not count twice."""
+        if trial.number in self._numbers:
+            return False
+        self._numbers.add(trial.number)
+        self._keys.add(key(trial.decisions))
+        return True
+
+    def fresh(self, propose: Callable[[], Decisions], tries: int) -> Decisions:
+        """The first of at most `tries` proposals that was not told yet, failing that the last of them.
+
+        Training the same network twice tells little, and a small or nearly exhausted space must not hang the search.
+        """
+        for _ in range(tries - 1):
+            decisions = propose()
+            if key(decisions) not in self._keys:
+                return decisions
+        return propose()
+
+
+class _Replay:
+    """A chooser that makes the decisions of a mapping again and notes their order."""
+
+    def __init__(self, decisions: Mapping[str, Option]) -> None:
+        self.decisions = decisions
+        self.made: Decisions = {}
+
+    def choose(self, name: str, options: tuple[Option, ...]) -> Option:
+        if name not in self.decisions:
+            raise SpaceError(f"decisions: {name} is missing; allowed: {_shown(options)}")
+        option = self.decisions[name]
+        if option not in options:
+            raise SpaceError(f"decisions.{name}={option!r} is not an option; allowed: {_shown(options)}")
+        self.made[name] = option
+        return option
+
+
+def in_order(space: Space, decisions: Mapping[str, Option]) -> Decisions:
+    """`decisions` in the order in which `space` makes them, for a storage may return them in another.
+
+    Raises `SpaceError` when one is missing or not an option.
+    """
+    replay = _Replay(decisions)
+    space.decide(replay)
+    return replay.made
+
+
+def _shown(options: tuple[Option, ...]) -> str:
+    return ", ".join(map(str, options[:12])) + (", ..." if len(options) > 12 else "")

@@ -1,0 +1,23 @@
+"""The record of a search in Optuna storage, and its ledger. The only part that imports optuna."""
+
+from __future__ import annotations
+
+from nas.budget import Ledger
+from nas.study.folder import check_new, create_study, open_study, resume_study
+from nas.study.recorder import Recorder
+from nas.study.settings import Settings, write_atomically
+from nas.study.study import Study
+from nas.study.trial import Trial
+
+__all__ = [
+    "Ledger",
+    "Recorder",
+    "Settings",
+    "Study",
+    "Trial",
+    "check_new",
+    "create_study",
+    "open_study",
+    "resume_study",
+    "write_atomically",
+]

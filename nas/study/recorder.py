@@ -1,0 +1,192 @@
+"""The study as its one driver writes it: a trial is in the storage before it is launched, and never lost after."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.budget import Ledger
+from nas.errors import StudyError
+from nas.study.settings import Settings, write_atomically
+from nas.study.storage import Storage
+from nas.study.study import Study
+from nas.study.trial import Trial
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+    from nas.arch import Architecture
+    from nas.evaluators import Outcome
+    from nas.spaces import Decisions, Space
+
+
+@dataclass
+class _Used:
+    """The running totals of the ledger."""
+
+    device_seconds: float
+    seconds: float
+    finished: int
+    failed: int
+
+
+class Recorder(Study):
+    """A study that is open for writing, by one process at a time. Close it, or use it as a context."""
+
+    def __init__(
+        self, directory: Path, settings: Settings, storage: Storage, lock: BaseFileLock, space: Space | None = None
+    ) -> None:
+        super().__init__(directory, settings, storage, space)
+        self._lock = lock
+        trials = self.trials
+        self._used = _Used(**asdict(Study.ledger(self)))  # from the record once, then kept up to date
+        self._device_seconds = {trial.number: trial.device_seconds for trial in trials if not trial.finished}
+        self._ids = {frozen.number: frozen._trial_id for frozen in self._frozen() if not frozen.state.is_finished()}
+        self._next = len(trials)
+        self._order = sum(trial.finished for trial in trials)
+        self._distributions: dict[str, CategoricalDistribution] = {}
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next new trial."""
+        return self._next
+
+    def unfinished(self) -> list[Trial]:
+        """Trials that a driver which is no more left running, by number."""
+        return [trial for trial in self.trials if trial.state == "RUNNING"]
+
+    def ledger(self) -> Ledger:
+        """What the study has used, as `Study.ledger` would compute it once the last `beat` is written."""
+        return Ledger(**asdict(self._used))
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """What is recorded within becomes durable together, at its end. Raises `StudyError` when it cannot."""
+        with _writing(self.directory), self._storage.batch():
+            yield
+
+    def start(self, decisions: Decisions, architecture: Architecture, *, seed: int, fidelity: Mapping[str, Any]) -> int:
+        """Record a new trial as running; its number. Raises `StudyError` when another program added trials."""
+        attrs = {
+            "architecture": architecture.to_yaml(),
+            "digest": architecture.digest,
+            "seed": seed,
+            "fidelity": dict(fidelity),
+        }
+        template = _running(dict(decisions), {name: self._distribution(name) for name in decisions}, attrs)
+        storage = self._storage.optuna
+        with _writing(self.directory):
+            trial_id = storage.create_new_trial(self._storage.study_id, template)
+            number = storage.get_trial_number_from_id(trial_id)
+        if number != self._next:
+            raise StudyError(f"{self.directory}: trial {number} where {self._next} was due; another program writes to it")
+        self._next += 1
+        self._ids[number], self._device_seconds[number] = trial_id, 0.0
+        return number
+
+    def beat(self, device_seconds: Mapping[int, float], seconds: float, *, write: bool = True) -> None:
+        """Bring the ledger up to date: device seconds of running trials by number, and the study's active seconds.
+
+        With `write` False it stays in memory until the next beat.
+        """
+        for number, amount in device_seconds.items():
+            self._charge(number, amount)
+        self._used.seconds = seconds
+        if write:
+            with self.batch():
+                for number in device_seconds:
+                    self._set(number, "device_seconds", self._device_seconds[number])
+                self._storage.optuna.set_study_user_attr(self._storage.study_id, "seconds", seconds)
+
+    def lost(self, number: int, times: int, device_seconds: float) -> None:
+        """Record that the worker of a running trial died with it, for the `times`-th time."""
+        self._charge(number, device_seconds)
+        with self.batch():
+            self._set(number, "device_seconds", device_seconds)
+            self._set(number, "lost", times)
+
+    def finish(self, number: int, outcome: Outcome, value: float | None, device_seconds: float, worker: int) -> None:
+        """Record how a running trial ended; `value` is the objective's, None when it failed."""
+        self._charge(number, device_seconds)
+        attrs = {
+            "metrics": outcome.metrics or None,
+            "device_seconds": device_seconds,
+            "order": self._order,
+            "worker": worker,
+            "first_seconds": outcome.first_seconds,
+            "reason": outcome.reason,
+            "cut": outcome.cut or None,
+        }
+        state = TrialState.FAIL if value is None else TrialState.COMPLETE
+        with self.batch():
+            for name, attr in attrs.items():
+                if attr is not None:
+                    self._set(number, name, attr)
+            values = None if value is None else [value]
+            self._storage.optuna.set_trial_state_values(self._ids[number], state, values)
+        self._used.finished += value is not None
+        self._used.failed += value is None
+        self._order += 1
+        del self._ids[number], self._device_seconds[number]
+
+    def write_best(self) -> None:
+        """Write the best architecture so far to `best.yaml`; nothing while there is none."""
+        best = self.best
+        if best is not None:
+            value = f"{self.settings.objective} {best.value:.6g}"
+            write_atomically(self.directory / "best.yaml", f"# Trial {best.number} of {self.name}: {value}\n{best.yaml}")
+
+    def close(self) -> None:
+        """Let other drivers have the run folder."""
+        self._lock.release()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _charge(self, number: int, amount: float) -> None:
+        self._used.device_seconds += amount - self._device_seconds[number]
+        self._device_seconds[number] = amount
+
+    def _set(self, number: int, name: str, value: Any) -> None:
+        self._storage.optuna.set_trial_user_attr(self._ids[number], name, value)
+
+    def _distribution(self, name: str) -> CategoricalDistribution:
+        if name not in self._distributions:
+            self._distributions[name] = CategoricalDistribution(self.space.choices[name])
+        return self._distributions[name]
+
+
+def _running(
+    decisions: dict[str, Any], distributions: dict[str, CategoricalDistribution], attrs: dict[str, Any]
+) -> FrozenTrial:
+    return FrozenTrial(
+        number=-1,
+        trial_id=-1,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=datetime.datetime.now(),
+        datetime_complete=None,
+        params=decisions,
+        distributions=dict(distributions),
+        user_attrs=attrs,
+        system_attrs={},
+        intermediate_values={},
+    )
+
+
+@contextmanager
+def _writing(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"{directory}: cannot be written ({error.strerror or error})") from None

@@ -1,0 +1,127 @@
+"""The frozen settings of a run and their file, `run.yaml`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.errors import StudyError
+
+FORMAT = 1
+RUN_FILE = "run.yaml"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run was started with. `space` is YAML; `storage` None for the journal file, else a URL.
+
+    `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
+    """
+
+    study: str
+    space: str
+    strategy: str
+    seed: int
+    budget: str
+    objective: str
+    evaluator: str | None = None
+    evaluator_options: dict[str, Any] = field(default_factory=dict)
+    strategy_options: dict[str, Any] = field(default_factory=dict)
+    dataset: str | None = None
+    fidelity: dict[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+    storage: str | None = None
+    engine: str = "ray"
+    workers: int = 1
+    gpus_per_trial: float = 0.0
+    device: str = "cpu"
+    versions: dict[str, Any] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
+    created: str = ""
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "int": (int,),
+    "float": (int, float),
+    "float | None": (int, float, type(None)),
+    "dict[str, Any]": (dict,),
+    "list[str]": (list,),
+}
+
+
+def write_settings(directory: Path, settings: Settings) -> None:
+    """Write `run.yaml` whole or not at all. Raises `StudyError` when the folder cannot be written."""
+    note = "# The frozen settings of a run of `nas search`; `nas resume` on this folder goes on with it.\n"
+    write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **asdict(settings)}))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file by `text` in one move. Raises `StudyError`."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def read_settings(directory: Path) -> Settings:
+    """The settings of a run folder. Raises `StudyError` when it is none, of a newer version, or damaged."""
+    path = directory / RUN_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        what = "no such folder" if not directory.exists() else f"not a run folder (it has no {RUN_FILE})"
+        raise StudyError(f"{directory}: {what}; allowed: a folder that `nas search` made") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read ({error})") from None
+    try:
+        data = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise StudyError(f"{path}: damaged ({' '.join(str(error).split())[:160]})") from None
+    return _check(path, data)
+
+
+def _check(path: Path, data: Any) -> Settings:
+    if not isinstance(data, Mapping) or not isinstance(data.get("format"), int):
+        raise StudyError(f"{path}: damaged; allowed: a mapping with `format: {FORMAT}`")
+    if data["format"] != FORMAT:
+        newer = data["format"] > FORMAT
+        hint = "written by a newer nas: update nas to open it" if newer else "no such version"
+        raise StudyError(f"{path}: format {data['format']}, {hint}; allowed: {FORMAT}")
+    values = {key: value for key, value in data.items() if key != "format"}
+    known = {item.name: str(item.type) for item in fields(Settings)}
+    for key, value in values.items():
+        if key not in known:
+            raise StudyError(f"{path}: {key!r} is unknown; allowed: {', '.join(known)}")
+        if not isinstance(value, _KINDS[known[key]]):
+            raise StudyError(f"{path}: {key}={value!r:.60} is of the wrong type; allowed: {known[key]}")
+    missing = [name for name in ("study", "space", "strategy", "seed", "budget", "objective") if name not in values]
+    if missing:
+        raise StudyError(f"{path}: {missing[0]} is missing")
+    return Settings(**values)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, so that a person can read the space."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _dump(data: dict[str, Any]) -> str:
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,102 @@
+"""A study: the record of all trials of a run, read from its Optuna storage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from nas.budget import Ledger
+from nas.errors import StudyError
+from nas.study.settings import Settings
+from nas.study.storage import Storage, quiet
+from nas.study.trial import Trial, from_optuna
+
+if TYPE_CHECKING:
+    import pandas
+
+    from nas.spaces import Space
+
+
+class Study:
+    """Reads the record of a run folder, which may be growing meanwhile. It never writes."""
+
+    def __init__(self, directory: Path, settings: Settings, storage: Storage, space: Space | None = None) -> None:
+        self.directory, self.settings = directory, settings
+        self._storage, self._space = storage, space
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        return self.directory.name
+
+    @property
+    def space(self) -> Space:
+        """The search space as it was frozen with the run."""
+        if self._space is None:
+            from nas.spaces import Space
+
+            self._space = Space.from_yaml(self.settings.space)
+        return self._space
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials so far, by number."""
+        return [from_optuna(frozen) for frozen in self._frozen()]
+
+    def _frozen(self) -> list[optuna.trial.FrozenTrial]:
+        return self._storage.optuna.get_all_trials(self._storage.study_id, deepcopy=False)
+
+    @property
+    def best(self) -> Trial | None:
+        """The complete trial of the largest value (of equal ones, the first); None while there is none."""
+        complete = [trial for trial in self.trials if trial.value is not None]
+        return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+
+    def history(self) -> list[Trial]:
+        """Finished trials in the order of their completion."""
+        done = [trial for trial in self.trials if trial.finished]
+        return sorted(done, key=lambda trial: (trial.order is None, trial.order or 0, trial.number))
+
+    def ledger(self) -> Ledger:
+        """What the study has used, computed from the record."""
+        trials = self.trials
+        return Ledger(
+            device_seconds=sum(trial.device_seconds for trial in trials),
+            seconds=self._seconds(),
+            finished=sum(trial.state == "COMPLETE" for trial in trials),
+            failed=sum(trial.state == "FAIL" for trial in trials),
+        )
+
+    def _seconds(self) -> float:
+        attrs = self._storage.optuna.get_study_user_attrs(self._storage.study_id)
+        return float(attrs.get("seconds", 0.0))
+
+    @property
+    def optuna_study(self) -> optuna.Study:
+        """The Optuna study itself, for `optuna.visualization`, `optuna-dashboard` and the like."""
+        with quiet():
+            return optuna.load_study(study_name=self._storage.name, storage=self._storage.optuna)
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """A row a trial: its own fields, `metrics.*`, `decisions.*`. Needs pandas."""
+        import pandas
+
+        return pandas.DataFrame([_row(trial) for trial in self.trials])
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.directory)!r})"
+
+
+def _row(trial: Trial) -> dict[str, Any]:
+    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
+    row = {name: getattr(trial, name) for name in names}
+    row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
+    return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}
+
+
+def require(storage: Storage, directory: Path) -> None:
+    """Raise `StudyError` when the storage does not have the study of the run folder."""
+    if not storage.find():
+        raise StudyError(f"{directory}: its storage has no study {storage.name!r}")

@@ -1,0 +1,72 @@
+"""One trial as the record has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from nas.arch import Architecture
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial. `state` is Optuna's name: RUNNING, COMPLETE or FAIL; `value` the objective's, None unless complete.
+
+    `device_seconds` sums all attempts, those cut off by a kill included. `order` counts finished trials from 0.
+    """
+
+    number: int
+    state: str
+    value: float | None
+    decisions: dict[str, Any]
+    yaml: str
+    digest: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    device_seconds: float = 0.0
+    reason: str | None = None
+    cut: bool = False
+    worker: int | None = None
+    seed: int | None = None
+    fidelity: dict[str, Any] = field(default_factory=dict)
+    first_seconds: float | None = None
+    lost: int = 0
+    order: int | None = None
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The candidate. Raises `ArchitectureError` when the record does not hold a valid one."""
+        from nas.arch import Architecture
+
+        return Architecture.from_yaml(self.yaml)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is complete or failed."""
+        return self.state in ("COMPLETE", "FAIL")
+
+
+def from_optuna(frozen: FrozenTrial) -> Trial:
+    """The trial that an Optuna trial describes; one that another program added may lack our attributes."""
+    attrs = frozen.user_attrs
+    return Trial(
+        number=frozen.number,
+        state=frozen.state.name,
+        value=frozen.value if frozen.state.name == "COMPLETE" else None,
+        decisions=dict(frozen.params),
+        yaml=str(attrs.get("architecture", "")),
+        digest=str(attrs.get("digest", "")),
+        metrics=dict(attrs.get("metrics") or {}),
+        device_seconds=float(attrs.get("device_seconds", 0.0)),
+        reason=attrs.get("reason"),
+        cut=bool(attrs.get("cut", False)),
+        worker=attrs.get("worker"),
+        seed=attrs.get("seed"),
+        fidelity=dict(attrs.get("fidelity") or {}),
+        first_seconds=attrs.get("first_seconds"),
+        lost=int(attrs.get("lost", 0)),
+        order=attrs.get("order"),
+    )

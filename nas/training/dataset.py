@@ -1,0 +1,67 @@
+"""The training part of a data set as tensors on one device, cut into what is trained on and what judges a candidate."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.training.augment import Normalisation
+
+if TYPE_CHECKING:
+    from nas.data import Dataset
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Images and labels on the device, and the rows of the two parts. Test images are not in here."""
+
+    images: Tensor  # (N, H, W, C) uint8 or float32
+    labels: Tensor  # (N,) int64
+    train: Tensor  # rows to train on, (T,) int64
+    validation: Tensor  # rows to judge by, (V,) int64
+    normalisation: Normalisation  # over the images trained on
+    classes: int
+    flip: bool  # a mirrored image keeps its class
+
+    @staticmethod
+    def of(dataset: Dataset, validation: float, seed: int, device: torch.device) -> TrainingData:
+        """Cut a `validation` fraction from the training images of `dataset`, by `seed`, and move all to `device`.
+
+        Raises `DataError` where the data set cannot be split so.
+        """
+        train, held_out = (torch.from_numpy(rows) for rows in dataset.split(validation, seed))
+        images = torch.from_numpy(np.ascontiguousarray(dataset.x_train))
+        labels = torch.from_numpy(np.asarray(dataset.y_train, dtype=np.int64))
+        normalisation = Normalisation.of(images, train).to(device)
+        tensors = (tensor.to(device) for tensor in (images, labels, train, held_out))
+        return TrainingData(*tensors, normalisation, int(dataset.classes), bool(dataset.flip))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image as a network reads it."""
+        _, height, width, channels = self.images.shape
+        return channels, height, width
+
+    def part(self, fraction: float, seed: int) -> TrainingData:
+        """The same with a `fraction` of the rows to train on, every class alike, two rows or more of each.
+
+        The same rows for every candidate, so that candidates differ by their architecture alone.
+        """
+        if fraction >= 1.0:
+            return self
+        rows = self.train.cpu()
+        rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
+        kept = [own[: max(2, round(fraction * len(own)))] for own in _by_class(rows, self.labels.cpu())]
+        return dataclasses.replace(self, train=torch.cat(kept).to(self.train.device))
+
+
+def _by_class(rows: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+    """`rows` apart by their label, the order within a class kept."""
+    own = labels[rows]
+    counts = torch.bincount(own)
+    return rows[torch.argsort(own, stable=True)].split(counts.tolist())

@@ -1,0 +1,45 @@
+"""How long a network takes, from a few steps on the real data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from nas.training.dataset import TrainingData
+from nas.training.loop import Run
+from nas.training.recipe import Recipe
+
+STEPS = 2
+
+
+def measure(
+    build: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int
+) -> tuple[float, float, float]:
+    """Seconds: once (building, the first step's excess), a training image, a validation image.
+
+    The network is thrown away.
+    """
+    start = time.perf_counter()
+    run = Run(build(), data, recipe, 1, seed, lambda: None)
+    run.module.train()
+    order = torch.randperm(len(data.train), generator=run.generator, device=run.device)
+    rows = data.train[order[: run.batch]]
+    first = _timed(run, lambda: run.train_step(rows))
+    once = time.perf_counter() - start
+    train = min(_timed(run, lambda: run.train_step(rows)) for _ in range(STEPS))  # the least disturbed
+    run.module.eval()
+    shown = data.validation[: 2 * recipe.batch]
+    validate = _timed(run, lambda: run.validation_step(shown))
+    return max(once - min(train, first), 0.0), train / len(rows), validate / len(shown)
+
+
+def _timed(run: Run, action: Callable[[], object]) -> float:
+    """Seconds until `action` is done on the device."""
+    start = time.perf_counter()
+    action()
+    if run.cuda_devices:
+        torch.cuda.synchronize(run.device)
+    return time.perf_counter() - start
