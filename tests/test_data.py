@@ -108,7 +108,8 @@ def test_split_is_stratified_disjoint_and_complete() -> None:
     assert sorted([*train, *validation]) == list(range(160))
     assert np.bincount(data.y_train[validation]).tolist() == [20, 10, 2]
     assert train.dtype == validation.dtype == np.int64
-    assert (np.diff(train) > 0).all() and (np.diff(validation) > 0).all()
+    assert (np.diff(train) > 0).all()
+    assert (np.diff(validation) > 0).all()
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.1, 1 / 3, 0.5, 0.9, 0.999])
@@ -242,9 +243,14 @@ def test_digits() -> None:
     assert nas.data.available("digits")
     assert (data.name, data.input, data.classes, data.flip) == ("digits", (1, 8, 8), 10, False)
     assert data.class_names == tuple("0123456789")
-    assert data.x_train.shape == (1438, 8, 8, 1) and data.x_train.dtype == np.uint8 and data.x_train.max() == 255
-    assert data.x_test is not None and data.y_test is not None and data.x_test.shape == (359, 8, 8, 1)
-    assert np.bincount(data.y_test).min() >= 34 and np.bincount(data.y_test).max() <= 37
+    assert data.x_train.shape == (1438, 8, 8, 1)
+    assert data.x_train.dtype == np.uint8
+    assert data.x_train.max() == 255
+    assert data.x_test is not None
+    assert data.y_test is not None
+    assert data.x_test.shape == (359, 8, 8, 1)
+    assert np.bincount(data.y_test).min() >= 34
+    assert np.bincount(data.y_test).max() <= 37
 
 
 # CIFAR ---------------------------------------------------------------------------------------------------------------
@@ -297,7 +303,9 @@ def test_cifar_official_binary(layout: cifar.Layout, form: str, tmp_path: Path) 
     data = nas.data.load(layout.name, data_dir=tmp_path, download=False)
     assert (data.input, data.classes, data.flip) == ((3, 32, 32), layout.classes, True)
     assert data.class_names[:2] == ("class0", "class1")
-    assert len(data.y_train) == 6 * len(layout.train) and data.y_test is not None and len(data.y_test) == 6
+    assert len(data.y_train) == 6 * len(layout.train)
+    assert data.y_test is not None
+    assert len(data.y_test) == 6
     raw = cifar_files(layout)[layout.train[-1]]
     last = raw[-3072 - layout.label_bytes :]
     assert data.y_train[-1] == last[layout.label_bytes - 1]
@@ -420,7 +428,8 @@ def test_mnist_official_files(name: str, folder: str, flip: bool, form: str, tmp
     assert (data.input, data.classes, data.flip) == ((1, 28, 28), 10, flip)
     assert np.array_equal(data.x_train[..., 0], images(20, 28, 28))
     assert data.y_train.tolist() == [number % 10 for number in range(20)]
-    assert data.x_test is not None and np.array_equal(data.x_test[..., 0], images(7, 28, 28, seed=1))
+    assert data.x_test is not None
+    assert np.array_equal(data.x_test[..., 0], images(7, 28, 28, seed=1))
 
 
 def test_mnist_and_fashion_are_told_apart_by_content(tmp_path: Path) -> None:
@@ -602,7 +611,8 @@ def test_official_checksums() -> None:
     assert cifar.CIFAR10.md5 == "c32a1d4ab5d03f1284b67883e8d87530"
     assert cifar.CIFAR100.md5 == "03b5dce01913d631647c71ecec9e9cb8"
     every = [cifar.CIFAR10.md5, cifar.CIFAR100.md5, *mnist.MNIST.md5, *mnist.FASHION.md5]
-    assert all(len(text) == 32 and int(text, 16) >= 0 for text in every) and len(set(every)) == 10
+    assert all(len(text) == 32 and int(text, 16) >= 0 for text in every)
+    assert len(set(every)) == 10
 
 
 # npz -----------------------------------------------------------------------------------------------------------------
@@ -621,21 +631,26 @@ def write_npz(path: Path, **changes: Any) -> str:
 def test_npz_smallest(tmp_path: Path) -> None:
     data = nas.data.load(write_npz(tmp_path / "a.npz"))
     assert (data.input, data.classes, data.class_names, data.flip) == ((3, 6, 5), 3, ("0", "1", "2"), True)
-    assert np.array_equal(data.x_train, images(12, 6, 5, 3)) and data.x_test is None and data.y_test is None
+    assert np.array_equal(data.x_train, images(12, 6, 5, 3))
+    assert data.x_test is None
+    assert data.y_test is None
 
 
 @pytest.mark.parametrize("kind", ["u1", "i1", "<i2", ">i4", "<u8", "i8"])
 def test_npz_labels_of_any_integer_type(kind: str, tmp_path: Path) -> None:
     spec = write_npz(tmp_path / "a.npz", y_train=(np.arange(12) % 3).astype(kind).reshape(12, 1))
     data = nas.data.load(spec)
-    assert data.y_train.dtype == np.int64 and data.y_train.tolist() == [number % 3 for number in range(12)]
+    assert data.y_train.dtype == np.int64
+    assert data.y_train.tolist() == [number % 3 for number in range(12)]
 
 
 @pytest.mark.parametrize("kind", ["<f2", "<f4", ">f4", "<f8"])
 def test_npz_floats_stay_as_they_are(kind: str, tmp_path: Path) -> None:
     x = (np.random.default_rng(0).normal(size=(12, 6, 5)) * 7 - 3).astype(kind)
     data = nas.data.load(write_npz(tmp_path / "a.npz", x_train=x))
-    assert data.x_train.dtype == np.float32 and data.input == (1, 6, 5) and not data.flip
+    assert data.x_train.dtype == np.float32
+    assert data.input == (1, 6, 5)
+    assert not data.flip
     assert np.array_equal(data.x_train[..., 0], x.astype(np.float32))
 
 
@@ -643,8 +658,10 @@ def test_npz_with_test_part_names_and_flip(tmp_path: Path) -> None:
     extra = {"x_test": images(4, 6, 5, 3), "y_test": np.array([0, 1, 2, 2]), "row": np.arange(3)}
     for key, names in (("classes", np.array(["ä", "b", "c"])), ("class_names", np.array([b"\xc3\xa4", b"b", b"c"]))):
         data = nas.data.load(write_npz(tmp_path / f"{key}.npz", **extra, **{key: names}, flip=np.array(False)))
-        assert data.class_names == ("ä", "b", "c") and data.y_test is not None
-        assert data.y_test.tolist() == [0, 1, 2, 2] and not data.flip
+        assert data.class_names == ("ä", "b", "c")
+        assert data.y_test is not None
+        assert data.y_test.tolist() == [0, 1, 2, 2]
+        assert not data.flip
     assert nas.data.load(write_npz(tmp_path / "count.npz", classes=np.array(5))).classes == 5
 
 
@@ -652,7 +669,8 @@ def test_npz_fortran_order_and_compression(tmp_path: Path) -> None:
     arrays = npz_arrays()
     np.savez_compressed(tmp_path / "a.npz", **{**arrays, "x_train": np.asfortranarray(arrays["x_train"])})
     data = nas.data.load(f"npz:{tmp_path / 'a.npz'}")
-    assert data.x_train.flags.c_contiguous and np.array_equal(data.x_train, arrays["x_train"])
+    assert data.x_train.flags.c_contiguous
+    assert np.array_equal(data.x_train, arrays["x_train"])
 
 
 @pytest.mark.parametrize(
@@ -732,8 +750,7 @@ def test_npz_cut_or_flipped_anywhere_is_an_error_or_the_same_data(tmp_path: Path
             try:
                 data = nas.data.load(f"npz:{path}")
             except DataError as error:
-                refused += 1
-                assert "\n" not in str(error)
+                refused += "\n" not in str(error)
             else:
                 assert np.array_equal(data.x_train, npz_arrays()["x_train"])
     assert refused >= 200
@@ -839,8 +856,10 @@ def test_folder_with_train_and_test(tmp_path: Path) -> None:
     tree(tmp_path / "test", count=2, names=("dog",))
     tree(tmp_path / "val", names=("cow", "hen"))
     data = nas.data.load(f"folder:{tmp_path}")
-    assert data.class_names == ("cat", "dog") and len(data.y_train) == 6
-    assert data.y_test is not None and data.y_test.tolist() == [1, 1]
+    assert data.class_names == ("cat", "dog")
+    assert len(data.y_train) == 6
+    assert data.y_test is not None
+    assert data.y_test.tolist() == [1, 1]
 
 
 def test_folder_val_is_no_test_data(tmp_path: Path) -> None:
@@ -858,7 +877,8 @@ def test_folder_is_grey_when_all_are_grey(tmp_path: Path) -> None:
     tree(tmp_path, shape=(6, 8))
     save(tmp_path / "dog" / "bits.png", images(1, 6, 8)[0], "1")
     data = nas.data.load(f"folder:{tmp_path}")
-    assert data.input == (1, 6, 8) and not data.flip
+    assert data.input == (1, 6, 8)
+    assert not data.flip
     save(tmp_path / "dog" / "colour.png", images(1, 6, 8, 3)[0])
     assert nas.data.load(f"folder:{tmp_path}").input == (3, 6, 8)
 

@@ -48,7 +48,7 @@ def by_hand(files: Sequence[Remote]) -> str:
 
 def _try(remote: Remote, url: str, timeout: float) -> str | None:
     """None when the file is there, or the reason why not in a few words."""
-    import pooch  # type: ignore[import-untyped]
+    import pooch
 
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=timeout)
     try:
