@@ -234,7 +234,8 @@ def test_digits_are_scikit_learns() -> None:
     with np.load(Path(nas.data.__file__).with_name("digits.npz"), allow_pickle=False) as stored:
         assert set(stored) == set(made)
         for key, array in made.items():
-            assert stored[key].dtype == array.dtype and np.array_equal(stored[key], array), key
+            assert stored[key].dtype == array.dtype, key
+            assert np.array_equal(stored[key], array), key
         assert sorted([*stored["index_train"], *stored["index_test"]]) == list(range(1797))
 
 
