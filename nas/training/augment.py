@@ -65,7 +65,7 @@ class Normalisation:
     def of(images: Tensor, rows: Tensor) -> Normalisation:
         """From the images `rows` of `images` (N, H, W, C); a constant channel is left at its scale."""
         count, total, squares = 0, torch.zeros(1), torch.zeros(1)
-        for part in rows.split(4096):  # float64 copies of a whole data set would not fit in memory
+        for part in torch.split(rows, 4096):  # float64 copies of a whole data set would not fit in memory
             pixels = images[part].reshape(-1, images.shape[-1]).double()
             count, total, squares = count + len(pixels), total + pixels.sum(0), squares + pixels.square().sum(0)
         mean = total / count

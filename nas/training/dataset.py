@@ -36,10 +36,10 @@ class TrainingData:
         """
         train, held_out = (torch.from_numpy(rows) for rows in dataset.split(validation, seed))
         images = torch.from_numpy(np.ascontiguousarray(dataset.x_train))
-        labels = torch.from_numpy(np.asarray(dataset.y_train, dtype=np.int64))
+        labels = torch.from_numpy(dataset.y_train)
         normalisation = Normalisation.of(images, train).to(device)
-        tensors = (tensor.to(device) for tensor in (images, labels, train, held_out))
-        return TrainingData(*tensors, normalisation, int(dataset.classes), bool(dataset.flip))
+        images, labels, train, held_out = (tensor.to(device) for tensor in (images, labels, train, held_out))
+        return TrainingData(images, labels, train, held_out, normalisation, dataset.classes, dataset.flip)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -64,4 +64,4 @@ def _by_class(rows: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
     """`rows` apart by their label, the order within a class kept."""
     own = labels[rows]
     counts = torch.bincount(own)
-    return rows[torch.argsort(own, stable=True)].split(counts.tolist())
+    return torch.split(rows[torch.argsort(own, stable=True)], counts.tolist())

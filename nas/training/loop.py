@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from nas.training.augment import Augmentation, cut_out, gather, to_input
 from nas.training.dataset import TrainingData
 from nas.training.recipe import Recipe
 from nas.training.schedule import DropPathSchedule, NormWarmUp, learning_rate
+from nas.training.sgd import Sgd
 
 CHECK_STEPS = 50  # steps between two looks at the loss; each look waits for the device
 Metrics = dict[str, float]
@@ -76,7 +77,8 @@ class Run:
         _, height, width = data.shape
         self.augmentation = Augmentation.of(recipe.flip and data.flip, recipe.translate, recipe.cutout, height, width)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.optimiser = _optimiser(self.module, recipe)
+        self.optimiser = Sgd(self.module, recipe.momentum, recipe.nesterov, recipe.weight_decay)
+        self.auxiliary = [recipe.auxiliary * weight for weight in getattr(module, "aux_weights", ())]
         self.drop_path, self.norms = DropPathSchedule(self.module), NormWarmUp(self.module)
         self.precision = _precision(recipe.precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
@@ -121,13 +123,13 @@ class Run:
         images, labels = self._augmented(rows), self.data.labels[rows]
         with self._autocast():
             output = self.module(images)
-        main, total = losses(output, labels, self.recipe.label_smoothing, self.recipe.auxiliary)
-        self.optimiser.zero_grad(set_to_none=True)
+        main, total = losses(output, labels, self.recipe.label_smoothing, self.auxiliary)
+        self.optimiser.zero_grad()
         self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip > 0:
-            self.scaler.unscale_(self.optimiser)
+            self.scaler.unscale_(self.optimiser)  # type: ignore[arg-type]
             nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip)
-        self.scaler.step(self.optimiser)
+        self.scaler.step(self.optimiser)  # type: ignore[arg-type]
         self.scaler.update()
         self.step += 1
         return main.detach()
@@ -137,7 +139,7 @@ class Run:
         """Accuracy and mean cross-entropy over the validation rows."""
         self.module.eval()
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # one transfer for both
-        for rows in self.data.validation.split(2 * self.recipe.batch):  # without gradients, twice the batch fits
+        for rows in torch.split(self.data.validation, 2 * self.recipe.batch):  # without gradients, twice the batch fits
             self.check()
             totals += self.validation_step(rows)
             self.pace.step()
@@ -204,35 +206,24 @@ class Pace:
         """Call after a step was queued: waits for the one before it."""
         if not self._cuda:
             return
-        event = torch.cuda.Event()
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         event.record()
         if self._last is not None:
             self._last.synchronize()
         self._last = event
 
 
-def losses(output: Any, labels: Tensor, smoothing: float, auxiliary: float) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the main head, and the same plus `auxiliary` times that of every auxiliary head.
+def losses(output: Any, labels: Tensor, smoothing: float, weights: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of the main head, and the same plus that of every auxiliary head times its weight.
 
     `output` is logits (B, classes), or has them as `.main` and, one an auxiliary head, in `.aux`.
     """
     heads = (output,) if isinstance(output, Tensor) else (output.main, *output.aux)
     main, *others = (functional.cross_entropy(head.float(), labels, label_smoothing=smoothing) for head in heads)
     total = main
-    for other in others:
-        total = total + auxiliary * other
+    for weight, other in zip(weights, others, strict=True):
+        total = total + weight * other
     return main, total
-
-
-def _optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD in two groups: kernels and matrices decay; scales, offsets and biases do not."""
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    used = [group for group in groups if group["params"]]
-    return torch.optim.SGD(used, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True)
 
 
 def _precision(name: str, device: torch.device) -> torch.dtype:

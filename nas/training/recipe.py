@@ -43,7 +43,7 @@ class Recipe:
     warmup: float = 0.1  # fraction of all steps with a linear rise of the rate
     label_smoothing: float = 0.1
     drop_path: float = 0.0  # of the deepest path at the last step; rises linearly from 0 (NASNet)
-    auxiliary: float = 0.4  # weight of each auxiliary head's loss (NASNet)
+    auxiliary: float = 1.0  # factor on the weight that the network states for an auxiliary head's loss (NASNet: 0.4)
     clip: float = 5.0  # largest norm of the gradient; 0 switches it off
     flip: bool = True  # mirror half of the images, where the data set says that a mirrored image keeps its class
     translate: float = 0.125  # largest shift, as a fraction of the side (4 of 32 pixels), the border reflected
