@@ -42,9 +42,10 @@ def check(factory: Factory, space: Space) -> None:
 def check_proposals_lie_in_the_space(factory: Factory, space: Space) -> None:
     """Every proposal decodes to an architecture and consists of options of the space."""
     for trial in run(factory(space, 0), separable(space, 0), 60):
-        space.decode(trial.decisions)
         for name, option in trial.decisions.items():
-            _require(option in space.choices[name], f"ask({trial.number}) proposed {name}={option!r}, not an option")
+            allowed = space.choices.get(name, ())
+            _require(option in allowed, f"ask({trial.number}) proposed {name}={option!r}; allowed: {allowed}")
+        space.decode(trial.decisions)
 
 
 def check_asking_changes_nothing(factory: Factory, space: Space) -> None:
@@ -150,13 +151,20 @@ def replayed(factory: Factory, space: Space, seed: int, history: Iterable[Trial]
 
 
 def separable(space: Space, seed: int) -> Objective:
-    """An objective in [0, 1]: the mean over the decisions of a random worth of each option, keyed by `seed`."""
+    """An objective in [0, 1]: the mean over the decisions of a random worth of each option, keyed by `seed`.
+
+    What is not of the space is worth 0.
+    """
     worth = {
         (name, option): random.Random(f"worth:{seed}:{name}:{index}").random()
         for name, options in space.choices.items()
         for index, option in enumerate(options)
     }
-    return lambda decisions: sum(worth[each] for each in sorted(decisions.items(), key=str)) / max(1, len(decisions))
+
+    def objective(decisions: Mapping[str, Option]) -> float:
+        return math.fsum(worth.get(each, 0.0) for each in decisions.items()) / max(1, len(decisions))
+
+    return objective
 
 
 def _same_strategy(one: Strategy, other: Strategy, number: int, when: str) -> None:
