@@ -127,22 +127,23 @@ def _add_in_place(*inputs: Tensor) -> Tensor:
 
 
 class _Program:
-    """Steps bound to their modules. In place where the value written over is read by nobody later."""
+    """Steps bound to their modules. In place where nobody else reads the value written over."""
 
     def __init__(self, network: Network, steps: list[Step], keep: list[int], drop_path: float) -> None:
         last: dict[int, int] = {}
+        readers: dict[int, int] = {}
         for index, step in enumerate(steps):
             for value in step.reads:
                 last[value] = index
+                readers[value] = readers.get(value, 0) + 1
         self.size = 1 + len(steps)
         writers = {step.writes: step.op.name for step in steps}
         self.calls: list[tuple[Callable[..., Tensor], tuple[int, ...], int, tuple[int, ...]]] = []
         kept = {0, *keep}
-        offset = steps[0].writes if steps else 1
-        assert offset == 1
         for index, step in enumerate(steps):
-            dying = step.reads[0] not in kept and last[step.reads[0]] == index and step.reads.count(step.reads[0]) == 1
-            in_place = dying and _overwritable(writers.get(step.reads[0], "input"), step.op)
+            # An earlier reader may have saved the value for its backward pass, so being the last reader is not enough.
+            alone = step.reads[0] not in kept and readers[step.reads[0]] == 1
+            in_place = alone and _overwritable(writers.get(step.reads[0], "input"), step.op)
             call = _bind(network, step, in_place, drop_path)
             frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
             self.calls.append((call, step.reads, step.writes, frees))
@@ -163,14 +164,14 @@ class _Program:
 
 
 def _overwritable(writer: str, op: Leaf) -> bool:
-    """Whether the op may write over a value that this kind of leaf wrote, given that nobody reads it later.
+    """Whether the op may write over a value that this kind of leaf wrote, given that nobody else reads it.
 
     Autograd needs what it saved: batch norm saves its input, not its output; ReLU its output; convolutions their inputs.
     """
     if isinstance(op, Activation):
         return ACTIVATIONS[op.kind][1] and writer in (*_KEEPS_OUTPUT, "batch_norm", "add")
     if isinstance(op, Add):
-        return writer in (*_KEEPS_OUTPUT, "batch_norm", "add", "drop_path")
+        return writer in (*_KEEPS_OUTPUT, "batch_norm", "add")
     return False
 
 

@@ -195,6 +195,10 @@ def encode_stage(stage: Stage) -> Any:
     return encode(stage[0]) if len(stage) == 1 else encode(stage)
 
 
+class _Single(list[Any]):
+    """A list of one that the document wrote without brackets, so that errors name the place as written."""
+
+
 def decode_architecture(data: Any, decoder: Decoder) -> Any:
     """Plain data as an architecture, or as the template of one where the decoder leaves fields open."""
     if not isinstance(data, dict):
@@ -204,13 +208,13 @@ def decode_architecture(data: Any, decoder: Decoder) -> Any:
     cells = plain.pop("cells", None) or {}
     if not isinstance(cells, dict) or not all(isinstance(name, str) for name in cells):
         raise ArchitectureError("cells is not a mapping; allowed: names to operations")
-    if cells:
-        plain["cells"] = [{"name": name, "op": op} for name, op in cells.items()]
-    stages = plain.get("stages")
-    if isinstance(stages, list):
-        plain["stages"] = [stage if isinstance(stage, list) else [stage] for stage in stages]
     for name in cells:
         if name in PRESETS or name in PRIMITIVES:
             raise ArchitectureError(f"cells.{name} has the name of an operation; allowed: any other name")
+    stages = plain.get("stages")
+    if isinstance(stages, list):
+        plain["stages"] = [stage if isinstance(stage, list) else _Single([stage]) for stage in stages]
+    made = [decoder.make(Cell, {"name": name, "op": decoder.decode(op, Primitive, f"cells.{name}")}, f"cells.{name}") for name, op in cells.items()]
     decoder.cells = frozenset(cells)
+    decoder.given = {"cells": decoder.make_tuple(made)} if cells else {}
     return decoder.decode(plain, Architecture, "")

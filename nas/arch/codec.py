@@ -30,6 +30,8 @@ class Decoder:
 
     def __init__(self) -> None:
         self.cells: frozenset[str] = frozenset()
+        # Fields of the document itself that are decoded already.
+        self.given: dict[str, Any] = {}
         self._left = MAX_VALUES
         self._depth = 0
 
@@ -80,7 +82,9 @@ class Decoder:
         if kinds[-1] is not Ellipsis and len(data) != len(kinds):
             raise ArchitectureError(f"{where} has {len(data)} items; allowed: {len(kinds)}")
         each = [kinds[0]] * len(data) if kinds[-1] is Ellipsis else kinds
-        return self.make_tuple([self.decode(item, kind, f"{where}[{i}]") for i, (item, kind) in enumerate(zip(data, each, strict=True))])
+        single = type(data) not in (list, tuple)
+        places = [where if single else f"{where}[{i}]" for i in range(len(data))]
+        return self.make_tuple([self.decode(*item) for item in zip(data, each, places, strict=True)])
 
     def _primitive(self, data: Any, where: str) -> Any:
         if isinstance(data, str):
@@ -105,7 +109,7 @@ class Decoder:
             raise _wrong(data, "a mapping of fields", where)
         kinds = field_types(cls)
         keys = {cls.yaml_names.get(name, name): name for name in kinds}
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {} if where else dict(self.given)
         for key, item in data.items():
             if key not in keys:
                 raise unknown("field", key, keys, where=where or "the top level")

@@ -33,6 +33,15 @@ class Primitive(Frozen):
         """Append the leaves of this primitive to `g` and return the handle of the output."""
         raise NotImplementedError
 
+    @property
+    def width_multiple(self) -> int:
+        """What the width must be a multiple of, such as the number of heads."""
+        return 1
+
+    def resized(self, width: float, depth: float) -> Primitive:
+        """The primitive for a network `width` times as wide and `depth` times as deep: widths and depths of its own."""
+        return self
+
     def settle(self, width: int | None, inputs: tuple[Shape, ...]) -> int:
         """The width to use where none is given: that of the input."""
         return width if width is not None else inputs[-1].width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from nas.arch import Inner, Primitive, primitive
@@ -76,6 +77,12 @@ class CellGraph(Primitive):
     @property
     def reads(self) -> int:
         return self.inputs
+
+    def resized(self, width: float, depth: float) -> CellGraph:
+        nodes = tuple(
+            replace(node, edges=tuple(replace(edge, op=edge.op.resized(width, depth)) for edge in node.edges)) for node in self.nodes
+        )
+        return replace(self, nodes=nodes)
 
     def outputs(self) -> tuple[int, ...]:
         """The states that are joined."""

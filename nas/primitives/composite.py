@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from nas.arch import Inner, Primitive, primitive
@@ -34,6 +35,14 @@ class Step(Frozen):
         return fields["op"] if len(fields) == 1 else fields
 
 
+def resized_steps(steps: tuple[Step, ...], width: float, depth: float) -> tuple[Step, ...]:
+    """Steps for a network of another width and depth."""
+    return tuple(
+        replace(step, op=step.op.resized(width, depth), width=None if step.width is None else max(1, round(step.width * width)))
+        for step in steps
+    )
+
+
 @primitive("sequential")
 class Sequential(Primitive):
     """Operations one after another. The stride goes to the first that can take it."""
@@ -43,6 +52,9 @@ class Sequential(Primitive):
 
     def check(self) -> None:
         require(len(self.ops) > 0, "ops is empty", "one operation or more")
+
+    def resized(self, width: float, depth: float) -> Sequential:
+        return replace(self, ops=resized_steps(self.ops, width, depth))
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x, left = inputs[0], stride
@@ -68,6 +80,9 @@ class Branches(Primitive):
     def check(self) -> None:
         require(len(self.branches) > 1, f"{len(self.branches)} branches", "two or more")
         require(self.combine != "multiply" or len(self.branches) == 2, "multiply of more than two branches", "two")
+
+    def resized(self, width: float, depth: float) -> Branches:
+        return replace(self, branches=resized_steps(self.branches, width, depth))
 
     def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
         named = [step.width for step in self.branches]
@@ -109,6 +124,9 @@ class Residual(Primitive):
 
     def check(self) -> None:
         require(len(self.body) > 0, "body is empty", "one operation or more")
+
+    def resized(self, width: float, depth: float) -> Residual:
+        return replace(self, body=resized_steps(self.body, width, depth))
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         body = g.apply(Sequential(self.body), inputs[0], width=width, stride=stride, name="body")

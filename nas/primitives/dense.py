@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nas.arch import Inner, Primitive, primitive
 from nas.ops import Activation, AvgPool, BatchNorm, Concat, Conv
 from nas.ops.base import require_range
@@ -24,6 +26,9 @@ class DenseLayers(Primitive):
         require_range(self.layers, "layers", 1, 512)
         require_range(self.growth, "growth", 1, 4096)
         require_range(self.bottleneck, "bottleneck", 0, 64)
+
+    def resized(self, width: float, depth: float) -> DenseLayers:
+        return replace(self, layers=max(1, round(self.layers * depth)), growth=max(1, round(self.growth * width)))
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = inputs[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nas.arch import Inner, Primitive, primitive
 from nas.ops import Activation, BatchNorm, Concat, Conv, MaxPool, pair
 from nas.ops.base import require
@@ -33,6 +35,11 @@ class Inception(Primitive):
         own = self.widths[0] + self.widths[2] + self.widths[4] + self.widths[5]
         require(width in (None, own), f"width={width} of an inception with widths {list(self.widths)}", f"{own} or none")
         return own
+
+    def resized(self, width: float, depth: float) -> Inception:
+        if self.widths is None:
+            return self
+        return replace(self, widths=tuple(max(1, round(w * width)) for w in self.widths))
 
     def branches(self, width: int) -> tuple[int, ...]:
         """The six widths that add up to `width`."""

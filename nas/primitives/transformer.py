@@ -76,6 +76,10 @@ class Transformer(Primitive):
         require_range(self.heads, "heads", 1, 4096)
         require_range(self.mlp_ratio, "mlp_ratio", 0.125, 64)
 
+    @property
+    def width_multiple(self) -> int:
+        return self.heads
+
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = inputs[0]
         if g.shapes[x].width != width:

@@ -1,0 +1,47 @@
+"""The same network wider or narrower, deeper or shallower."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from nas.arch import Architecture, Block, Cell, Stage
+
+
+def resize(architecture: Architecture, width: float = 1.0, depth: float = 1.0) -> Architecture:
+    """All widths times `width`, rounded to even numbers that hardware likes; repeats times `depth`, at least one.
+
+    Blocks that stand once (reductions, transitions) stay. Factors of 1 return the architecture itself.
+    """
+    if width == 1.0 and depth == 1.0:
+        return architecture
+
+    def part(blocks: Stage) -> Stage:
+        return tuple(_block(architecture, block, width, depth) for block in blocks)
+
+    return dataclasses.replace(
+        architecture,
+        stem=part(architecture.stem),
+        stages=tuple(part(stage) for stage in architecture.stages),
+        head=part(architecture.head),
+        cells=tuple(Cell(cell.name, cell.op.resized(width, depth)) for cell in architecture.cells),
+        aux=tuple(dataclasses.replace(item, head=part(item.head)) for item in architecture.aux),
+    )
+
+
+def _block(architecture: Architecture, block: Block, width: float, depth: float) -> Block:
+    made = block.op.resized(width, depth)
+    multiple = architecture.operation(block).width_multiple
+    wide = round_width(block.width * width, multiple) if isinstance(block.width, int) else block.width
+    repeat = max(1, round(block.repeat * depth)) if block.repeat > 1 else 1
+    return dataclasses.replace(block, op=made, width=wide, repeat=repeat)
+
+
+def round_width(width: float, multiple: int = 1) -> int:
+    """To a multiple of 8 (4 below 32, 2 below 16) and of `multiple`, and never below 90% of `width`.
+
+    The rule of MobileNet and EfficientNet (arXiv 1905.11946, released code).
+    """
+    step = math.lcm(8 if width >= 32 else 4 if width >= 16 else 2, multiple)
+    rounded = max(step, int(width + step / 2) // step * step)
+    return rounded if rounded >= 0.9 * width else rounded + step

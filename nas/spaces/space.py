@@ -1,0 +1,138 @@
+"""Space: the decisions that lead to an architecture, made one after another."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nas.arch import Architecture
+from nas.arch.architecture import decode_architecture
+from nas.arch.text import dump
+from nas.errors import NasError, SpaceError
+from nas.spaces.choosers import Change, Chooser, Decisions, Option, RandomChooser, Recorder, Replay
+from nas.spaces.template import Choice, Open, SpaceDecoder
+
+
+class Space:
+    """An architecture with open choices. `choices` has every decision that can be met, in order of first meeting.
+
+    Sampling, mutation and decoding are all `decide` under another chooser, so they come free with every space.
+    """
+
+    def __init__(self, data: Any) -> None:
+        """From plain data, as YAML holds it. Raises `SpaceError` that names the field, its value and what is allowed."""
+        decoder = SpaceDecoder()
+        try:
+            template = decode_architecture(data, decoder)
+        except NasError as error:
+            raise SpaceError(str(error)) from None
+        if not isinstance(template, Open):
+            raise SpaceError("no field of this architecture is open; allowed: {choose: [...]} in one place or more")
+        self._data = data
+        self._template = template
+        self.name = str(data.get("name"))
+        self.choices: dict[str, tuple[Option, ...]] = decoder.choices
+
+    def decide(self, chooser: Chooser) -> Architecture:
+        """The architecture that the chooser's decisions lead to. Raises `SpaceError` where they fit no architecture."""
+        made = self._template.resolve(chooser)
+        assert isinstance(made, Architecture)
+        return made
+
+    def sample(self, rng: random.Random) -> Decisions:
+        """Decisions made uniformly, in the order they were made."""
+        return self.record(RandomChooser(rng))
+
+    def record(self, chooser: Chooser) -> Decisions:
+        """The decisions of a chooser, in the order they were made."""
+        recorder = Recorder(chooser)
+        self._template.resolve(recorder)
+        return recorder.decisions
+
+    def decode(self, decisions: Mapping[str, Option]) -> Architecture:
+        """The architecture of recorded decisions. Raises `SpaceError` when one is missing, unknown or not an option."""
+        replay = Replay(decisions)
+        made = self.decide(replay)
+        for name in decisions:
+            if name not in replay.used:
+                known = "no decision" if name not in self.choices else "a decision that these others do not lead to"
+                raise SpaceError(f"decision {name!r} is {known} of space {self.name!r}; allowed: {', '.join(list(replay.used)[:8])}, ...")
+        return made
+
+    def mutate(self, decisions: Mapping[str, Option], rng: random.Random) -> Decisions:
+        """A copy in which one decision is another; decisions that only the change leads to are made uniformly.
+
+        Raises `SpaceError` when no decision has a second option.
+        """
+        names = [name for name in decisions if len(self.choices.get(name, ())) > 1]
+        if not names:
+            raise SpaceError(f"no decision of space {self.name!r} has a second option; allowed: two or more options")
+        name = rng.choice(names)
+        return self.record(Change(name, decisions[name], Replay(decisions, RandomChooser(rng)), rng))
+
+    def encode(self, decisions: Mapping[str, Option]) -> tuple[int, ...]:
+        """One number for each of `choices`: 0 where the decision was not met, else 1 + the index of the option."""
+        return tuple(_index(options, decisions[name]) + 1 if name in decisions else 0 for name, options in self.choices.items())
+
+    def decode_vector(self, vector: tuple[int, ...]) -> Decisions:
+        """The inverse of `encode`. Raises `SpaceError` when the vector does not fit the space."""
+        pairs = list(zip(self.choices.items(), vector, strict=False))
+        if len(vector) != len(self.choices) or any(not 0 <= i <= len(options) for (_, options), i in pairs):
+            raise SpaceError(f"a vector of {len(vector)} numbers; allowed: {len(self.choices)} numbers, each 0 to the number of options")
+        named = {name: options[i - 1] for (name, options), i in pairs if i}
+        return self.record(Replay(named))
+
+    def count(self) -> int:
+        """Number of different decision sequences."""
+        shared = {name for name, n in Counter(c.name for c in walk(self._template) if isinstance(c, Choice)).items() if n > 1}
+        return sum(_count(self._template, {(): 1}, shared).values())
+
+    def to_dict(self) -> Any:
+        """Plain data from which an equal space is made."""
+        return self._data
+
+    def to_yaml(self) -> str:
+        """YAML from which an equal space is made."""
+        return dump(self._data)
+
+    def __repr__(self) -> str:
+        return f"Space({self.name!r}, {len(self.choices)} decisions)"
+
+
+def _index(options: tuple[Option, ...], option: Option) -> int:
+    for index, known in enumerate(options):
+        if known == option and type(known) is type(option):
+            return index
+    raise SpaceError(f"{option!r} is no option; allowed: {', '.join(map(str, options))}")
+
+
+def walk(part: Open) -> Iterator[Open]:
+    """All open parts, the outer ones first."""
+    yield part
+    for child in part.children():
+        yield from walk(child)
+
+
+# Options of the decisions that stand in several places, as far as they are made, to a number of sequences.
+_Counts = dict[tuple[tuple[str, int], ...], int]
+
+
+def _count(part: Open, before: _Counts, shared: set[str]) -> _Counts:
+    """Sequences after `part`, given those before it."""
+    if not isinstance(part, Choice):
+        for child in part.children():
+            before = _count(child, before, shared)
+        return before
+    total: _Counts = {}
+    for made, number in before.items():
+        known = dict(made)
+        indices = [known[part.name]] if part.name in known else range(len(part.labels))
+        for index in indices:
+            now = tuple(sorted({**known, part.name: index}.items())) if part.name in shared else made
+            value = part.values[index]
+            after = _count(value, {now: number}, shared) if isinstance(value, Open) else {now: number}
+            for key, n in after.items():
+                total[key] = total.get(key, 0) + n
+    return total

@@ -1,0 +1,132 @@
+"""An architecture in which some fields are open: what a space's YAML file is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from nas.arch.codec import Decoder
+from nas.errors import ArchitectureError, NasError, SpaceError
+from nas.ops import Frozen
+from nas.spaces.choosers import Chooser, Option
+
+
+class Open:
+    """A part of the template that depends on decisions."""
+
+    def resolve(self, chooser: Chooser) -> Any:
+        """The value after the decisions."""
+        raise NotImplementedError
+
+    def children(self) -> Iterator[Open]:
+        """Open parts directly inside."""
+        return iter(())
+
+
+class Choice(Open):
+    """A decision: `labels` name the options, each a value or open again."""
+
+    def __init__(self, name: str, labels: tuple[Option, ...], values: tuple[Any, ...]) -> None:
+        self.name = name
+        self.labels = labels
+        self.values = values
+        self._by_label = {(type(label), label): value for label, value in zip(labels, values, strict=True)}
+
+    def resolve(self, chooser: Chooser) -> Any:
+        label = chooser.choose(self.name, self.labels)
+        value = self._by_label[type(label), label]
+        return value.resolve(chooser) if isinstance(value, Open) else value
+
+    def children(self) -> Iterator[Open]:
+        return (value for value in self.values if isinstance(value, Open))
+
+
+class OpenValue(Open):
+    """A value of the language some of whose fields are open."""
+
+    def __init__(self, cls: type[Frozen], values: dict[str, Any], where: str) -> None:
+        self.cls = cls
+        self.where = where
+        self.fixed = values
+        self.open = tuple((name, value) for name, value in values.items() if isinstance(value, Open))
+
+    def resolve(self, chooser: Chooser) -> Any:
+        values = self.fixed.copy()
+        for name, value in self.open:
+            values[name] = value.resolve(chooser)
+        try:
+            return self.cls(**values)
+        except NasError as error:
+            raise SpaceError(f"{self.where or 'the space'}: {error}") from None
+
+    def children(self) -> Iterator[Open]:
+        return (value for _, value in self.open)
+
+
+class OpenTuple(Open):
+    """A list some of whose items are open."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def resolve(self, chooser: Chooser) -> Any:
+        return tuple([item.resolve(chooser) if isinstance(item, Open) else item for item in self.items])
+
+    def children(self) -> Iterator[Open]:
+        return (item for item in self.items if isinstance(item, Open))
+
+
+class SpaceDecoder(Decoder):
+    """Reads `{choose: [options], name: NAME}` wherever a value may stand. Without a name the place is the name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.choices: dict[str, tuple[Option, ...]] = {}
+
+    def decode(self, data: Any, kind: Any, where: str) -> Any:
+        if isinstance(data, dict) and "choose" in data:
+            return self._choice(data, kind, where)
+        return super().decode(data, kind, where)
+
+    def _choice(self, data: dict[str, Any], kind: Any, where: str) -> Choice:
+        extra = sorted(set(map(str, data)) - {"choose", "name"})
+        if extra:
+            raise ArchitectureError(f"{where} has {', '.join(extra)} beside choose; allowed: name")
+        options = data["choose"]
+        if not isinstance(options, list) or not options:
+            raise ArchitectureError(f"{where}.choose={options!r}; allowed: a list of one option or more")
+        name = data.get("name", short(where))
+        if not isinstance(name, str) or not name:
+            raise ArchitectureError(f"{where}.name={name!r}; allowed: a text")
+        labels = tuple(label(option) for option in options)
+        twice = next((item for i, item in enumerate(labels) if item in labels[:i]), None)
+        if twice is not None:
+            raise ArchitectureError(f"{where}.choose has {twice!r} twice; allowed: different options")
+        # Noted before the options are read, so that the names stand in the order in which decisions are met.
+        if self.choices.setdefault(name, labels) != labels:
+            raise ArchitectureError(f"{where}: decision {name!r} has other options elsewhere; allowed: one name, the same options")
+        values = tuple(self.decode(option, kind, f"{where}={item}") for option, item in zip(options, labels, strict=True))
+        return Choice(name, labels, values)
+
+    def make(self, cls: type[Frozen], values: dict[str, Any], where: str) -> Any:
+        if any(isinstance(value, Open) for value in values.values()):
+            return OpenValue(cls, values, where)
+        return super().make(cls, values, where)
+
+    def make_tuple(self, items: list[Any]) -> Any:
+        return OpenTuple(items) if any(isinstance(item, Open) for item in items) else super().make_tuple(items)
+
+
+def short(where: str) -> str:
+    """A place in the document as the name of a decision: `cells.normal.cell.nodes[0].edges[1].op` as `normal.nodes[0][1].op`."""
+    return where.removeprefix("cells.").replace(".cell.", ".").replace(".edges[", "[")
+
+
+def label(option: Any) -> Option:
+    """What Optuna stores for an option: a plain value as it is, anything larger as one line of YAML."""
+    if option is None or isinstance(option, (str, int, float, bool)):
+        return option
+    text = yaml.safe_dump(option, default_flow_style=True, sort_keys=False, width=10_000)
+    return str(text).strip().removeprefix("{").removesuffix("}")
