@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from nas.errors import ArchitectureError
 from nas.ops import Leaf, Shape
@@ -17,6 +17,9 @@ class Facts(NamedTuple):
     params: int
     macs: int
     activations: int
+
+
+MAX_KEPT = 4096
 
 
 class Node(NamedTuple):
@@ -33,32 +36,43 @@ class Node(NamedTuple):
         return self.facts.shape
 
 
+# A node before its name is made unique: label, operation, inputs, facts.
+Step = tuple[str, "Leaf | Graph", tuple[int, ...], Facts]
+
+
 class Graph:
     """Nodes in an order in which they can run. Values are numbered: first the inputs, then one a node.
 
     A node's operation is a leaf or a graph again, so a sub-graph that repeats is worked out once.
     """
 
-    __slots__ = ("facts", "inputs", "label", "nodes", "output")
-
-    def __init__(self, label: str, inputs: tuple[Shape, ...], nodes: tuple[Node, ...], output: int) -> None:
+    def __init__(self, label: str, inputs: tuple[Shape, ...], steps: list[Step], output: int) -> None:
         self.label = label
         self.inputs = inputs
-        self.nodes = nodes
         self.output = output
-        shape = inputs[output] if output < len(inputs) else nodes[output - len(inputs)].facts.shape
+        self._steps = steps
+        shape = inputs[output] if output < len(inputs) else steps[output - len(inputs)][3][0]
         params = macs = activations = 0
-        for node in nodes:
-            facts = node.facts
-            params += facts.params
-            macs += facts.macs
-            activations += facts.activations
+        for _, _, _, facts in steps:
+            params += facts[1]
+            macs += facts[2]
+            activations += facts[3]
         self.facts = Facts(shape, params, macs, activations)
 
     @property
     def shape(self) -> Shape:
         """Shape of the output."""
         return self.facts.shape
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes, their names made unique. Made when asked for: a search costs many graphs and builds few."""
+        seen: dict[str, int] = {}
+        nodes = []
+        for label, op, inputs, facts in self._steps:
+            count = seen[label] = seen.get(label, 0) + 1
+            nodes.append(Node(label if count == 1 else f"{label}_{count}", op, inputs, facts))
+        return tuple(nodes)
 
     def leaves(self, prefix: str = "") -> Iterator[tuple[str, Leaf, tuple[Shape, ...], Facts]]:
         """All leaves in running order: (place such as `stages.0.1.conv`, leaf, input shapes, facts)."""
@@ -72,9 +86,28 @@ class Graph:
             shapes.append(node.facts.shape)
 
 
-@lru_cache(maxsize=65536)
 def leaf_facts(op: Leaf, shapes: tuple[Shape, ...]) -> Facts:
     """Facts of a leaf. Raises `ArchitectureError` when the inputs do not fit."""
+    kept = cache_of(op)
+    facts = kept.get(shapes)
+    if facts is None:
+        facts = kept[shapes] = _leaf_facts(op, shapes)
+    return facts  # type: ignore[no-any-return]
+
+
+def cache_of(op: Any) -> dict[Any, Any]:
+    """A bounded cache that lives on the operation itself: looking it up needs no hash of the operation.
+
+    Operations of presets and of a space's options live as long as the space, so this hits nearly always.
+    """
+    kept: dict[Any, Any] | None = op.__dict__.get("_cache")
+    if kept is None or len(kept) > MAX_KEPT:
+        kept = op.__dict__["_cache"] = {}
+    return kept
+
+
+@lru_cache(maxsize=65536)
+def _leaf_facts(op: Leaf, shapes: tuple[Shape, ...]) -> Facts:
     if op.arity is not None and len(shapes) != op.arity:
         raise ArchitectureError(f"{op.name} got {len(shapes)} inputs; allowed: {op.arity}")
     shape = op.shape(*shapes)
@@ -83,26 +116,24 @@ def leaf_facts(op: Leaf, shapes: tuple[Shape, ...]) -> Facts:
 
 
 class GraphBuilder:
-    """Collects nodes. Handles are the numbers of values; names are made unique within the graph."""
+    """Collects nodes. Handles are the numbers of values."""
 
-    __slots__ = ("_names", "inputs", "nodes", "shapes")
+    __slots__ = ("inputs", "shapes", "steps")
 
     def __init__(self, inputs: tuple[Shape, ...]) -> None:
         self.inputs = inputs
         self.shapes: list[Shape] = list(inputs)
-        self.nodes: list[Node] = []
-        self._names: dict[str, int] = {}
+        self.steps: list[Step] = []
 
     def add(self, op: Leaf | Graph, *inputs: int, name: str | None = None) -> int:
         """Append a node and return the handle of its value. Raises `ArchitectureError` when shapes do not fit."""
-        if isinstance(op, Graph):
+        if type(op) is Graph:
             facts, label = op.facts, name or op.label
         else:
+            assert isinstance(op, Leaf)
             facts, label = leaf_facts(op, tuple([self.shapes[i] for i in inputs])), name or op.name
-        seen = self._names.get(label, 0)
-        self._names[label] = seen + 1
-        self.nodes.append(Node(f"{label}_{seen + 1}" if seen else label, op, inputs, facts))
-        self.shapes.append(facts.shape)
+        self.steps.append((label, op, inputs, facts))
+        self.shapes.append(facts[0])
         return len(self.shapes) - 1
 
     def chain(self, x: int, *ops: Leaf) -> int:
@@ -113,4 +144,4 @@ class GraphBuilder:
 
     def finish(self, label: str, output: int) -> Graph:
         """The graph collected so far."""
-        return Graph(label, self.inputs, tuple(self.nodes), output)
+        return Graph(label, self.inputs, self.steps, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from nas.arch.graph import Graph, GraphBuilder
+from nas.arch.graph import Graph, GraphBuilder, cache_of
 from nas.errors import ArchitectureError
 from nas.ops import Frozen, Map, Shape, frozen
 from nas.registry import Registry
@@ -47,14 +47,38 @@ class Primitive(Frozen):
         return width if width is not None else inputs[-1].width
 
 
+# Graphs of the primitives that are not worth keeping, for as long as one network is lowered; they are known by identity.
+Memo = dict[tuple[int, tuple[Shape, ...], int | None, int, bool], "Graph"]
+
+
 class Inner(GraphBuilder):
     """The builder that a primitive is given: it can place other primitives too."""
 
-    __slots__ = ()
+    __slots__ = ("memo",)
+
+    def __init__(self, inputs: tuple[Shape, ...], memo: Memo) -> None:
+        super().__init__(inputs)
+        self.memo = memo
 
     def apply(self, op: Primitive, *inputs: int, width: int | None = None, stride: int = 1, name: str | None = None) -> int:
-        """Place a primitive as a sub-graph and return the handle of its output."""
-        return self.add(place(op, tuple([self.shapes[i] for i in inputs]), width, stride), *inputs, name=name)
+        """Place a primitive as a sub-graph and return the handle of its output.
+
+        Raises `ArchitectureError` when the primitive does not take such an input, or its parts do not fit.
+        """
+        shapes = tuple([self.shapes[i] for i in inputs])
+        if op.cached:
+            kept, place = cache_of(op), (shapes, width, stride)
+            graph = kept.get(place)
+            if graph is None:
+                graph = kept[place] = _cached(op, shapes, width, stride)
+            return self.add(graph, *inputs, name=name)
+        # A primitive may do another thing where all its inputs are one and the same value.
+        alone = len(inputs) == 2 and inputs[0] == inputs[1]
+        key = (id(op), shapes, width, stride, alone)
+        made = self.memo.get(key)
+        if made is None:
+            made = self.memo[key] = expand(op, shapes, width, stride, self.memo, alone)
+        return self.add(made, *inputs, name=name)
 
 
 PRIMITIVES: Registry[type[Primitive]] = Registry("primitive")
@@ -85,26 +109,28 @@ class Use(Primitive):
     name = "use"
 
 
-def place(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: int) -> Graph:
-    """The graph of a primitive at given input shapes, width and stride.
+def expand(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: int, memo: Memo, alone: bool = False) -> Graph:
+    """The graph of a primitive; `alone` says that all inputs are one and the same value.
 
     Raises `ArchitectureError` when the primitive does not take such an input, or its parts do not fit.
     """
-    return _cached(op, shapes, width, stride) if op.cached else expand(op, shapes, width, stride)
-
-
-def expand(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: int, alone: bool = False) -> Graph:
-    """`place` without the cache; `alone` says that all inputs are one and the same value."""
     for shape in shapes:
         if not isinstance(shape, op.accepts):
             allowed = " or ".join(kind.__name__.lower() for kind in op.accepts)
             raise ArchitectureError(f"{op.name} got {type(shape).__name__.lower()} {shape}; allowed: {allowed}")
     if stride != 1 and not op.strided:
         raise ArchitectureError(f"{op.name} got stride={stride}; allowed: 1")
-    g = Inner(shapes)
+    g = Inner(shapes, memo)
     handles = (0,) * len(shapes) if alone else range(len(shapes))
     output = op.expand(g, *handles, width=op.settle(width, shapes), stride=stride)
     return g.finish(op.name, output)
 
 
-_cached = lru_cache(maxsize=16384)(expand)
+@lru_cache(maxsize=16384)
+def _cached(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: int) -> Graph:
+    return expand(op, shapes, width, stride, {})
+
+
+def place(op: Primitive, shapes: tuple[Shape, ...], width: int | None = None, stride: int = 1) -> Graph:
+    """The graph of a primitive by itself, at given input shapes. Raises `ArchitectureError` as `expand` does."""
+    return expand(op, shapes, width, stride, {})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property, lru_cache
 from typing import ClassVar, Literal
 
 from nas.arch import Inner, Primitive, primitive
+from nas.arch.graph import cache_of
 from nas.ops import Add, Concat, DropPath, Frozen, Map, frozen
 from nas.ops.base import require, require_range
 from nas.primitives.basic import FactorizedReduction, SkipConnect
@@ -93,39 +95,86 @@ class CellGraph(Primitive):
         return tuple(i for i in range(start, self.inputs + len(self.nodes)) if i not in used)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        states = self.adapt(g, inputs, width)
-        for number, node in enumerate(self.nodes):
-            states.append(self.node(g, node, states, width, stride, f"node{number + self.inputs}"))
-        joined = [states[i] for i in self.outputs()]
-        target = g.shapes[states[-1]]
-        joined = [self.shrink(g, x, target, width) for x in joined]
-        return g.add(Concat(), *joined) if len(joined) > 1 else joined[0]
+        # The inside depends on the adapted inputs alone, which are the same for most cells of a stage: worked out once.
+        return g.apply(self.body, *self.adapt(g, inputs, width), width=width, stride=stride, name="nodes")
+
+    @cached_property
+    def body(self) -> CellBody:
+        """The inside of the cell."""
+        return CellBody(self)
 
     def adapt(self, g: Inner, inputs: tuple[int, ...], width: int) -> list[int]:
         """The input states at the cell's width and at one map size."""
-        last = inputs[-1]
+        last, adapter = inputs[-1], _adapter(self.eps)
         if self.inputs == 1:
-            same = g.shapes[last].width == width
-            return [last if same else g.apply(FactorizedReduction(self.eps), last, width=width, name="input0")]
-        newest = g.apply(FactorizedReduction(self.eps), last, width=width, name="input1")
+            return [last if g.shapes[last].width == width else g.apply(adapter, last, width=width, name="input0")]
+        newest = g.apply(adapter, last, width=width, name="input1")
         if self.first == "raw" and inputs[0] == last:
-            return [inputs[0], newest]
+            return [last, newest]
         earlier, target = g.shapes[inputs[0]], g.shapes[last]
         assert isinstance(earlier, Map) and isinstance(target, Map)
         factor = -(-earlier.rows // target.rows)
-        reduced = g.apply(FactorizedReduction(self.eps), inputs[0], width=width, stride=factor, name="input0")
-        return [reduced, newest]
+        return [g.apply(adapter, inputs[0], width=width, stride=factor, name="input0"), newest]
 
-    def node(self, g: Inner, node: CellNode, states: list[int], width: int, stride: int, name: str) -> int:
-        outputs = []
+
+@lru_cache(maxsize=64)
+def _adapter(eps: float) -> FactorizedReduction:
+    return FactorizedReduction(eps)
+
+
+@frozen
+class Droppable(Primitive):
+    """An operation whose whole output training may drop."""
+
+    op: Primitive
+    name = "droppable"
+
+    @property
+    def strided(self) -> bool:  # type: ignore[override]
+        return self.op.strided
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        x = self.op.expand(g, *inputs, width=self.op.settle(width, tuple(g.shapes)), stride=stride)
+        return g.add(DropPath(), x)
+
+
+def droppable(op: Primitive) -> Primitive:
+    """`Droppable(op)`, made once an operation."""
+    kept = cache_of(op)
+    made = kept.get("droppable")
+    if made is None:
+        made = kept["droppable"] = Droppable(op)
+    return made  # type: ignore[no-any-return]
+
+
+@frozen
+class CellBody(Primitive):
+    """The inside of a cell, from its adapted inputs to the joined output."""
+
+    cell: CellGraph
+    name = "nodes"
+    cached = False
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        cell = self.cell
+        states = list(inputs)
+        for node in cell.nodes:
+            states.append(self.node(g, node, states, width, stride))
+        target = g.shapes[states[-1]]
+        joined = [self.shrink(g, states[i], target, width) for i in cell.outputs()]
+        return g.add(Concat(), *joined) if len(joined) > 1 else joined[0]
+
+    def node(self, g: Inner, node: CellNode, states: list[int], width: int, stride: int) -> int:
+        outputs, number, inputs = [], len(states), self.cell.inputs
         for edge in node.edges:
-            step = stride if edge.source < self.inputs else 1
-            x = g.apply(edge.op, states[edge.source], width=width, stride=step, name=f"{name}_{edge.op.name}")
-            # Identity edges are never dropped, or a state could vanish altogether (Larsson et al.; released NASNet code).
-            outputs.append(x if isinstance(edge.op, SkipConnect) else g.add(DropPath(), x))
+            op = edge.op
+            # Identity is never dropped, or a state could vanish altogether (Larsson et al.; released NASNet code).
+            placed = op if type(op) is SkipConnect else droppable(op)
+            step = stride if edge.source < inputs else 1
+            outputs.append(g.apply(placed, states[edge.source], width=width, stride=step, name=f"{number}_{op.name}"))
         if len(outputs) == 1:
             return outputs[0]
-        return g.add(Add() if node.combine == "add" else Concat(), *outputs, name=name)
+        return g.add(_ADD if node.combine == "add" else _CONCAT, *outputs)
 
     def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
         """An input that is joined in a reduction cell is reduced like everything else."""
@@ -133,4 +182,7 @@ class CellGraph(Primitive):
         assert isinstance(shape, Map) and isinstance(target, Map)
         if shape.rows == target.rows:
             return x
-        return g.apply(FactorizedReduction(self.eps), x, width=width, stride=-(-shape.rows // target.rows))
+        return g.apply(FactorizedReduction(self.cell.eps), x, width=width, stride=-(-shape.rows // target.rows))
+
+
+_ADD, _CONCAT = Add(), Concat()

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from nas.errors import SpaceError
-
 if TYPE_CHECKING:
     from nas.spaces import Decisions, Option, Space
 
@@ -93,32 +91,13 @@ class Record:
         return propose()
 
 
-class _Replay:
-    """A chooser that makes the decisions of a mapping again and notes their order."""
-
-    def __init__(self, decisions: Mapping[str, Option]) -> None:
-        self.decisions = decisions
-        self.made: Decisions = {}
-
-    def choose(self, name: str, options: tuple[Option, ...]) -> Option:
-        if name not in self.decisions:
-            raise SpaceError(f"decisions: {name} is missing; allowed: {_shown(options)}")
-        option = self.decisions[name]
-        if option not in options:
-            raise SpaceError(f"decisions.{name}={option!r} is not an option; allowed: {_shown(options)}")
-        self.made[name] = option
-        return option
-
-
 def in_order(space: Space, decisions: Mapping[str, Option]) -> Decisions:
     """`decisions` in the order in which `space` makes them, for a storage may return them in another.
 
     Raises `SpaceError` when one is missing or not an option.
     """
-    replay = _Replay(decisions)
-    space.decide(replay)
-    return replay.made
+    from nas.spaces import Recorder, Replay  # not at the top: names of strategies are listed without any space
 
-
-def _shown(options: tuple[Option, ...]) -> str:
-    return ", ".join(map(str, options[:12])) + (", ..." if len(options) > 12 else "")
+    recorder = Recorder(Replay(decisions))
+    space.decide(recorder)
+    return recorder.decisions

@@ -27,7 +27,7 @@ _IMPOSSIBLE = -1e9  # logit of a padded option: its probability is exactly 0, an
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch on one thread and restore the count: tiny sums are faster so, and their bits do not depend on the cores."""
+    """Run torch on one thread, then restore the count: tiny sums are faster so, and their bits the same on any cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -92,9 +92,14 @@ class Controller:
         self._space, self.vocabulary, self._hidden = space, Vocabulary(space.choices), hidden
         words, names = self.vocabulary, len(self.vocabulary.options)
         shapes = {
-            "tokens": (words.size, hidden), "names": (names, hidden), "head": (words.size, hidden), "head_bias": (words.size,),
-            "input": (4 * hidden, hidden), "recurrent": (4 * hidden, hidden), "bias": (4 * hidden,),
-        }  # fmt: skip
+            "tokens": (words.size, hidden),
+            "names": (names, hidden),
+            "input": (4 * hidden, hidden),
+            "recurrent": (4 * hidden, hidden),
+            "bias": (4 * hidden,),
+            "head": (words.size, hidden),
+            "head_bias": (words.size,),
+        }
         self._shapes = {name: torch.Size(shape) for name, shape in shapes.items()}
         source = torch.Generator().manual_seed(seed % 2**63)
         size = sum(shape.numel() for shape in self._shapes.values())
@@ -141,13 +146,11 @@ class Controller:
         logits = (weights @ torch.stack(outputs)[..., None])[..., 0] + parts["head_bias"][rows]
         return logits.masked_fill(~self._real[batch.decisions], _IMPOSSIBLE).log_softmax(-1)
 
-    def improve(
-        self, batch: Batch, advantages: Sequence[float], loss: Loss, *, epochs: int, rate: float, entropy: float
-    ) -> None:
+    def improve(self, batch: Batch, advantages: Sequence[float], loss: Loss, *, epochs: int, rate: float, entropy: float) -> None:
         """`epochs` steps of Adam on `loss(new, old, advantages)` less `entropy` times the mean entropy in nats.
 
-        new, old (T, B) are log-probabilities of the chosen options; old those at the start of this call, so that nothing
-        has to be remembered of the asks; advantages (B,).
+        new, old (T, B) are log-probabilities of the chosen options; old those at the start of this call, so that
+        nothing has to be remembered of the asks; advantages (B,).
         """
         old, gains = None, torch.tensor(advantages)
         with one_thread():
@@ -180,6 +183,8 @@ class _PolicyChooser:
         self.made: Decisions = {}
 
     def choose(self, name: str, options: tuple[Option, ...]) -> Option:
+        if name in self.made:  # a decision that stands in several places is made once
+            return self.made[name]
         words = self._controller.vocabulary
         decision = words.decision(name)
         weights, self._state = self._controller.step(self._token, decision, self._state)

@@ -1,4 +1,4 @@
-"""Regularised evolution (Real et al., arXiv 1802.01548, Algorithm 1): the best of a sample is mutated, the oldest dies."""
+"""Regularised evolution (Real et al., arXiv 1802.01548): the best of a sample is mutated, the oldest dies."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class EvolutionOptions:
-    """The paper's large run had P = 100 and S = 25 for 20,000 models. The defaults did best overall, at 50 to 300 trials on
-    NAS-Bench-201 and on a noisy made-up space of 40 decisions, among P in {10, 20, 50} and S in {3, 5, 10}."""
+    """The paper's large run had P = 100 and S = 25 for 20,000 models.
+
+    The defaults did best overall at 50 to 300 trials, on NAS-Bench-201 and on a noisy made-up space of 40 decisions,
+    among P in {10, 20, 50} and S in {3, 5, 10}.
+    """
 
     population: int = option(20, 1, inf, "P, how many of the latest finished candidates are alive")
     sample: int = option(10, 1, inf, "S, how many of them compete to be the parent")
@@ -30,9 +33,9 @@ class EvolutionOptions:
 class Evolution:
     """Random until the population is full, then mutations of tournament winners.
 
-    A failed trial joins no population; it only counts as known. A child that was evaluated before is drawn again, up to
-    `tries` times (not in the paper, whose space is too large for it to matter); candidates in flight are not known here.
-    Asynchronous as in the paper: whoever finishes joins, whenever it was asked for.
+    A failed trial joins no population; it only counts as known. A child that was evaluated before is drawn again, up
+    to `tries` times (not in the paper, whose space is too large for it to matter); candidates in flight are not known
+    here. Asynchronous as in the paper: whoever finishes joins, whenever it was asked for.
     """
 
     def __init__(self, space: Space, seed: int, options: EvolutionOptions) -> None:
@@ -48,13 +51,14 @@ class Evolution:
             return self._space.sample(rng)
         parent = tournament(self._alive, self._options.sample, rng).decisions
         if rng.random() < self._options.identity or self._fixed:
-            return in_order(self._space, parent)
+            return dict(parent)
         return self._record.fresh(lambda: self._space.mutate(parent, rng), self._options.tries)
 
     def tell(self, trial: Trial) -> None:
-        """The trial joins the population if it succeeded."""
+        """The trial joins the population if it succeeded. Raises `SpaceError` for decisions of another space."""
+        decisions = in_order(self._space, trial.decisions)
         if self._record.add(trial) and trial.value is not None:
-            self._alive.append(trial)
+            self._alive.append(Trial(trial.number, decisions, trial.value))
 
 
 def tournament(alive: Sequence[Trial], size: int, rng: random.Random) -> Trial:

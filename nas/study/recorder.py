@@ -96,12 +96,13 @@ class Recorder(Study):
 
         With `write` False it stays in memory until the next beat.
         """
-        for number, amount in device_seconds.items():
-            self._charge(number, amount)
+        running = [number for number in device_seconds if number in self._ids]
+        for number in running:
+            self._charge(number, device_seconds[number])
         self._used.seconds = seconds
         if write:
             with self.batch():
-                for number in device_seconds:
+                for number in running:
                     self._set(number, "device_seconds", self._device_seconds[number])
                 self._storage.optuna.set_study_user_attr(self._storage.study_id, "seconds", seconds)
 

@@ -35,9 +35,10 @@ class Study:
     def space(self) -> Space:
         """The search space as it was frozen with the run."""
         if self._space is None:
+            from nas.arch.text import parse
             from nas.spaces import Space
 
-            self._space = Space.from_yaml(self.settings.space)
+            self._space = Space(parse(self.settings.space, f"{self.directory}/run.yaml: space"))
         return self._space
 
     @property

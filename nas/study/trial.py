@@ -39,6 +39,7 @@ class Trial:
     @cached_property
     def architecture(self) -> Architecture:
         """The candidate. Raises `ArchitectureError` when the record does not hold a valid one."""
+        import nas.primitives  # registers the operations that an architecture names  # noqa: F401
         from nas.arch import Architecture
 
         return Architecture.from_yaml(self.yaml)

@@ -1,0 +1,28 @@
+"""The engine: the driver of a search, and its lanes on Ray or in this process. Importing this imports no Ray."""
+
+from __future__ import annotations
+
+from nas.engine.api import make_lanes, resume, search
+from nas.engine.driver import Driver, trial_seed
+from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
+from nas.engine.local import LocalLanes
+from nas.engine.observer import Finished, Observer, Progress, Start
+
+__all__ = [
+    "Candidate",
+    "Dashboard",
+    "Done",
+    "Driver",
+    "Event",
+    "Finished",
+    "Lanes",
+    "LocalLanes",
+    "Observer",
+    "Progress",
+    "Ready",
+    "Start",
+    "make_lanes",
+    "resume",
+    "search",
+    "trial_seed",
+]

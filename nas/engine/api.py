@@ -1,0 +1,237 @@
+"""`search` and `resume`: space, strategy, evaluator and budget in, a study out."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas import evaluators, spaces, strategies
+from nas.budget import Budget
+from nas.engine.devices import Shares, core_count, gpu_count, share_out
+from nas.engine.driver import Driver
+from nas.engine.lanes import Lanes
+from nas.engine.local import LocalLanes
+from nas.engine.observer import Observer
+from nas.errors import NasError, NothingFinishedError, StudyError, unknown
+from nas.evaluators import Evaluator, Fidelity
+from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
+
+if TYPE_CHECKING:
+    from nas.spaces import Space
+
+ENGINES = ("ray", "local")
+PACKAGES = ("nas", "torch", "ray", "optuna", "numpy")
+
+
+def search(
+    space: str | Path | Space = "nasnet-cell",
+    *,
+    strategy: str = "evolution",
+    strategy_options: Mapping[str, Any] | None = None,
+    evaluator: Any = "training",
+    evaluator_options: Mapping[str, Any] | None = None,
+    objective: str | None = None,
+    dataset: str | None = None,
+    budget: str | Budget = "5m",
+    fidelity: Fidelity | None = None,
+    workers: int | None = None,
+    gpus_per_trial: float | None = None,
+    timeout: float | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    storage: str | None = None,
+    engine: str = "ray",
+    address: str | None = None,
+    dashboard: bool = True,
+    observer: Observer | None = None,
+) -> Study:
+    """Search `space` until `budget` ends; the study, which lies in the folder `out` (default: `runs/SPACE-TIME`).
+
+    evaluator: a registered name, an `Evaluator`, or a function `evaluate(architecture, fidelity) -> metrics` (or one
+    number, the `objective`). workers: default all GPUs, else all cores (one thread with the local engine).
+    timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
+    Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
+    candidate finished; Ctrl-C leaves a record that `resume` goes on with.
+    """
+    begun = time.monotonic()
+    searched = spaces.load(space)
+    limits = budget if isinstance(budget, Budget) else Budget.parse(budget)
+    strategies.create(strategy, searched, seed, **dict(strategy_options or {}))
+    judge = _evaluator(evaluator, _options(evaluator_options, dataset), objective)
+    shares = _shares(engine, workers, gpus_per_trial, address)
+    _check_seconds("timeout", timeout)
+    directory = check_new(out if out is not None else _default_folder(searched.name))
+    fidelity = fidelity or _fit(judge, searched, limits, shares, seed)
+    settings = Settings(
+        study=directory.name,
+        space=searched.to_yaml(),
+        strategy=strategy,
+        strategy_options=dict(strategy_options or {}),
+        seed=seed,
+        budget=str(limits),
+        objective=judge.objective,
+        evaluator=evaluator if isinstance(evaluator, str) else None,
+        evaluator_options=_settings(judge) if isinstance(evaluator, str) else {},
+        dataset=dataset,
+        fidelity=fidelity.to_dict(),
+        timeout=timeout,
+        storage=storage,
+        engine=engine,
+        workers=shares.workers,
+        gpus_per_trial=shares.gpus,
+        device=shares.device,
+        versions=_versions(),
+        command=list(sys.argv),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+    with create_study(directory, settings, searched) as study:
+        lanes = make_lanes(engine, judge, shares, address=address, dashboard=dashboard)
+        return _drive(study, judge, lanes, limits, observer, time.monotonic() - begun)
+
+
+def resume(
+    directory: str | Path,
+    *,
+    evaluator: Any = None,
+    workers: int | None = None,
+    gpus_per_trial: float | None = None,
+    storage: str | None = None,
+    engine: str | None = None,
+    address: str | None = None,
+    dashboard: bool = True,
+    observer: Observer | None = None,
+) -> Study:
+    """Go on with the run in `directory`, after Ctrl-C or a kill: nothing finished is lost, what ran is run again first.
+
+    Settings are those of the run; `workers`, `gpus_per_trial`, `engine` and `storage` can be given anew, and an
+    `evaluator` that was handed in must be handed in again. A run whose budget is spent is returned as it is.
+    Raises as `search` does.
+    """
+    settings = open_study(directory, storage=storage).settings
+    judge = _resumed_evaluator(settings, evaluator)
+    engine = engine or settings.engine
+    if gpus_per_trial is None and settings.device == "cpu":
+        gpus_per_trial = 0.0  # a device-hour must stay what it was
+    shares = _shares(engine, workers or settings.workers, gpus_per_trial, address)
+    with resume_study(directory, storage=storage) as study:
+        lanes = make_lanes(engine, judge, shares, address=address, dashboard=dashboard)
+        return _drive(study, judge, lanes, Budget.parse(settings.budget), observer, 0.0)
+
+
+def make_lanes(
+    engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True
+) -> Lanes:
+    """The lanes of an engine, not started yet."""
+    if engine == "local":
+        devices = tuple(f"cuda:{index}" for index in range(gpu_count())) if shares.gpus else ("cpu",)
+        return LocalLanes(evaluator, shares.workers, share=shares.devices, devices=devices)
+    from nas.engine.ray_lanes import RayLanes
+
+    return RayLanes(evaluator, shares, address=address, dashboard=dashboard)
+
+
+def _drive(
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, observer: Observer | None, spent: float
+) -> Study:
+    settings = study.settings
+    strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
+    fidelity = Fidelity.from_dict(settings.fidelity)
+    try:
+        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent).run()
+    finally:
+        study.write_best()
+    finished = open_study(study.directory, space=study.space)
+    if finished.best is None:
+        raise NothingFinishedError(_nothing(finished))
+    return finished
+
+
+def _nothing(study: Study) -> str:
+    """One line that says why and what to change."""
+    reasons = [trial.reason or "unknown" for trial in study.trials if trial.state == "FAIL"]
+    if not reasons:
+        return f"{study.directory}: the budget {study.settings.budget} ended before a candidate began; give a larger --budget"
+    common = max(set(reasons), key=reasons.count)
+    if common == "budget":
+        return (
+            f"{study.directory}: no candidate was validated within {study.settings.budget}; give a larger --budget, "
+            "fewer --workers, a smaller --space or --dataset, or a lower fidelity"
+        )
+    return f"{study.directory}: all {len(reasons)} candidates failed, most by: {common}"
+
+
+def _fit(evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int) -> Fidelity:
+    """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
+    prepare = getattr(evaluator, "prepare", None)
+    if prepare is None:
+        return Fidelity()
+    fitted: Fidelity = prepare(space, budget.lane_seconds(shares.workers, shares.devices), seed)
+    return fitted
+
+
+def _evaluator(evaluator: Any, options: Mapping[str, Any], objective: str | None) -> Evaluator:
+    if isinstance(evaluator, str):
+        return evaluators.create(evaluator, **options)
+    if options:
+        raise NasError(f"{next(iter(options))} is an option of a named evaluator; an evaluator that is handed in has its own")
+    return evaluators.wrap(evaluator, objective)
+
+
+def _resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
+    if evaluator is not None:
+        return _evaluator(evaluator, {}, settings.objective)
+    if settings.evaluator is None:
+        raise StudyError("the run was started from Python with an evaluator of its own; hand it in: resume(directory, evaluator=...)")
+    return evaluators.create(settings.evaluator, **settings.evaluator_options)
+
+
+def _options(options: Mapping[str, Any] | None, dataset: str | None) -> dict[str, Any]:
+    return dict(options or {}) | ({"dataset": dataset} if dataset is not None else {})
+
+
+def _settings(evaluator: Evaluator) -> dict[str, Any]:
+    settings = getattr(evaluator, "settings", None)
+    return dict(settings()) if settings else {}
+
+
+def _shares(engine: str, workers: int | None, gpus_per_trial: float | None, address: str | None) -> Shares:
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    if address is not None and engine != "ray":
+        raise NasError(f"address={address!r} needs the engine ray")
+    gpus, cores = gpu_count(), core_count()
+    if address is not None:
+        from nas.engine.ray_lanes import cluster_devices
+
+        gpus, cores = cluster_devices(address)
+    shares = share_out(workers, gpus_per_trial, gpus=gpus, cores=cores)
+    if engine == "local" and workers is None:
+        return replace(shares, workers=1)
+    return shares
+
+
+def _check_seconds(name: str, value: float | None) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf")):
+        raise NasError(f"{name}={value!r}; allowed: seconds > 0")
+
+
+def _default_folder(space: str) -> Path:
+    stem = datetime.datetime.now().strftime(f"{space}-%Y%m%d-%H%M%S")
+    return Path("runs") / stem
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,300 @@
+"""The driver: ask, record, submit, poll, record, tell, until the budget ends. One thread, one loop."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nas.budget import Budget
+from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
+from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.errors import StudyError
+from nas.evaluators import Fidelity, Outcome
+from nas.strategies import Trial
+from nas.study import Recorder
+
+if TYPE_CHECKING:
+    from nas.arch import Architecture
+    from nas.spaces import Decisions
+    from nas.strategies import Strategy
+
+ATTEMPTS = 3  # a candidate that took this many workers down with it has failed
+HEARTBEAT_SECONDS = 5.0  # the ledger in the record is at most this old
+POLL_SECONDS = 0.5
+TICK_SECONDS = 0.1
+RECENT = 8  # trials whose time to the first validation says how long another will need
+LOST_SECONDS = 15.0  # beyond the grace: a lane that has not answered by then never will
+
+
+@dataclass
+class Work:
+    """A trial on its way. `prior` is the device seconds of its earlier attempts, `lost` the workers that died with it."""
+
+    number: int
+    decisions: Decisions
+    architecture: Architecture
+    prior: float = 0.0
+    lost: int = 0
+    started: float = 0.0  # by the driver's clock
+    deadline: float = math.inf
+
+
+class Driver:
+    """Runs a study to the end of its budget, new or resumed: its state is what the strategy is told of the record.
+
+    first_seconds: how long a candidate is expected to need to its first validation, until trials have shown it;
+    spent: wall seconds that were used before the driver began, as for fitting the fidelity.
+    """
+
+    def __init__(
+        self,
+        study: Recorder,
+        strategy: Strategy,
+        lanes: Lanes,
+        budget: Budget,
+        fidelity: Fidelity,
+        *,
+        observer: Observer | None = None,
+        first_seconds: float = 0.0,
+        spent: float = 0.0,
+    ) -> None:
+        self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
+        self._observer = observer or Observer()
+        self._timeout = study.settings.timeout or math.inf
+        self._running: dict[int, Work] = {}  # by lane
+        self._idle: set[int] = set()
+        self._closing = False  # no time is left for another launch
+        self._began = time.monotonic() - spent - study.ledger().seconds
+        self._beaten = self._ticked = -math.inf
+        self._best: Finished | None = None
+        self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
+        self._redo = deque(self._unfinished())
+        self._replay()
+
+    def _unfinished(self) -> Iterator[Work]:
+        for trial in self._study.unfinished():
+            architecture = self._study.space.decode(trial.decisions)
+            yield Work(trial.number, trial.decisions, architecture, trial.device_seconds, trial.lost)
+
+    def _replay(self) -> None:
+        for trial in self._study.history():
+            self._strategy.tell(Trial(trial.number, trial.decisions, trial.value))
+            if trial.value is None:
+                continue
+            if trial.first_seconds is not None:
+                self._first.append(trial.first_seconds)
+            if self._best is None or trial.value > (self._best.value or -math.inf):
+                outcome = Outcome("complete", trial.metrics, cut=trial.cut, first_seconds=trial.first_seconds)
+                architecture = self._study.space.decode(trial.decisions)
+                self._best = Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds)
+
+    # ---- the loop ------------------------------------------------------------------------------------------------
+
+    def run(self) -> str:
+        """Run to the end of the budget; returns the limit that ended it.
+
+        Whatever ends it, the record is up to date and what ran is left RUNNING in it. Ctrl-C is raised again.
+        Raises `StudyError` when the record cannot be written, `NasError` when the workers cannot go on.
+        """
+        reason = "failed"
+        try:
+            if self._may_launch():
+                self._lanes.start()
+                self._observer.begin(self._start_notice())
+                while self._running or self._may_launch():
+                    self._step()
+            self._close_record()
+            reason = self._ended_by()
+        except KeyboardInterrupt:
+            reason = "interrupted"
+            raise
+        finally:
+            self._shut_down(reason)
+        return reason
+
+    def _shut_down(self, reason: str) -> None:
+        try:
+            with suppress(StudyError) if reason == "failed" else nullcontext():  # it may be why it failed
+                self._account(write=True)
+        finally:
+            self._lanes.stop()
+            self._observer.end(reason)
+
+    def _step(self) -> None:
+        events = self._lanes.poll(POLL_SECONDS)
+        finished: list[Finished] = []
+        with self._study.batch():
+            for event in events:
+                finished += self._handle(event)
+            finished += self._give_up()
+            launches = list(self._launches())
+            self._account(write=time.monotonic() >= self._beaten + HEARTBEAT_SECONDS)
+        for lane, candidate in launches:  # only now are they sure to be in the record
+            self._running[lane].started = time.monotonic()
+            self._lanes.submit(lane, candidate)
+        self._allow()
+        self._tell_observer(finished, launches)
+
+    def _handle(self, event: Event) -> list[Finished]:
+        work = self._running.get(event.lane)
+        if isinstance(event, Ready):
+            self._idle.add(event.lane)
+            return self._lost(event.lane, event.seconds) if work else []
+        if work is None or work.number != event.number:
+            return []  # the driver had given it up
+        return [self._finish(event, work)]
+
+    def _finish(self, done: Done, work: Work) -> Finished:
+        outcome = done.outcome
+        value = outcome.metrics[self._study.settings.objective] if outcome.state == "complete" else None
+        seconds = work.prior + outcome.seconds * self._lanes.share
+        self._study.finish(work.number, outcome, value, seconds, done.lane)
+        del self._running[done.lane]
+        if not done.gone:
+            self._idle.add(done.lane)
+        self._strategy.tell(Trial(work.number, work.decisions, value))
+        if outcome.first_seconds is not None:
+            self._first.append(outcome.first_seconds)
+        finished = Finished(work.number, value, work.architecture, outcome, seconds)
+        if value is not None and (self._best is None or value > (self._best.value or -math.inf)):
+            self._best = finished
+        return finished
+
+    def _lost(self, lane: int, seconds: float) -> list[Finished]:
+        """The worker died with what it held: that is next, under its number, unless it has had its attempts."""
+        work = self._running[lane]
+        work.lost += 1
+        if work.lost >= ATTEMPTS:
+            outcome = Outcome("fail", {}, f"the worker died {ATTEMPTS} times (killed, or out of memory)", seconds)
+            return [self._finish(Done(lane, work.number, outcome), work)]
+        del self._running[lane]
+        work.prior += seconds * self._lanes.share
+        self._study.lost(work.number, work.lost, work.prior)
+        self._redo.appendleft(work)
+        self._observer.lost(work.number, work.lost)
+        return []
+
+    def _give_up(self) -> list[Finished]:
+        """Lanes that say nothing long after what they hold must have been ended by force."""
+        late = time.monotonic() - self._lanes.grace_seconds - LOST_SECONDS
+        gone = [(lane, work) for lane, work in self._running.items() if work.deadline < late]
+        outcome = Outcome("fail", {}, "the worker does not answer")
+        return [
+            self._finish(Done(lane, work.number, _after(outcome, work), gone=True), work) for lane, work in gone
+        ]  # fmt: skip
+
+    def _close_record(self) -> None:
+        """No time is left to run these again."""
+        with self._study.batch():
+            for work in self._redo:
+                self._study.finish(work.number, Outcome("fail", {}, "budget"), None, work.prior, 0)
+        self._redo.clear()
+
+    # ---- launching -----------------------------------------------------------------------------------------------
+
+    def _may_launch(self) -> bool:
+        """Whether time is left for one more candidate to be validated once, and the trials allow one more."""
+        left = self._left()
+        seconds = left.lane_seconds(self._lanes.count, self._lanes.share)
+        if seconds <= max(self._first, default=0.0):
+            self._closing = True
+        return not self._closing and left.trials > len(self._running)
+
+    def _launches(self) -> Iterator[tuple[int, Candidate]]:
+        """Candidates for the idle lanes, recorded as running but not submitted yet."""
+        while self._idle and self._may_launch():
+            lane = min(self._idle)
+            work = self._redo.popleft() if self._redo else self._propose()
+            self._idle.remove(lane)
+            self._running[lane] = work
+            work.started = time.monotonic()
+            yield lane, self._candidate(work)
+
+    def _propose(self) -> Work:
+        number = self._study.next_number
+        decisions = self._strategy.ask(number)
+        architecture = self._study.space.decode(decisions)
+        seed, fidelity = trial_seed(self._study.settings.seed, number), self._fidelity.to_dict()
+        self._study.start(decisions, architecture, seed=seed, fidelity=fidelity)
+        return Work(number, decisions, architecture)
+
+    def _candidate(self, work: Work) -> Candidate:
+        seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
+        work.deadline = work.started + min(seconds, self._timeout)
+        seed = trial_seed(self._study.settings.seed, work.number)
+        return Candidate(work.number, work.architecture, self._fidelity, seed, seconds, self._timeout)
+
+    def _allow(self) -> None:
+        """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
+        lanes = self._lanes.count if not self._closing else len(self._running)
+        seconds = self._left().lane_seconds(lanes, self._lanes.share) if lanes else math.inf
+        if math.isfinite(seconds):
+            now = time.monotonic()
+            self._lanes.allow(dict.fromkeys(self._running, seconds))
+            for work in self._running.values():
+                work.deadline = min(now + seconds, work.started + self._timeout)
+
+    # ---- the ledger ----------------------------------------------------------------------------------------------
+
+    def _left(self) -> Budget:
+        self._account(write=False)
+        return self._budget.left(self._study.ledger())
+
+    def _account(self, *, write: bool) -> None:
+        """Bring the ledger up to now."""
+        now = time.monotonic()
+        used = {work.number: work.prior + (now - work.started) * self._lanes.share for work in self._running.values()}
+        self._study.beat(used, now - self._began, write=write)
+        if write:
+            self._beaten = now
+
+    def _ended_by(self) -> str:
+        return self._budget.reached(self._study.ledger()) or str(self._budget)
+
+    # ---- the observer --------------------------------------------------------------------------------------------
+
+    def _start_notice(self) -> Start:
+        lanes = self._lanes
+        return Start(
+            self._study.directory, self._budget, self._study.ledger(), lanes.count, lanes.device, lanes.share,
+            self._fidelity, lanes.dashboard, len(self._redo),
+        )  # fmt: skip
+
+    def _tell_observer(self, finished: list[Finished], launches: list[tuple[int, Candidate]]) -> None:
+        for item in finished:
+            self._observer.finished(item)
+        for _, candidate in launches:
+            self._observer.launched(candidate.number, candidate.architecture)
+        now = time.monotonic()
+        if now >= self._ticked + TICK_SECONDS:
+            self._ticked = now
+            ledger = self._study.ledger()
+            left = self._seconds_left()
+            self._observer.tick(
+                Progress(self._budget, ledger, len(self._running), self._lanes.count, self._best, left)
+            )  # fmt: skip
+
+    def _seconds_left(self) -> float | None:
+        """By the time limits, or by the mean pace of the trials so far, whichever ends first."""
+        ledger = self._study.ledger()
+        left = self._budget.left(ledger)
+        done = ledger.finished + ledger.failed
+        by_trials = left.trials * ledger.seconds / done if done else math.inf
+        seconds = min(left.lane_seconds(self._lanes.count, self._lanes.share), by_trials)
+        return seconds if math.isfinite(seconds) else None
+
+
+def trial_seed(seed: int, number: int) -> int:
+    """The seed of a trial's evaluation, 32 bits: the same on every worker and after every restart."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:4], "big")
+
+
+def _after(outcome: Outcome, work: Work) -> Outcome:
+    seconds = time.monotonic() - work.started
+    return Outcome(outcome.state, outcome.metrics, outcome.reason, seconds)

@@ -1,0 +1,85 @@
+"""What the driver and its lanes say to each other. A lane is one worker that evaluates one candidate after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from nas.arch import Architecture
+    from nas.evaluators import Fidelity, Outcome
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One evaluation to be done. `seconds` is what the budget allows it from its launch, `timeout` what any may take."""
+
+    number: int
+    architecture: Architecture
+    fidelity: Fidelity
+    seed: int
+    seconds: float
+    timeout: float
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A lane has (re)started and holds nothing. `seconds` is how long its predecessor is known to have worked."""
+
+    lane: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A lane has finished a candidate. `gone`: it takes no other until it is `Ready` again."""
+
+    lane: int
+    number: int
+    outcome: Outcome
+    gone: bool = False
+
+
+Event = Ready | Done
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Where a browser finds Ray's dashboard, and what to tell the user about logging in ("" when no login is needed)."""
+
+    url: str
+    login: str
+
+
+class Lanes(Protocol):
+    """Muscle: knows nothing of strategies or storage. `share` is the devices that a lane holds, `count` how many lanes.
+
+    `grace_seconds` after its deadline a candidate that goes on is ended by force; its lane comes back by itself.
+    """
+
+    count: int
+    share: float
+    device: str
+    grace_seconds: float
+    dashboard: Dashboard | None
+
+    def start(self) -> None:
+        """Bring the lanes up; each announces itself by `Ready`."""
+        ...
+
+    def submit(self, lane: int, candidate: Candidate) -> None:
+        """Hand a candidate to a lane that holds nothing."""
+        ...
+
+    def poll(self, timeout: float) -> list[Event]:
+        """What happened; waits at most `timeout` s for something to happen."""
+        ...
+
+    def allow(self, seconds: Mapping[int, float]) -> None:
+        """Move the budget's deadline of what lanes hold, in seconds from now."""
+        ...
+
+    def stop(self) -> None:
+        """End the lanes within seconds, with what they hold."""
+        ...
