@@ -107,7 +107,9 @@ class SpaceDecoder(Decoder):
         # Noted before the options are read, so that the names stand in the order in which decisions are met.
         if self.choices.setdefault(name, labels) != labels:
             raise ArchitectureError(f"{where}: decision {name!r} has other options elsewhere; allowed: one name, the same options")
-        values = tuple(self.decode(option, kind, f"{where}={item}") for option, item in zip(options, labels, strict=True))
+        heads = [next(iter(option)) if isinstance(option, dict) and option else None for option in options]
+        places = [f"{where}={item}" if heads.count(head) > 1 else where for head, item in zip(heads, labels, strict=True)]
+        values = tuple(self.decode(option, kind, place) for option, place in zip(options, places, strict=True))
         return Choice(name, labels, values)
 
     def make(self, cls: type[Frozen], values: dict[str, Any], where: str) -> Any:
@@ -125,8 +127,17 @@ def short(where: str) -> str:
 
 
 def label(option: Any) -> Option:
-    """What Optuna stores for an option: a plain value as it is, anything larger as one line of YAML."""
+    """What Optuna stores for an option: a plain value as it is, an operation with fields as one line of YAML.
+
+    Fields that are open themselves are decisions of their own and stand in no label.
+    """
     if option is None or isinstance(option, (str, int, float, bool)):
         return option
-    text = yaml.safe_dump(option, default_flow_style=True, sort_keys=False, width=10_000)
-    return str(text).strip().removeprefix("{").removesuffix("}")
+    text = yaml.safe_dump(_closed(option), default_flow_style=True, sort_keys=False, width=10_000)
+    return str(text).strip().removeprefix("{").removesuffix("}").removesuffix(": {}")
+
+
+def _closed(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _closed(item) for key, item in data.items() if not (isinstance(item, dict) and "choose" in item)}
+    return [_closed(item) for item in data] if isinstance(data, list) else data

@@ -79,6 +79,10 @@ class Record:
         self._keys.add(key(trial.decisions))
         return True
 
+    def known(self, decisions: Decisions) -> bool:
+        """Whether these decisions were told."""
+        return key(decisions) in self._keys
+
     def fresh(self, propose: Callable[[], Decisions], tries: int) -> Decisions:
         """The first of at most `tries` proposals that was not told yet, failing that the last of them.
 
@@ -86,7 +90,7 @@ class Record:
         """
         for _ in range(tries - 1):
             decisions = propose()
-            if key(decisions) not in self._keys:
+            if not self.known(decisions):
                 return decisions
         return propose()
 

@@ -30,7 +30,7 @@ class ReinforceOptions:
     entropy: float = option(1e-3, 0.0, inf, "weight of the entropy bonus, in standard deviations of the reward per nat")
     decay: float = option(0.95, 0.0, 0.9999, "of the moving averages of the reward (0.95 in arXiv 1707.07012)")
     hidden: int = option(100, 1, 4096, "units of the LSTM (100 in arXiv 1707.07012)")
-    tries: int = option(10, 1, inf, "samples drawn to find decisions that were not evaluated before")
+    tries: int = option(10, 1, inf, "samples, then mutations of the last, drawn to find decisions not evaluated before")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +83,18 @@ class PolicyGradient:
 
         self._space, self._seed, self._options = space, seed, options
         self._batch, self._epochs, self._loss = batch, epochs, loss
+        self._fixed = all(len(choices) == 1 for choices in space.choices.values())  # no mutation is possible
         self._controller = Controller(space, seed, options.hidden)
         self._baseline, self._record = Baseline(options.decay), Record()
         self._waiting: list[tuple[Decisions, float]] = []
 
     def ask(self, number: int) -> Decisions:
-        """A sample of the policy."""
-        rng = generator(self._seed, number)
-        return self._record.fresh(lambda: self._controller.sample(rng), self._options.tries)
+        """A sample of the policy, or of its nearest neighbours when the policy has settled on what is known."""
+        rng, tries = generator(self._seed, number), self._options.tries
+        sample = self._record.fresh(lambda: self._controller.sample(rng), tries)
+        if self._fixed or tries == 1 or not self._record.known(sample):
+            return sample
+        return self._record.fresh(lambda: self._space.mutate(sample, rng), tries)
 
     def tell(self, trial: Trial) -> None:
         """Every `batch` trials the policy is improved. Raises `SpaceError` for decisions of another space."""
