@@ -1,0 +1,96 @@
+"""The mailbox between the driver and its lanes on Ray: an actor that both ask with long polls. It knows no Ray itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from nas.engine.lanes import Done, Event, Ready
+from nas.evaluators import Outcome
+
+STOP = b""
+
+
+@dataclass
+class _Box:
+    """One lane's. `ticket` counts the lane's lives; `seconds` is how long it is known to have worked on what it holds."""
+
+    ticket: int = 0
+    inbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    seconds: float = 0.0
+    deadline: float | None = None  # by this process's clock
+
+
+class Mailbox:
+    """Parcels (pickled candidates) go from the driver to lanes, events the other way. Candidates are not unpacked here."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[int, _Box] = {}
+        self._events: list[Event] = []
+        self._news = asyncio.Event()
+
+    # ---- the lane's side -----------------------------------------------------------------------------------------
+
+    async def join(self, lane: int) -> int:
+        """A lane has started; its ticket. Whoever had the lane before is gone, or will be refused."""
+        before = self._boxes.get(lane, _Box())
+        self._boxes[lane] = _Box(before.ticket + 1)
+        self._tell(Ready(lane, before.seconds))
+        return self._boxes[lane].ticket
+
+    async def next(self, lane: int, ticket: int, done: tuple[int, Outcome] | None) -> bytes:
+        """Report what was done, if anything, and wait for the next parcel; `STOP` when there will be none."""
+        box = self._boxes[lane]
+        if box.ticket != ticket:
+            return STOP
+        if done is not None:
+            self._finish(lane, box, done, gone=False)
+        return await box.inbox.get()
+
+    async def leave(self, lane: int, ticket: int, done: tuple[int, Outcome]) -> None:
+        """Report what was done by a lane that is about to end itself."""
+        box = self._boxes[lane]
+        if box.ticket == ticket:
+            self._finish(lane, box, done, gone=True)
+
+    async def beat(self, lane: int, ticket: int, seconds: float) -> float | None:
+        """A sign of life after `seconds` of work on what the lane holds; the seconds it may go on, None if unlimited."""
+        box = self._boxes[lane]
+        if box.ticket != ticket:
+            return 0.0
+        box.seconds = seconds
+        return None if box.deadline is None else box.deadline - time.monotonic()
+
+    def _finish(self, lane: int, box: _Box, done: tuple[int, Outcome], *, gone: bool) -> None:
+        box.seconds, box.deadline = 0.0, None
+        self._tell(Done(lane, *done, gone=gone))
+
+    def _tell(self, event: Event) -> None:
+        self._events.append(event)
+        self._news.set()
+
+    # ---- the driver's side ---------------------------------------------------------------------------------------
+
+    async def exchange(
+        self, parcels: list[tuple[int, bytes]], seconds: Mapping[int, float], timeout: float
+    ) -> list[Event]:
+        """Deliver parcels, move deadlines (`seconds` from now, by lane), and wait at most `timeout` s for events."""
+        for lane, parcel in parcels:
+            self._boxes[lane].inbox.put_nowait(parcel)
+        now = time.monotonic()
+        for lane, amount in seconds.items():
+            self._boxes[lane].deadline = now + amount
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout)
+        except TimeoutError:
+            return []
+        self._news.clear()
+        events, self._events = self._events, []
+        return events
+
+    async def close(self) -> None:
+        """Let lanes that hold nothing end."""
+        for box in self._boxes.values():
+            box.inbox.put_nowait(STOP)
