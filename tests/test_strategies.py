@@ -218,10 +218,10 @@ def test_torch_is_imported_only_for_rl():
     assert done.returncode == 0, done.stderr
 
 
-# The value of an option is worth the same everywhere, so whoever learns must beat whoever does not. Per seed, the mean
-# value of the last 30 of 150 trials is compared with random's on the same objective; a strategy that learnt nothing would
-# win a seed with probability 1/2, all 12 with 2^-12: one false pass in 4,096 for each learning strategy. The test itself
-# is deterministic, so it cannot fail by chance.
+# An option is worth the same everywhere, so whoever learns must beat whoever does not. Per seed, the mean value of the
+# last 30 of 150 trials, and the best, are compared with random's on the same objective. A strategy that learnt nothing
+# would win the mean of a seed with probability 1/2, of all 12 with 2^-12: one false pass in 4,096 for each strategy.
+# The test itself is deterministic: on one machine it cannot fail by chance.
 LEARNERS = [name for name in strategies.names() if name not in ("random", "rl")]  # rl is another name of rl:ppo
 
 
@@ -309,7 +309,8 @@ def test_rl_asks_and_tells_quickly():
         middle = time.process_time()
         strategy.tell(Trial(number, decisions, objective(decisions)))
         asked, told = asked + middle - start, told + time.process_time() - middle
-    assert asked / 40 < 0.1 and told / 40 < 0.2  # seconds; five times what was measured on a slow core
+    assert asked / 40 < 0.1  # seconds; several times what was measured on a slow core
+    assert told / 40 < 0.2
 
 
 @pytest.mark.parametrize(
@@ -344,7 +345,8 @@ def test_every_option_says_what_it_is():
     for name in strategies.names():
         entry = STRATEGIES.get(name)
         for field in entry.options.__dataclass_fields__.values():
-            assert field.metadata["about"] and field.metadata["low"] <= field.default <= field.metadata["high"]
+            assert field.metadata["about"]
+            assert field.metadata["low"] <= field.default <= field.metadata["high"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None, 10**400])
@@ -353,10 +355,11 @@ def test_a_trial_without_a_finite_value_has_failed(value):
 
 
 def test_decisions_of_another_space_are_refused():
-    with pytest.raises(SpaceError, match=r"decisions\.depth='deep' is not an option; allowed: 1, 2, 3, 4"):
-        in_order(Toy(), {"depth": "deep"})
-    with pytest.raises(SpaceError, match="decisions: depth is missing"):
-        create("rl", Toy(), 0).tell(Trial(0, {"width": 3}, 1.0))
+    for name in LEARNERS:
+        with pytest.raises(SpaceError, match="'depth' is missing; allowed: 1, 2, 3, 4"):
+            create(name, Toy(), 0).tell(Trial(0, {"width": 3}, 1.0))
+        with pytest.raises(SpaceError, match="depth='deep'; allowed: 1, 2, 3, 4"):
+            create(name, Toy(), 0).tell(Trial(0, {"depth": "deep"}, 1.0))
 
 
 class Breach:
@@ -385,9 +388,7 @@ class Breach:
         self.told.append(trial)
 
 
-@pytest.mark.parametrize(
-    "fault", ["foreign", "counts asks", "ignores the seed", "shared", "doubles", "dies of failures"]
-)
+@pytest.mark.parametrize("fault", ["foreign", "counts asks", "ignores the seed", "shared", "doubles", "dies of failures"])
 def test_the_kit_finds_a_fault(fault):
     with pytest.raises(ValueError if fault == "dies of failures" else AssertionError):
         kit.check(functools.partial(Breach, fault), Toy())

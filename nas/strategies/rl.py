@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class ReinforceOptions:
     """An update after every trial."""
 
-    rate: float = option(0.01, 0.0, 1.0, "learning rate of Adam (6e-4 in arXiv 1611.01578)")
-    entropy: float = option(1e-3, 0.0, inf, "weight of the entropy bonus, in standard deviations of the reward per nat")
+    rate: float = option(0.005, 0.0, 1.0, "learning rate of Adam (6e-4 in arXiv 1611.01578)")
+    entropy: float = option(0.03, 0.0, inf, "weight of the entropy bonus, in standard deviations of the reward per nat")
     decay: float = option(0.95, 0.0, 0.9999, "of the moving averages of the reward (0.95 in arXiv 1707.07012)")
     hidden: int = option(100, 1, 4096, "units of the LSTM (100 in arXiv 1707.07012)")
     tries: int = option(10, 1, inf, "samples, then mutations of the last, drawn to find decisions not evaluated before")
@@ -37,6 +37,7 @@ class ReinforceOptions:
 class PPOOptions(ReinforceOptions):
     """An update of `epochs` steps after every `batch` trials."""
 
+    rate: float = option(0.01, 0.0, 1.0, "learning rate of Adam (3.5e-4 in arXiv 1707.07012)")
     batch: int = option(10, 1, inf, "trials an update")
     epochs: int = option(4, 1, 1000, "steps on one batch")
     clip: float = option(0.2, 0.0, inf, "largest change of a probability that is rewarded (0.2 in arXiv 1707.06347)")
