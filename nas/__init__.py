@@ -1,0 +1,48 @@
+"""Neural architecture search: one architecture language, search on Ray, hand-designed networks in the same language.
+
+    import nas
+    network = nas.load("resnet50")            # or "runs/NAME/best.yaml"
+    network.cost().params, network.build()
+    study = nas.search(space="nasnet-cell", dataset="digits", budget="5m")
+    study.best.architecture
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nas import baselines
+    from nas.arch import Architecture
+    from nas.engine import resume, search
+    from nas.loading import load
+    from nas.spaces import Space
+    from nas.study import open_study
+
+# Each name is imported when it is first used, so that `import nas` and the command line start at once.
+_WHERE = {
+    "Architecture": "nas.arch",
+    "Space": "nas.spaces",
+    "baselines": "nas.baselines",
+    "load": "nas.loading",
+    "open_study": "nas.study",
+    "resume": "nas.engine",
+    "search": "nas.engine",
+}
+
+__all__ = ["Architecture", "Space", "__version__", "baselines", "load", "open_study", "resume", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module 'nas' has no attribute {name!r}")
+    module = importlib.import_module(where)
+    return module if where == f"nas.{name}" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

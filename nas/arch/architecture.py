@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from nas.arch.codec import Decoder, encode
+from nas.arch.codec import Decoder, encode, preset_names
 from nas.arch.primitive import PRESETS, PRIMITIVES, Primitive, Use
 from nas.errors import ArchitectureError, unknown
 from nas.ops import Frozen, Map, frozen
@@ -45,6 +45,11 @@ class Block(Frozen):
         require_range(self.repeat, "repeat", 1, MAX_REPEAT)
         if self.reads is not None:
             require_range(self.reads, "reads", 1, MAX_REPEAT)
+
+    @property
+    def label(self) -> str:
+        """The name of the operation, or of the cell."""
+        return self.op.cell if isinstance(self.op, Use) else preset_names().get(self.op, self.op.name)
 
     @staticmethod
     def from_short(data: Any) -> Any:

@@ -159,11 +159,11 @@ def encode(value: Any) -> Any:
         return value.cell
     if isinstance(value, Primitive):
         name = preset_names().get(value)
-        fields = None if name else _encode_fields(value)
+        fields = None if name else encode_fields(value)
         return name or ({value.name: fields} if fields else value.name)
     if isinstance(value, Frozen):
         shorten = getattr(value, "to_short", None)
-        fields = _encode_fields(value)
+        fields = encode_fields(value)
         return shorten(fields) if shorten else fields
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
@@ -172,7 +172,8 @@ def encode(value: Any) -> Any:
     return value
 
 
-def _encode_fields(value: Frozen) -> dict[str, Any]:
+def encode_fields(value: Frozen) -> dict[str, Any]:
+    """The fields of a value that are not at their defaults, as plain data."""
     names = value.yaml_names
     return {names.get(name, name): encode(item) for name, item, default in _items(value) if item != default or type(item) is not type(default)}
 

@@ -36,6 +36,9 @@ class Linear(Leaf):
 
         return nn.Linear(x.width, self.width, bias=self.bias)
 
+    def describe(self) -> str:
+        return "linear"
+
 
 @leaf("attention")
 class Attention(Leaf):
@@ -64,3 +67,6 @@ class Attention(Leaf):
         from nas.ops.modules import AttentionModule
 
         return AttentionModule(self.heads)
+
+    def describe(self) -> str:
+        return f"attention, {self.heads} head{'s' if self.heads > 1 else ''}"

@@ -1,0 +1,71 @@
+"""The group of verbs."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+
+import click
+
+# Verb: module under `nas.cli`, and the line that `nas --help` shows without importing it.
+VERBS = {
+    "search": ("search", "Search a space for a network within a budget."),
+    "resume": ("resume", "Go on with a search after Ctrl-C or a kill."),
+    "status": ("status", "What a run has found and used so far."),
+    "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
+    "list": ("listing", "Names of networks, spaces, strategies, data sets, operations."),
+}
+
+
+class Verbs(click.Group):
+    """Imports a verb when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of use, not of the alphabet."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, or None."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"nas.cli.{VERBS[cmd_name][0]}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest verbs where there is no such verb."""
+        if args and args[0] not in VERBS:
+            near = difflib.get_close_matches(args[0], VERBS, n=2, cutoff=0.5)
+            raise click.UsageError(f"unknown verb {args[0]!r}; allowed: {', '.join(near or VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """From the table above, so that no verb is imported."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+class Examples(click.Command):
+    """A command whose help ends with examples, one a line, as they are typed."""
+
+    def __init__(self, *args: object, examples: tuple[str, ...] = (), **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples."""
+        with formatter.section("Examples"):
+            formatter.write("".join(f"  {line}\n" for line in self.examples))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="nas", prog_name="nas")
+def app() -> None:
+    """Neural architecture search: find a network, or look at one.
+
+    \b
+    Examples:
+      nas search --space nasnet-cell --budget 5m     search on digits for five minutes
+      nas search --space nasnet-cell --budget 100gpuh --dataset cifar10
+      nas resume runs/NAME                           go on after Ctrl-C
+      nas show resnet50                              layers, parameters, MACs
+    """

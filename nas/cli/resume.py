@@ -1,0 +1,33 @@
+"""`nas resume`: go on with a search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nas.cli.app import Examples
+from nas.cli.search import closing, engine_options, summary
+
+
+@click.command(cls=Examples, examples=("nas resume runs/NAME", "nas resume runs/NAME --workers 1 --no-dashboard"))
+@click.argument("run", type=click.Path(path_type=Path))
+@engine_options
+def command(
+    run: Path, workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None
+) -> None:  # fmt: skip
+    """Go on with the search in the folder RUN, after Ctrl-C, a kill or a crash.
+
+    Nothing finished is lost; trials that were cut off are run again first, under their numbers. Space, strategy, seed,
+    data set, fidelity and budget are those of the run. A run whose budget is spent is only summed up.
+    """
+    import nas
+    from nas.report.screen import Screen
+
+    with Screen() as screen, summary(screen):
+        screen.directory = run
+        study = nas.resume(
+            run, workers=workers, gpus_per_trial=gpus_per_trial, storage=storage, engine=engine, address=address,
+            dashboard=not no_dashboard, observer=screen,
+        )  # fmt: skip
+        closing(study)

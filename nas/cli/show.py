@@ -1,0 +1,76 @@
+"""`nas show`: table and picture of a network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from nas.cli.app import Examples
+from nas.errors import NasError
+
+
+@click.command(
+    cls=Examples,
+    examples=(
+        "nas show resnet50",
+        "nas show nasnet_a_cifar --svg cell.svg",
+        "nas show runs/NAME/best.yaml --input 3x64x64 --classes 100",
+        "nas show googlenet --json | jq .inference.params",
+    ),
+)
+@click.argument("network")
+@click.option("--input", "shape", metavar="CxHxW", help="Input shape, such as 3x224x224.")
+@click.option("--classes", type=int, metavar="N", help="Number of classes.")
+@click.option("--by", type=click.Choice(["layer", "block", "stage"]), help="One row a layer, block or stage (default: what fits).")
+@click.option("--json", "as_json", is_flag=True, help="The numbers as JSON, one entry a layer unless --by says otherwise.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="The network in the language, as a file that every verb reads.")
+@click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Draw the cell and the stages into FILE.")
+@click.option("--dark", is_flag=True, help="Draw light on dark.")
+def command(
+    network: str, shape: str | None, classes: int | None, by: str | None, as_json: bool, as_yaml: bool, svg: Path | None, dark: bool
+) -> None:
+    """Show NETWORK, a baseline's name (`nas list baselines`), a YAML file, or a run folder.
+
+    The table has a row a layer with its output shape, parameters, multiply-adds (MACs; FLOPs are twice that) and
+    activations, the numbers that it writes into memory of its own, for one image.
+    """
+    import nas
+    from nas.report.network import to_dict
+
+    architecture = nas.load(network)
+    if shape is not None or classes is not None:
+        size = parse_shape(shape) if shape is not None else architecture.input
+        architecture = architecture.with_input(size, architecture.classes if classes is None else classes)
+    cost = architecture.cost()
+    if svg is not None:
+        write_svg(architecture, svg, dark)
+    if as_yaml:
+        click.echo(architecture.to_yaml(), nl=False)
+    elif as_json:
+        click.echo(json.dumps(to_dict(architecture, cost, by), indent=2))  # type: ignore[arg-type]
+    else:
+        from nas.report.tables import console, network_table
+
+        console().print(network_table(architecture, cost, by))  # type: ignore[arg-type]
+        if svg is not None:
+            click.echo(f"drew {svg}")
+
+
+def parse_shape(text: str) -> tuple[int, int, int]:
+    """`3x224x224` as (3, 224, 224). Raises `NasError`."""
+    parts = text.lower().replace("\u00d7", "x").split("x")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 9 and int(part) > 0 for part in parts):
+        raise NasError(f"--input={text!r}; allowed: channels x rows x columns, such as 3x224x224")
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def write_svg(architecture: object, path: Path, dark: bool) -> None:
+    """Draw into a file. Raises `NasError` where it cannot be written."""
+    from nas.draw import svg
+
+    try:
+        path.write_text(svg(architecture, dark=dark), encoding="utf-8")  # type: ignore[arg-type]
+    except OSError as error:
+        raise NasError(f"cannot write {path}: {error.strerror or error}") from None

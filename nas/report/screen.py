@@ -1,0 +1,133 @@
+"""The screen of a running search: a live display on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from nas.engine import Finished, Observer, Progress, Start
+from nas.report.tables import console, value_text
+from nas.units import format_count, format_seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console, RenderableType
+
+    from nas.arch import Architecture
+
+# A log shall not grow by a line a trial when trials take milliseconds.
+LINE_SECONDS = 1.0
+LATEST = 6
+
+
+class Screen(Observer):
+    """Shows a search while it runs. Use as a context manager, so that the terminal is given back whatever happens."""
+
+    def __init__(self, objective: str = "accuracy", out: Console | None = None) -> None:
+        self.out = out or console()
+        self.objective = objective
+        self.directory: Path | None = None
+        self._live: Live | None = None
+        self._latest: list[str] = []
+        self._progress: Progress | None = None
+        self._running: dict[int, float] = {}
+        self._printed = 0.0
+        self._quiet = 0
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def begin(self, start: Start) -> None:
+        """Say what runs where."""
+        self.directory = start.directory
+        device = f"{start.share:g} GPU each" if start.device == "cuda" else "one core each; a core counts as a device"
+        self.say(f"{start.directory}: {start.workers} worker{'s' if start.workers > 1 else ''}, {device}; budget {start.budget.describe()}")
+        if start.unfinished:
+            self.say(f"{start.unfinished} unfinished trial{'s' if start.unfinished > 1 else ''} of the earlier run first")
+        if start.dashboard is not None:
+            self.say(f"Ray dashboard: {start.dashboard.url}")
+            if start.dashboard.login:
+                self.say(f"  {start.dashboard.login}")
+        if self.out.is_terminal:
+            self._live = Live(self._draw(), console=self.out, refresh_per_second=4, transient=True)
+            self._live.start()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self.out.print(Text(line), soft_wrap=True)
+
+    def launched(self, number: int, architecture: Architecture) -> None:
+        """Remember when it began."""
+        self._running[number] = time.monotonic()
+
+    def finished(self, finished: Finished) -> None:
+        """A line for a finished trial, at most one a second where lines are kept."""
+        self._running.pop(finished.number, None)
+        line = self._line(finished)
+        self._latest = [*self._latest[1 - LATEST :], line]
+        if self._live is None:
+            now = time.monotonic()
+            if now - self._printed >= LINE_SECONDS:
+                self.say(line + (f"   (+{self._quiet} more)" if self._quiet else ""))
+                self._printed, self._quiet = now, 0
+            else:
+                self._quiet += 1
+
+    def lost(self, number: int, times: int) -> None:
+        """A worker died."""
+        self.say(f"trial {number}: its worker died ({times}); it is run again")
+
+    def tick(self, progress: Progress) -> None:
+        """Redraw."""
+        self._progress = progress
+        if self._live is not None:
+            self._live.update(self._draw())
+
+    def end(self, reason: str) -> None:
+        """Give the terminal back and say what ended the search."""
+        self.close()
+        if self._quiet:
+            self.say(f"(+{self._quiet} more)")
+        if reason not in ("failed", "interrupted"):
+            self.say(f"ended by the budget: {reason}")
+
+    def _line(self, finished: Finished) -> str:
+        head = f"trial {finished.number:>4}"
+        if finished.value is None:
+            return f"{head}   failed: {finished.outcome.reason}"
+        cost = finished.architecture.cost(aux=False)
+        cut = "   cut off by the budget" if finished.outcome.cut else ""
+        return (
+            f"{head}   {value_text(self.objective, finished.value):>7}   {format_count(cost.params):>7} parameters   "
+            f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{cut}"
+        )
+
+    def _draw(self) -> RenderableType:
+        progress = self._progress
+        if progress is None:
+            return Text("starting workers ...")
+        ledger = progress.ledger
+        used = progress.budget.used(ledger)
+        left = f", about {format_seconds(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row("budget", ProgressBar(total=1.0, completed=used, width=40), f"{used:.0%}{left}")
+        counts = Text(f"trials: {ledger.finished} done, {progress.running} running, {ledger.failed} failed")
+        best = Text(f"best:   {self._line(progress.best)}" if progress.best else "best:   none yet", style="bold")
+        latest = [Text(line, style="dim") for line in self._latest]
+        return Group(*latest, Text(""), bar, counts, best)

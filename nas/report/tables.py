@@ -1,0 +1,72 @@
+"""Tables for the terminal; plain and untruncated where the output is a file or a pipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nas.report.network import Level, rows
+from nas.units import format_count
+
+if TYPE_CHECKING:
+    from nas.arch import Architecture
+    from nas.cost import Cost
+    from nas.study import Study
+
+TOP = 5
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that cuts nothing off where nobody looks at a screen."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if not made.is_terminal:
+        made.width = 200
+    return made
+
+
+def network_table(architecture: Architecture, cost: Cost, level: Level | None = None) -> Table:
+    """Layer, output shape, parameters, multiply-adds and activations, with totals."""
+    level, made = rows(architecture, cost, level)
+    shape = "x".join(map(str, architecture.input))
+    table = Table(title=Text(f"{architecture.name}: input {shape}, {architecture.classes} classes, by {level}"), box=None, show_footer=True)
+    table.title_justify = "left"
+    inference = architecture.cost(aux=False)
+    split = inference.params != cost.params
+    note = ["total", *(["  without auxiliary heads"] if split else [])]
+    table.add_column("place", footer="\n".join(note), no_wrap=True)
+    table.add_column("operation", max_width=60)
+    table.add_column("output", justify="right")
+    for name, total, bare in (
+        ("parameters", cost.params, inference.params),
+        ("MACs", cost.macs, inference.macs),
+        ("activations", cost.activations, inference.activations),
+    ):
+        table.add_column(name, footer=f"{total:,}" + (f"\n{bare:,}" if split else ""), justify="right", no_wrap=True)
+    for row in made:
+        table.add_row(row.place, Text(row.text), str(row.shape), f"{row.params:,}", f"{row.macs:,}", f"{row.activations:,}")
+    return table
+
+
+def top_table(study: Study, count: int = TOP) -> Table:
+    """The best trials: accuracy, parameters and multiply-adds of the whole network, not of the proxy that was trained."""
+    table = Table(box=None, title=f"best of {study.directory}", title_justify="left")
+    for name in ("trial", study.settings.objective, "parameters", "MACs", "digest"):
+        table.add_column(name, justify="left" if name == "digest" else "right", no_wrap=True)
+    ranked = sorted((t for t in study.trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))
+    for trial in ranked[:count]:
+        cost = trial.architecture.cost(aux=False)
+        table.add_row(
+            str(trial.number), value_text(study.settings.objective, trial.value), format_count(cost.params), format_count(cost.macs),
+            trial.digest[:12],
+        )  # fmt: skip
+    return table
+
+
+def value_text(objective: str, value: float | None) -> str:
+    """An accuracy as a percentage, any other objective as a number."""
+    if value is None:
+        return "-"
+    return f"{100 * value:.2f}%" if objective.endswith("accuracy") else f"{value:.5g}"
