@@ -58,7 +58,7 @@ def format_seconds(seconds: float) -> str:
     """`4000` as `1h 6m`, `75` as `1m 15s`, `3.21` as `3.2s`."""
     if seconds < 60:
         return f"{seconds:.1f}s" if seconds < 10 else f"{seconds:.0f}s"
-    total = int(round(seconds))
+    total = round(seconds)
     if total < 3600:
         return f"{total // 60}m {total % 60:02d}s"
     if total < 86400:

@@ -26,8 +26,9 @@ MAX_REPEAT = 2**12
 class Block(Frozen):
     """A primitive in its place: `repeat` copies at `width`, the first with `stride`.
 
-    A width of None is that of the input, `classes` the number of classes. `reads` tells which earlier outputs are read, counted back from the last (1);
-    without it a primitive of n inputs reads the last n.
+    A width of None is that of the input, `classes` the number of classes. `reads`
+    tells which earlier outputs are read, counted back from the last (1); by default a primitive of n inputs reads the
+    last n.
     """
 
     op: Primitive
@@ -129,7 +130,7 @@ class Architecture(Frozen):
 
     def with_input(self, input: tuple[int, int, int], classes: int) -> Architecture:
         """The same network for another input shape and number of classes."""
-        return dataclasses.replace(self, input=tuple(input), classes=classes)
+        return dataclasses.replace(self, input=(input[0], input[1], input[2]), classes=classes)
 
     def cost(self, aux: bool = True) -> Cost:
         """Parameters, multiply-adds and activations; without `aux` those of the inference network.
@@ -219,7 +220,10 @@ def decode_architecture(data: Any, decoder: Decoder) -> Any:
     stages = plain.get("stages")
     if isinstance(stages, list):
         plain["stages"] = [stage if isinstance(stage, list) else _Single([stage]) for stage in stages]
-    made = [decoder.make(Cell, {"name": name, "op": decoder.decode(op, Primitive, f"cells.{name}")}, f"cells.{name}") for name, op in cells.items()]
+    made = []
+    for name, op in cells.items():
+        where = f"cells.{name}"
+        made.append(decoder.make(Cell, {"name": name, "op": decoder.decode(op, Primitive, where)}, where))
     decoder.cells = frozenset(cells)
     decoder.given = {"cells": decoder.make_tuple(made)} if cells else {}
     return decoder.decode(plain, Architecture, "")

@@ -6,7 +6,7 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from nas.arch.primitive import PRESETS, PRIMITIVES, Primitive, Use
@@ -18,11 +18,11 @@ MAX_DEPTH = 60
 MAX_VALUES = 200_000
 
 
-@lru_cache(maxsize=None)
-def field_types(cls: type) -> dict[str, Any]:
+@cache
+def field_types(cls: Any) -> dict[str, Any]:
     """Field names of a frozen class to their resolved types."""
     hints = typing.get_type_hints(cls)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
 
 class Decoder:
@@ -67,7 +67,7 @@ class Decoder:
         rest = [kind for kind in kinds if kind is not type(None)]
         for kind in rest:
             is_list = typing.get_origin(kind) is tuple
-            if len(rest) == 1 or isinstance(data, (list, tuple)) == is_list and _fits(data, kind):
+            if len(rest) == 1 or (isinstance(data, (list, tuple)) == is_list and _fits(data, kind)):
                 return self.decode(data, kind, where)
         raise _wrong(data, " or ".join(map(_type_name, rest)), where)
 
@@ -104,7 +104,7 @@ class Decoder:
             data = shorthand(data)
         return self._fields(data, cls, where)
 
-    def _fields(self, data: Any, cls: type[Frozen], where: str) -> Any:
+    def _fields(self, data: Any, cls: Any, where: str) -> Any:
         if not isinstance(data, dict):
             raise _wrong(data, "a mapping of fields", where)
         kinds = field_types(cls)
@@ -114,7 +114,7 @@ class Decoder:
             if key not in keys:
                 raise unknown("field", key, keys, where=where or "the top level")
             values[keys[key]] = self.decode(item, kinds[keys[key]], f"{where}.{key}" if where else str(key))
-        for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        for f in dataclasses.fields(cls):
             if f.name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
                 raise ArchitectureError(f"{where or 'the top level'} lacks {cls.yaml_names.get(f.name, f.name)!r}")
         return self.make(cls, values, where)
@@ -148,7 +148,7 @@ def _default(name: str, where: str) -> Primitive:
         raise ArchitectureError(f"{where or name}: {name!r} needs the fields {', '.join(fields)}") from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _defaults(name: str) -> Primitive:
     return PRIMITIVES.get(name)()
 
@@ -175,15 +175,17 @@ def encode(value: Any) -> Any:
 def encode_fields(value: Frozen) -> dict[str, Any]:
     """The fields of a value that are not at their defaults, as plain data."""
     names = value.yaml_names
-    return {names.get(name, name): encode(item) for name, item, default in _items(value) if item != default or type(item) is not type(default)}
+    changed = [(name, item) for name, item, default in _items(value) if item != default or type(item) is not type(default)]
+    return {names.get(name, name): encode(item) for name, item in changed}
 
 
 def _items(value: Frozen) -> list[tuple[str, Any, Any]]:
-    return [(name, value.__dict__[name], default) for name, default in _field_defaults(type(value))]
+    cls: Any = type(value)
+    return [(name, value.__dict__[name], default) for name, default in _field_defaults(cls)]
 
 
-@lru_cache(maxsize=None)
-def _field_defaults(cls: type) -> tuple[tuple[str, Any], ...]:
+@cache
+def _field_defaults(cls: Any) -> tuple[tuple[str, Any], ...]:
     return tuple((f.name, f.default) for f in dataclasses.fields(cls))
 
 

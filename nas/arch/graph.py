@@ -89,10 +89,10 @@ class Graph:
 def leaf_facts(op: Leaf, shapes: tuple[Shape, ...]) -> Facts:
     """Facts of a leaf. Raises `ArchitectureError` when the inputs do not fit."""
     kept = cache_of(op)
-    facts = kept.get(shapes)
+    facts: Facts | None = kept.get(shapes)
     if facts is None:
         facts = kept[shapes] = _leaf_facts(op, shapes)
-    return facts  # type: ignore[no-any-return]
+    return facts
 
 
 def cache_of(op: Any) -> dict[Any, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar, dataclass_transform
 
 from nas.arch.graph import Graph, GraphBuilder, cache_of
 from nas.errors import ArchitectureError
@@ -81,17 +82,21 @@ class Inner(GraphBuilder):
         return self.add(made, *inputs, name=name)
 
 
+P = TypeVar("P", bound=Primitive)
 PRIMITIVES: Registry[type[Primitive]] = Registry("primitive")
 # Primitives with fields set, known by a name of their own, such as `sep_conv_3x3`.
 PRESETS: Registry[Primitive] = Registry("operation")
 
 
-def primitive(name: str) -> Any:
-    """Class decorator: a frozen, registered primitive. A preset of the same name stands for all defaults."""
+@dataclass_transform(frozen_default=True)
+def primitive(name: str) -> Callable[[type[P]], type[P]]:
+    """Class decorator: a frozen, registered primitive. Its bare name stands for all defaults."""
 
-    def decorate(cls: Any) -> Any:
+    def decorate(cls: type[P]) -> type[P]:
         cls.name = name
-        return PRIMITIVES.add(name, frozen(cls))
+        made = frozen(cls)
+        PRIMITIVES.add(name, made)
+        return made
 
     return decorate
 

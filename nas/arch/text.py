@@ -1,4 +1,4 @@
-"""YAML in and out, safely: no tags, no objects, bounded size."""
+"""YAML in and out, safely: no tags, no objects, bounded size and depth."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import yaml
 from nas.errors import ArchitectureError
 
 MAX_BYTES = 2**20
+MAX_TEXT = 1000  # characters of one value: a number of more digits could not even be printed
+MAX_EVENTS = 50_000
+MAX_VALUES = 200_000  # aliases written out: nine levels of nine aliases are 387 million values in 300 characters
+MAX_DEPTH = 60
 # libyaml where the wheel has it: ten times faster, the same text.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -19,26 +23,78 @@ class _Loader(_LOADER):  # type: ignore[misc]
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = next((key for key in keys if keys.count(key) > 1 and key != "<<"), None)
-        if twice is not None:
+        if len(set(keys)) < len(keys):
+            seen: set[str] = set()
+            twice = next(key for key in keys if key in seen or seen.add(key))  # type: ignore[func-returns-value]
             raise ArchitectureError(f"the key {twice!r} stands twice, line {node.start_mark.line + 1}; allowed: once")
         return super().construct_mapping(node, deep)
 
 
 def parse(text: str, where: str = "") -> Any:
-    """YAML text as plain data. Raises `ArchitectureError` with line and column."""
+    """YAML text as plain data: a tree without cycles, of bounded size. Raises `ArchitectureError` with line and column."""
     prefix = f"{where}: " if where else ""
-    if len(text) > MAX_BYTES:
-        raise ArchitectureError(f"{prefix}the document has {len(text)} characters; allowed: {MAX_BYTES}")
     try:
-        return yaml.load(text, Loader=_Loader)
+        if len(text) > MAX_BYTES:
+            raise ArchitectureError(f"the document has {len(text)} characters; allowed: {MAX_BYTES}")
+        _check_events(text)
+        data = yaml.load(text, Loader=_Loader)
+        _check_tree(data, {}, set())
+        return data
+    except ArchitectureError as error:
+        raise ArchitectureError(f"{prefix}{error}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ArchitectureError(f"{prefix}not YAML{place}: {problem}; allowed: plain YAML without tags") from None
-    except (RecursionError, ValueError) as error:
-        raise ArchitectureError(f"{prefix}not YAML: {type(error).__name__}; allowed: plain YAML, at most 60 levels deep") from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        raise ArchitectureError(f"{prefix}not YAML: {type(error).__name__}; allowed: plain YAML without tags") from None
+
+
+_STARTS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+
+
+def _check_events(text: str) -> None:
+    """A first pass without recursion: libyaml's loader overflows the stack of the process on deep nesting."""
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            if len(event.value) > MAX_TEXT:
+                raise _at(event, f"a text of {len(event.value)} characters", f"{MAX_TEXT}")
+            if event.value == "<<" and event.implicit[0]:
+                raise _at(event, "a merge key <<", "anchors and aliases")
+        elif kind in _STARTS:
+            depth += 1
+        elif kind in _ENDS:
+            depth -= 1
+        if getattr(event, "tag", None) is not None:
+            raise _at(event, f"the tag {event.tag[:60]!r}", "plain YAML without tags")
+        if depth > MAX_DEPTH or number > MAX_EVENTS:
+            raise _at(event, "the document is too large or too deep", f"at most {MAX_EVENTS} values, {MAX_DEPTH} levels")
+
+
+def _at(event: Any, what: str, allowed: str) -> ArchitectureError:
+    return ArchitectureError(f"{what}, line {event.start_mark.line + 1}; allowed: {allowed}")
+
+
+def _check_tree(data: Any, known: dict[int, tuple[int, int]], above: set[int]) -> tuple[int, int]:
+    """Number of values and of levels with all aliases written out. An alias follows its anchor, so `known` keeps this linear."""
+    if not isinstance(data, (dict, list)):
+        return 1, 1
+    if id(data) in above:
+        raise ArchitectureError("the document contains itself; allowed: a tree")
+    if id(data) not in known:
+        above.add(id(data))
+        inner = [_check_tree(item, known, above) for item in (data.values() if isinstance(data, dict) else data)]
+        above.discard(id(data))
+        size, depth = 1 + sum(n for n, _ in inner), 1 + max((d for _, d in inner), default=0)
+        if size > MAX_VALUES or depth > MAX_DEPTH:
+            limit = f"{MAX_VALUES} values, {MAX_DEPTH} levels"
+            raise ArchitectureError(f"the document with its aliases written out is too large or too deep; allowed: at most {limit}")
+        known[id(data)] = size, depth
+    return known[id(data)]
 
 
 class _Dumper(_DUMPER):  # type: ignore[misc]

@@ -85,7 +85,7 @@ def _fidelity(epochs: int | None, width: float | None, depth: float | None) -> A
     return Fidelity(epochs, width or 1.0, depth or 1.0)
 
 
-class summary:  # noqa: N801 - reads as a clause of a with statement
+class summary:
     """After Ctrl-C: what was found so far and how to go on, then exit status 130."""
 
     def __init__(self, screen: Any) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nas.cli.app import Examples
 from nas.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.arch import Architecture
 
 
 @click.command(
@@ -66,11 +70,11 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 
-def write_svg(architecture: object, path: Path, dark: bool) -> None:
+def write_svg(architecture: Architecture, path: Path, dark: bool) -> None:
     """Draw into a file. Raises `NasError` where it cannot be written."""
     from nas.draw import svg
 
     try:
-        path.write_text(svg(architecture, dark=dark), encoding="utf-8")  # type: ignore[arg-type]
+        path.write_text(svg(architecture, dark=dark), encoding="utf-8")
     except OSError as error:
         raise NasError(f"cannot write {path}: {error.strerror or error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
@@ -98,15 +99,19 @@ class Leaf(Frozen):
         return " ".join([self.name, *values])
 
 
+L = TypeVar("L", bound=Leaf)
 LEAVES: Registry[type[Leaf]] = Registry("leaf operation")
 
 
-def leaf(name: str) -> Any:
+@dataclass_transform(frozen_default=True)
+def leaf(name: str) -> Callable[[type[L]], type[L]]:
     """Class decorator: a frozen, registered leaf operation."""
 
-    def decorate(cls: Any) -> Any:
+    def decorate(cls: type[L]) -> type[L]:
         cls.name = name
-        return LEAVES.add(name, frozen(cls))
+        made = frozen(cls)
+        LEAVES.add(name, made)
+        return made
 
     return decorate
 

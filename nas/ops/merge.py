@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf
+from nas.ops.base import Leaf, leaf
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
 if TYPE_CHECKING:

@@ -103,7 +103,7 @@ class ToMapModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, H * W, C) to (N, C, H, W)."""
-        return x.transpose(1, 2).unflatten(2, self.size)
+        return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], *self.size)
 
 
 class TransposeModule(nn.Module):

@@ -112,7 +112,8 @@ class CellGraph(Primitive):
         if self.first == "raw" and inputs[0] == last:
             return [last, newest]
         earlier, target = g.shapes[inputs[0]], g.shapes[last]
-        assert isinstance(earlier, Map) and isinstance(target, Map)
+        assert isinstance(earlier, Map)
+        assert isinstance(target, Map)
         factor = -(-earlier.rows // target.rows)
         return [g.apply(adapter, inputs[0], width=width, stride=factor, name="input0"), newest]
 
@@ -179,7 +180,8 @@ class CellBody(Primitive):
     def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
         """An input that is joined in a reduction cell is reduced like everything else."""
         shape = g.shapes[x]
-        assert isinstance(shape, Map) and isinstance(target, Map)
+        assert isinstance(shape, Map)
+        assert isinstance(target, Map)
         if shape.rows == target.rows:
             return x
         return g.apply(FactorizedReduction(self.cell.eps), x, width=width, stride=-(-shape.rows // target.rows))

@@ -91,11 +91,11 @@ def _labels(architecture: Architecture, cost: Cost) -> dict[str, str]:
     """Places of blocks and stages to the names of their operations."""
     labels: dict[str, str] = {}
     for part in ("stem", "head"):
-        for i, block in enumerate(block for block in getattr(architecture, part) for _ in range(block.repeat)):
+        for i, block in enumerate(b for b in getattr(architecture, part) for _ in range(b.repeat)):
             labels[f"{part}.{i}"] = block.label
     for s, stage in enumerate(architecture.stages):
         labels[f"stages.{s}"] = " + ".join(f"{b.repeat} x {b.label}" if b.repeat > 1 else b.label for b in stage)
-        for i, block in enumerate(block for block in stage for _ in range(block.repeat)):
+        for i, block in enumerate(b for b in stage for _ in range(b.repeat)):
             labels[f"stages.{s}.{i}"] = block.label
     for i, item in enumerate(architecture.aux):
         labels[f"aux.{i}"] = f"auxiliary head after stage {item.after}"
