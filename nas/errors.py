@@ -11,6 +11,14 @@ class NasError(Exception):
 
     exit_status = 2
 
+    def __init__(self, message: object = "") -> None:
+        super().__init__(cut(str(message)))
+
+
+def cut(text: str, limit: int = 390) -> str:
+    """A text of at most `limit` characters. The middle goes: the place stands at the front, what is allowed at the end."""
+    return text if len(text) <= limit else f"{text[: limit * 2 // 3]} ... {text[len(text) - limit // 3 + 5 :]}"
+
 
 class ArchitectureError(NasError):
     """An architecture that cannot be read, or whose shapes do not fit."""
