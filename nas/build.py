@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from nas.arch import Architecture, Graph, Lowered, lower
@@ -41,9 +40,7 @@ def build(architecture: Architecture, drop_path: float = 0.0) -> Network:
     `drop_path` is the probability of dropping a path in the last block; earlier blocks in proportion to their depth
     (linear decay, Huang et al., arXiv 1603.09382; NASNet, arXiv 1707.07012, A.7). Without it such places are left out.
     """
-    lowered = lower(architecture)
-    made = Network(architecture, lowered, drop_path)
-    return made
+    return Network(architecture, lower(architecture), drop_path)
 
 
 class Network(nn.Module):
@@ -53,26 +50,37 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.aux_weights = tuple(weight for _, _, weight in lowered.aux)
-        main = _Flattener(drop_path > 0.0)
-        output = main.run(lowered.main, "", [0], list(lowered.depths))
-        heads = []
-        for graph, source, _ in lowered.aux:
-            head = _Flattener(drop_path > 0.0)
-            # The main graph numbers its values as its nodes; the flat one needs the number it gave that node.
-            heads.append((head, head.run(graph, graph.label, [0]), main.top[source]))
-        keep = [output, *(source for _, _, source in heads)]
-        self._program = _Program(self, main.steps, keep, drop_path)
-        self._aux = [( _Program(self, head.steps, [out], drop_path), out, source) for head, out, source in heads]
-        self._output = output
+        trunk = _Flattener(drop_path > 0.0)
+        self._output = trunk.run(lowered.main, "", [0], list(lowered.depths))
+        # The main graph numbers its values as its nodes; the flat list needs the number that it gave that node.
+        sources = [trunk.top[source] for _, source, _ in lowered.aux]
+        self._trunk = _Program(self, trunk.steps, [self._output, *sources], drop_path)
+        self._heads = [
+            _Head(self, graph, source, drop_path) for (graph, _, _), source in zip(lowered.aux, sources, strict=True)
+        ]
 
     def forward(self, x: Tensor) -> Tensor | Outputs:
         """(N, channels, rows, columns) to logits (N, classes), or `Outputs` in training with auxiliary heads."""
-        values = self._program.run(x)
-        main = values[self._output]
-        assert main is not None
-        if not (self.training and self._aux):
+        values = self._trunk.run(x)
+        main: Tensor = values[self._output]
+        if not (self.training and self._heads):
             return main
-        return Outputs(main, tuple(program.run(values[source])[out] for program, out, source in self._aux))  # type: ignore[arg-type, misc]
+        return Outputs(main, tuple(head.run(values) for head in self._heads))
+
+
+class _Head:
+    """An auxiliary head: a program of its own on one value of the trunk."""
+
+    def __init__(self, network: Network, graph: Graph, source: int, drop_path: float) -> None:
+        flat = _Flattener(drop_path > 0.0)
+        self.source = source
+        self.output = flat.run(graph, graph.label, [0])
+        self.program = _Program(network, flat.steps, [self.output], drop_path)
+
+    def run(self, values: list[Any]) -> Tensor:
+        """Logits (N, classes) from the trunk's values."""
+        logits: Tensor = self.program.run(values[self.source])[self.output]
+        return logits
 
 
 class _Flattener:
@@ -82,29 +90,29 @@ class _Flattener:
         self.steps: list[Step] = []
         self.count = 1
         self.drop_path = drop_path
+        # Flat numbers of the values of the outermost graph.
         self.top: list[int] = []
+        self.depth = 1.0
 
     def run(self, graph: Graph, prefix: str, values: list[int], depths: list[float] | None = None) -> int:
         """Append the steps of `graph`, whose inputs are the flat `values`; returns the flat number of its output."""
         for number, node in enumerate(graph.nodes):
             place = f"{prefix}.{node.name}" if prefix else node.name
-            depth = depths[number] if depths else self.depth if self.steps else 0.0
-            self.depth = depth
+            if depths is not None:
+                self.depth = depths[number]
             reads = [values[i] for i in node.inputs]
             if isinstance(node.op, Graph):
-                values.append(self.run(node.op, place, reads + reads[len(node.op.inputs):]))
+                values.append(self.run(node.op, place, reads))
             elif isinstance(node.op, DropPath) and not self.drop_path:
                 values.append(reads[0])
             else:
                 shapes = tuple(self.shape(graph, i) for i in node.inputs)
-                self.steps.append(Step(place, node.op, shapes, tuple(reads), self.count, depth))
+                self.steps.append(Step(place, node.op, shapes, tuple(reads), self.count, self.depth))
                 values.append(self.count)
                 self.count += 1
         if depths is not None:
             self.top = values
         return values[graph.output]
-
-    depth = 0.0
 
     @staticmethod
     def shape(graph: Graph, value: int) -> Shape:
@@ -148,15 +156,12 @@ class _Program:
             frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
             self.calls.append((call, step.reads, step.writes, frees))
 
-    def run(self, x: Tensor | None) -> list[Tensor | None]:
-        """All values that were kept, at their numbers."""
-        values: list[Tensor | None] = [None] * self.size
+    def run(self, x: Tensor) -> list[Any]:
+        """All values that were kept, at their numbers; None where a value was let go."""
+        values: list[Any] = [None] * self.size
         values[0] = x
         for call, reads, writes, frees in self.calls:
-            if len(reads) == 1:
-                made = call(values[reads[0]])
-            else:
-                made = call(*[values[i] for i in reads])
+            made = call(values[reads[0]]) if len(reads) == 1 else call(*[values[i] for i in reads])
             for value in frees:
                 values[value] = None
             values[writes] = made
@@ -210,11 +215,3 @@ class _Container(nn.Module):
 
     def __len__(self) -> int:
         return len(self._modules)
-
-
-def count_parameters(module: nn.Module) -> int:
-    """Number of trainable parameters of a module."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)
-
-
-__all__ = ["Network", "Outputs", "build", "count_parameters", "torch"]

@@ -33,13 +33,20 @@ Order = Literal["conv", "act"]
 
 
 def same(kernel: Pair, dilation: int = 1) -> Pair:
-    """Padding that keeps the size of a map at stride 1 where the kernel is odd."""
+    """Padding that keeps the size of a map at stride 1. Raises `ArchitectureError` unless the kernel is odd."""
+    require(kernel[0] % 2 == kernel[1] % 2 == 1, f"kernel={kernel[0]}x{kernel[1]} with no padding set", "odd numbers")
     return (dilation * (kernel[0] - 1) // 2, dilation * (kernel[1] - 1) // 2)
 
 
 def check_activation(kind: str | None) -> None:
     """Raise `ArchitectureError` unless the activation is known or None."""
     require(kind is None or kind in ACTIVATIONS, f"activation={kind!r}", f"none, {', '.join(ACTIVATIONS)}")
+
+
+def check_eps(eps: float | None) -> None:
+    """Raise `ArchitectureError` unless it is a small positive number or None."""
+    if eps is not None:
+        require_range(eps, "eps", 0.0, 1.0)
 
 
 @primitive("conv")
@@ -63,7 +70,10 @@ class ConvNormAct(Primitive):
         require_range(self.kernel, "kernel", 1, 4096)
         require_range(self.groups, "groups", 1, 65536)
         require_range(self.dilation, "dilation", 1, 64)
+        if self.padding is not None:
+            require_range(self.padding, "padding", 0, 4096)
         check_activation(self.activation)
+        check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         kernel = pair(self.kernel)
@@ -88,6 +98,8 @@ class MaxPooling(Primitive):
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 4096)
+        if self.padding is not None:
+            require_range(self.padding, "padding", 0, self.kernel // 2)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
@@ -105,6 +117,8 @@ class AveragePooling(Primitive):
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 4096)
+        if self.padding is not None:
+            require_range(self.padding, "padding", 0, self.kernel // 2)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
@@ -138,6 +152,9 @@ class FactorizedReduction(Primitive):
     """
 
     eps: float = 1e-5
+
+    def check(self) -> None:
+        check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = g.add(Activation("relu"), inputs[0])
@@ -218,6 +235,9 @@ class DropoutLayer(Primitive):
     accepts = (Map, Tokens, Vector)
     strided = False
 
+    def check(self) -> None:
+        require_range(self.rate, "rate", 0.0, 0.99)
+
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         return g.add(Dropout(self.rate), inputs[0])
 
@@ -229,6 +249,9 @@ class ActivationLayer(Primitive):
     kind: str = "relu"
     accepts = (Map, Tokens, Vector)
     strided = False
+
+    def check(self) -> None:
+        require(self.kind in ACTIVATIONS, f"activation={self.kind!r}", ", ".join(ACTIVATIONS))
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         return g.add(Activation(self.kind), inputs[0])
@@ -245,6 +268,7 @@ class Norm(Primitive):
 
     def check(self) -> None:
         check_activation(self.activation)
+        check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         if isinstance(g.shapes[inputs[0]], Map):

@@ -80,6 +80,10 @@ class CellGraph(Primitive):
     def reads(self) -> int:
         return self.inputs
 
+    @property
+    def size(self) -> int:
+        return sum([edge.op.size for node in self.nodes for edge in node.edges])
+
     def resized(self, width: float, depth: float) -> CellGraph:
         nodes = tuple(
             replace(node, edges=tuple(replace(edge, op=edge.op.resized(width, depth)) for edge in node.edges)) for node in self.nodes
@@ -142,10 +146,10 @@ class Droppable(Primitive):
 def droppable(op: Primitive) -> Primitive:
     """`Droppable(op)`, made once an operation."""
     kept = cache_of(op)
-    made = kept.get("droppable")
+    made: Primitive | None = kept.get("droppable")
     if made is None:
         made = kept["droppable"] = Droppable(op)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 @frozen

@@ -53,6 +53,10 @@ class Sequential(Primitive):
     def check(self) -> None:
         require(len(self.ops) > 0, "ops is empty", "one operation or more")
 
+    @property
+    def size(self) -> int:
+        return sum(step.op.size for step in self.ops)
+
     def resized(self, width: float, depth: float) -> Sequential:
         return replace(self, ops=resized_steps(self.ops, width, depth))
 
@@ -80,6 +84,10 @@ class Branches(Primitive):
     def check(self) -> None:
         require(len(self.branches) > 1, f"{len(self.branches)} branches", "two or more")
         require(self.combine != "multiply" or len(self.branches) == 2, "multiply of more than two branches", "two")
+
+    @property
+    def size(self) -> int:
+        return sum(step.op.size for step in self.branches)
 
     def resized(self, width: float, depth: float) -> Branches:
         return replace(self, branches=resized_steps(self.branches, width, depth))
@@ -124,6 +132,10 @@ class Residual(Primitive):
 
     def check(self) -> None:
         require(len(self.body) > 0, "body is empty", "one operation or more")
+
+    @property
+    def size(self) -> int:
+        return sum(step.op.size for step in self.body)
 
     def resized(self, width: float, depth: float) -> Residual:
         return replace(self, body=resized_steps(self.body, width, depth))

@@ -27,6 +27,10 @@ class DenseLayers(Primitive):
         require_range(self.growth, "growth", 1, 4096)
         require_range(self.bottleneck, "bottleneck", 0, 64)
 
+    @property
+    def size(self) -> int:
+        return self.layers
+
     def resized(self, width: float, depth: float) -> DenseLayers:
         return replace(self, layers=max(1, round(self.layers * depth)), growth=max(1, round(self.growth * width)))
 
@@ -55,7 +59,8 @@ class DenseTransition(Primitive):
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = g.chain(inputs[0], BatchNorm(), Activation("relu"), Conv(width, (1, 1)))
-        return g.add(AvgPool((stride, stride), (stride, stride)), x) if stride > 1 else x
+        # The last window may hang over the edge, so that an odd map is halved as every other operation of a cell halves it.
+        return g.add(AvgPool((stride, stride), (stride, stride), ceil=True), x) if stride > 1 else x
 
 
 @primitive("dense")
@@ -71,6 +76,10 @@ class DenseBlock(Primitive):
     def check(self) -> None:
         require_range(self.layers, "layers", 1, 64)
         require_range(self.bottleneck, "bottleneck", 0, 64)
+
+    @property
+    def size(self) -> int:
+        return self.layers
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = inputs[0]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from nas.arch import Inner, Primitive, primitive
 from nas.ops import Activation, BatchNorm, Concat, Conv, MaxPool, pair
 from nas.ops.base import require
-from nas.primitives.basic import same
+from nas.primitives.basic import check_eps, same
 
 
 @primitive("inception")
@@ -28,6 +28,7 @@ class Inception(Primitive):
             fits = len(self.widths) == 6 and all(isinstance(w, int) and 0 < w < 65536 for w in self.widths)
             require(fits, f"widths={list(self.widths)}", "six whole numbers from 1 to 65535")
         require(self.third in (3, 5, 7), f"third={self.third}", "3, 5, 7")
+        check_eps(self.eps)
 
     def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
         if self.widths is None:

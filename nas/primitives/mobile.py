@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.arch import Inner, Primitive, preset, primitive
 from nas.ops import Activation, Add, BatchNorm, Conv, DropPath, pair
 from nas.ops.base import require_range
-from nas.primitives.basic import check_activation, same
+from nas.primitives.basic import check_activation, check_eps, same
 from nas.primitives.residual import squeeze_excite
 
 
@@ -28,6 +28,7 @@ class InvertedResidual(Primitive):
         require_range(self.kernel, "kernel", 1, 99)
         require_range(self.se, "se", 0.0, 8.0)
         check_activation(self.activation)
+        check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x, kernel, act = inputs[0], pair(self.kernel), Activation(self.activation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.arch import Inner, Primitive, preset, primitive
 from nas.ops import Activation, BatchNorm, Conv, Pair, pair
 from nas.ops.base import require_range
-from nas.primitives.basic import check_activation, same
+from nas.primitives.basic import check_activation, check_eps, same
 
 
 @primitive("sep_conv")
@@ -24,6 +24,11 @@ class SeparableConv(Primitive):
         require_range(self.kernel, "kernel", 1, 99)
         require_range(self.dilation, "dilation", 1, 64)
         require_range(self.times, "times", 1, 16)
+        check_eps(self.eps)
+
+    @property
+    def size(self) -> int:
+        return self.times
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x, kernel = inputs[0], pair(self.kernel)

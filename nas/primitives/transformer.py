@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 from nas.arch import Inner, Primitive, primitive
 from nas.ops import (
     Activation,
@@ -45,8 +48,10 @@ class Patches(Primitive):
         shape = g.shapes[inputs[0]]
         assert isinstance(shape, Map)
         divides = shape.rows % self.size == 0 and shape.columns % self.size == 0
-        common = [n for n in range(1, min(shape.rows, shape.columns) + 1) if shape.rows % n == 0 and shape.columns % n == 0]
-        require(divides, f"patches of size={self.size} do not divide a map {shape}", ", ".join(map(str, common[:16])))
+        if not divides:
+            common = math.gcd(shape.rows, shape.columns)
+            allowed = ", ".join([str(n) for n in range(1, common + 1) if common % n == 0][:16])
+            require(False, f"patches of size={self.size} do not divide a map {shape}", allowed)
         x = g.chain(inputs[0], Conv(width, pair(self.size), pair(self.size), bias=True), ToTokens())
         x = g.add(ClassToken(), x) if self.class_token else x
         return g.add(Positions(), x) if self.positions else x
@@ -153,8 +158,14 @@ class AttentionOverPositions(Primitive):
         require_range(self.mlp_ratio, "mlp_ratio", 0.125, 64)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        fits = [h for h in range(1, width + 1) if width % h == 0 and width // h >= self.head_width]
-        return on_map(g, inputs[0], Transformer(max(fits, default=1), self.mlp_ratio), width, stride)
+        heads = heads_of(width, self.head_width)
+        return on_map(g, inputs[0], Transformer(heads, self.mlp_ratio), width, stride)
+
+
+@lru_cache(maxsize=1024)
+def heads_of(width: int, head_width: int) -> int:
+    """The largest divisor of the width that leaves at least `head_width` features a head; 1 where none does."""
+    return next((h for h in range(width // head_width, 0, -1) if width % h == 0), 1)
 
 
 @primitive("mixer_block")

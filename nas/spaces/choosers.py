@@ -46,6 +46,20 @@ class Recorder:
         return option
 
 
+class Once:
+    """Asks another chooser once for each decision; where the decision stands again, it is the same."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self.chooser = chooser
+        self.made: Decisions = {}
+
+    def choose(self, name: str, options: tuple[Option, ...]) -> Option:
+        """What the other chooser says, or said."""
+        if name not in self.made:
+            self.made[name] = self.chooser.choose(name, options)
+        return self.made[name]
+
+
 class Replay:
     """Decides as recorded. A decision that was not recorded, or whose option is gone, goes to `otherwise`.
 

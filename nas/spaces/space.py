@@ -11,7 +11,7 @@ from nas.arch import Architecture
 from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
-from nas.spaces.choosers import Change, Chooser, Decisions, Option, RandomChooser, Recorder, Replay
+from nas.spaces.choosers import Change, Chooser, Decisions, Option, Once, RandomChooser, Recorder, Replay
 from nas.spaces.template import Choice, Open, SpaceDecoder
 
 
@@ -34,10 +34,13 @@ class Space:
         self._template = template
         self.name = str(data.get("name"))
         self.choices: dict[str, tuple[Option, ...]] = decoder.choices
+        # Decisions that stand in several places: made once, and the same everywhere.
+        times = Counter(part.name for part in walk(template) if isinstance(part, Choice))
+        self._shared = {name for name, n in times.items() if n > 1}
 
     def decide(self, chooser: Chooser) -> Architecture:
         """The architecture that the chooser's decisions lead to. Raises `SpaceError` where they fit no architecture."""
-        made = self._template.resolve(chooser)
+        made = self._template.resolve(Once(chooser) if self._shared else chooser)
         assert isinstance(made, Architecture)
         return made
 
@@ -48,7 +51,7 @@ class Space:
     def record(self, chooser: Chooser) -> Decisions:
         """The decisions of a chooser, in the order they were made."""
         recorder = Recorder(chooser)
-        self._template.resolve(recorder)
+        self.decide(recorder)
         return recorder.decisions
 
     def decode(self, decisions: Mapping[str, Option]) -> Architecture:
@@ -86,8 +89,7 @@ class Space:
 
     def count(self) -> int:
         """Number of different decision sequences."""
-        shared = {name for name, n in Counter(c.name for c in walk(self._template) if isinstance(c, Choice)).items() if n > 1}
-        return sum(_count(self._template, {(): 1}, shared).values())
+        return sum(_count(self._template, {(): 1}, self._shared).values())
 
     def to_dict(self) -> Any:
         """Plain data from which an equal space is made."""
