@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nas import baselines
@@ -22,9 +23,10 @@ def load(name_or_path: str | Path) -> Architecture:
         found = baselines.find(text)
         if found is not None:
             return found.make()
-        if not path.exists():
+        # Not Path.exists: that raises on a name too long for the file system.
+        if not os.path.exists(path):
             return baselines.get(text).make()
-    return load_file(path / "best.yaml" if path.is_dir() else path)
+    return load_file(path / "best.yaml" if os.path.isdir(path) else path)
 
 
 def load_file(path: Path) -> Architecture:
@@ -39,10 +41,14 @@ def load_file(path: Path) -> Architecture:
 def read_text(path: Path) -> str:
     """A small text file. Raises `ArchitectureError` where it is missing, too large, or not text."""
     try:
-        if path.is_file() and path.stat().st_size > 4 * MAX_BYTES:
-            raise ArchitectureError(f"{path} has {path.stat().st_size} bytes; allowed: {MAX_BYTES}")
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ArchitectureError(f"{path} is too large; allowed: {MAX_BYTES} bytes")
+        return data.decode("utf-8")
     except OSError as error:
-        raise ArchitectureError(f"cannot read {path}: {error.strerror or error}") from None
+        raise ArchitectureError(f"cannot read {path}: {error.strerror or error}; allowed: a YAML file") from None
     except UnicodeDecodeError:
         raise ArchitectureError(f"{path} is not text; allowed: UTF-8 YAML") from None
+    except ValueError:
+        raise ArchitectureError(f"cannot read {str(path)!r}; allowed: the path of a YAML file") from None

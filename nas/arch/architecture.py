@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from nas.arch.codec import Decoder, encode, preset_names
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MAX_WIDTH = 2**16
 MAX_REPEAT = 2**12
+MAX_OPERATIONS = 50_000
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 
 
 @frozen
@@ -89,6 +92,12 @@ class Cell(Frozen):
     name: str
     op: Primitive
 
+    def check(self) -> None:
+        allowed = "a word of letters, digits, _ and - that begins with a letter, at most 60 characters"
+        require(bool(_WORD.fullmatch(self.name)), f"the name of a cell {self.name!r}", allowed)
+        taken = self.name in PRESETS or self.name in PRIMITIVES
+        require(not taken, f"cells.{self.name} has the name of an operation", "any other name")
+
 
 @frozen
 class Architecture(Frozen):
@@ -111,8 +120,13 @@ class Architecture(Frozen):
         require_range(self.classes, "classes", 1, 2**24)
         for item in self.aux:
             require(item.after < len(self.stages), f"aux.after={item.after}", f"0 to {len(self.stages) - 1}")
-        blocks = [*self.stem, *(block for stage in self.stages for block in stage), *self.head]
-        require(sum(block.repeat for block in blocks) <= 100_000, "the network has over 100,000 blocks", "fewer")
+        sizes = {cell.name: cell.op.operations for cell in self.cells}
+        require(len(sizes) == len(self.cells), "two cells have one name", "different names")
+        total = 0
+        for stage in (self.stem, *self.stages, self.head, *[item.head for item in self.aux]):
+            for block in stage:
+                total += block.repeat * (sizes.get(block.op.cell, 1) if isinstance(block.op, Use) else block.op.operations)
+        require(total <= MAX_OPERATIONS, f"the network has {total} operations, repeats counted", f"at most {MAX_OPERATIONS}")
 
     @property
     def shape(self) -> Map:
@@ -208,15 +222,13 @@ class _Single(list[Any]):
 def decode_architecture(data: Any, decoder: Decoder) -> Any:
     """Plain data as an architecture, or as the template of one where the decoder leaves fields open."""
     if not isinstance(data, dict):
-        allowed = "name, input, classes, stem, stages, head, cells, aux"
-        raise ArchitectureError(f"an architecture is a mapping, not a {type(data).__name__}; allowed: {allowed}")
+        found = "nothing" if data is None else f"a {type(data).__name__}"
+        allowed = "a mapping with name, input, classes, stem, stages, head, cells, aux"
+        raise ArchitectureError(f"an architecture is {found}; allowed: {allowed}")
     plain = dict(data)
-    cells = plain.pop("cells", None) or {}
+    cells = plain.pop("cells", {})
     if not isinstance(cells, dict) or not all(isinstance(name, str) for name in cells):
-        raise ArchitectureError("cells is not a mapping; allowed: names to operations")
-    for name in cells:
-        if name in PRESETS or name in PRIMITIVES:
-            raise ArchitectureError(f"cells.{name} has the name of an operation; allowed: any other name")
+        raise ArchitectureError("cells is not a mapping of texts; allowed: names to operations")
     stages = plain.get("stages")
     if isinstance(stages, list):
         plain["stages"] = [stage if isinstance(stage, list) else _Single([stage]) for stage in stages]

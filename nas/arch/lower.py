@@ -8,6 +8,8 @@ from nas.arch.architecture import Architecture, Block, Stage
 from nas.arch.graph import Graph
 from nas.arch.primitive import Inner
 from nas.errors import ArchitectureError, NasError
+from nas.ops import Shape, Vector
+from nas.ops.base import require
 
 
 class Lowered(NamedTuple):
@@ -42,6 +44,7 @@ class _Lowering:
         x = self.chain(g, self.architecture.head, x, "head.", "head")
         depths = [0.0] * start + [i / max(1, blocks - 1) for i in range(blocks)]
         depths += [1.0] * (len(g.steps) - len(depths))
+        self.check_logits(g.shapes[x], "head")
         return Lowered(g.finish(self.architecture.name, x), tuple(self.auxiliary(stages)), tuple(depths))
 
     def stage(self, stage: Stage, number: int, x: int) -> int:
@@ -58,8 +61,13 @@ class _Lowering:
             source = stages[item.after]
             inner = Inner((self.g.shapes[source],), self.g.memo)
             output = self.chain(inner, item.head, 0, "", f"aux[{index}].head")
+            self.check_logits(inner.shapes[output], f"aux[{index}].head")
             made.append((inner.finish(f"aux.{index}", output), source, item.weight))
         return made
+
+    def check_logits(self, shape: Shape, where: str) -> None:
+        classes = self.architecture.classes
+        require(isinstance(shape, Vector) and shape.width == classes, f"{where} ends in {shape}", f"a vector of {classes} classes")
 
     def chain(self, g: Inner, blocks: Stage, x: int, name: str, where: str) -> int:
         """Blocks each of which reads the one before."""
@@ -75,6 +83,7 @@ class _Lowering:
         try:
             op = self.architecture.operation(block)
             reads = block.reads or range(op.reads, 0, -1)
+            require(len(reads) == op.reads, f"reads={list(reads)}", f"{op.reads} numbers, as the operation has inputs")
             for copy in range(block.repeat):
                 # A block that reads further back than there is anything reads the first output in its stead.
                 last = len(history)

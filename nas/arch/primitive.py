@@ -26,6 +26,11 @@ class Primitive(Frozen):
     cached: ClassVar[bool] = True
 
     @property
+    def operations(self) -> int:
+        """Number of operations that it is made of, by which a network is kept from growing beyond all bounds."""
+        return 1
+
+    @property
     def reads(self) -> int:
         """Number of inputs."""
         return 1
@@ -112,6 +117,9 @@ class Use(Primitive):
 
     cell: str
     name = "use"
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        raise ArchitectureError(f"the cell {self.cell!r} stands inside an operation; allowed: as a block of stem, stages or head")
 
 
 def expand(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: int, memo: Memo, alone: bool = False) -> Graph:

@@ -58,7 +58,8 @@ _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 def _check_events(text: str) -> None:
     """A first pass without recursion: libyaml's loader overflows the stack of the process on deep nesting."""
     depth = 0
-    for number, event in enumerate(yaml.parse(text, Loader=_LOADER)):
+    for number, item in enumerate(yaml.parse(text, Loader=_LOADER)):
+        event: Any = item
         kind = type(event)
         if kind is yaml.ScalarEvent:
             if len(event.value) > MAX_TEXT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
@@ -16,7 +17,8 @@ def _positions(x: Map, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
     rows = window(x.rows, kernel[0], stride[0], padding[0], padding[0], dilation[0])
     columns = window(x.columns, kernel[1], stride[1], padding[1], padding[1], dilation[1])
     if rows < 1 or columns < 1:
-        raise ArchitectureError(f"{who} of kernel {kernel[0]}x{kernel[1]}, padding {padding} does not fit a map {x}")
+        what = f"{who} of kernel {kernel[0]}x{kernel[1]}, padding {padding} does not fit a map {x}"
+        raise ArchitectureError(f"{what}; allowed: a smaller kernel, more padding")
     return rows, columns
 
 
@@ -36,13 +38,15 @@ class Conv(Leaf):
         require_range(self.width, "width", 1, 2**20)
         require_range(self.kernel, "kernel", 1, 2**12)
         require_range(self.stride, "stride", 1, 2**12)
+        require_range(self.padding, "padding", 0, 2**12)
+        require_range(self.dilation, "dilation", 1, 2**12)
         require_range(self.groups, "groups", 1, 2**20)
 
     def shape(self, x: Map) -> Map:
         expect(x, Map, "conv")
         if x.width % self.groups or self.width % self.groups:
-            common = [g for g in range(1, min(x.width, self.width) + 1) if x.width % g == 0 and self.width % g == 0]
-            allowed = ", ".join(map(str, common[:12]))
+            common = math.gcd(x.width, self.width)
+            allowed = ", ".join([str(g) for g in range(1, common + 1) if common % g == 0][:12])
             raise ArchitectureError(f"groups={self.groups} does not divide width {x.width} to {self.width}; allowed: {allowed}")
         return Map(self.width, *_positions(x, self.kernel, self.stride, self.padding, self.dilation, "conv"))
 
@@ -79,6 +83,10 @@ class Pad(Leaf):
     rows: Pair
     columns: Pair
     value: float = 0.0
+
+    def check(self) -> None:
+        require_range((*self.rows, *self.columns), "pad", -(2**12), 2**12)
+        require_range(self.value, "value", -1e30, 1e30)
 
     def shape(self, x: Map) -> Map:
         expect(x, Map, "pad")

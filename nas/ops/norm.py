@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, expect, leaf
+from nas.ops.base import Leaf, expect, leaf, require_range
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ class BatchNorm(Leaf):
 
     eps: float = 1e-5
     momentum: float = 0.1
+
+    def check(self) -> None:
+        require_range(self.eps, "eps", 0.0, 1.0)
+        require_range(self.momentum, "momentum", 0.0, 1.0)
 
     def shape(self, x: Shape) -> Shape:
         expect(x, (Map, Vector), "batch_norm")
@@ -40,6 +44,9 @@ class LayerNorm(Leaf):
     """Layer normalisation over the features of each token or vector (Ba et al., arXiv 1607.06450)."""
 
     eps: float = 1e-6
+
+    def check(self) -> None:
+        require_range(self.eps, "eps", 0.0, 1.0)
 
     def shape(self, x: Shape) -> Shape:
         expect(x, (Tokens, Vector), "layer_norm")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nas.ops.base import Leaf, expect, leaf, require, require_range
 from nas.ops.conv import _positions
-from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector
+from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector, window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,16 +28,17 @@ class _Pool(Leaf):
 
     def shape(self, x: Map) -> Map:
         expect(x, Map, self.name)
-        rows, columns = _positions(x, self.kernel, self.stride, self.padding, (1, 1), self.name)
-        if self.ceil:
-            rows, columns = (self._overhang(size, i, n) for i, (size, n) in enumerate(((x.rows, rows), (x.columns, columns))))
+        if not self.ceil:
+            return Map(x.width, *_positions(x, self.kernel, self.stride, self.padding, (1, 1), self.name))
+        rows, columns = self._overhanging(x.rows, 0), self._overhanging(x.columns, 1)
+        require(rows > 0 and columns > 0, f"{self.name} of kernel {self.kernel} does not fit a map {x}", "a smaller kernel")
         return Map(x.width, rows, columns)
 
-    def _overhang(self, size: int, axis: int, positions: int) -> int:
+    def _overhanging(self, size: int, axis: int) -> int:
+        """Positions along an axis, the last one hanging over the edge where it starts inside."""
         kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
-        covered = (positions - 1) * stride + kernel
-        more = covered < size + 2 * padding and positions * stride < size + padding
-        return positions + more
+        positions = window(size, kernel, stride, padding, padding + stride - 1)
+        return positions - ((positions - 1) * stride >= size + padding)
 
     def describe(self) -> str:
         stride = f"/{self.stride[0]}" if self.stride != (1, 1) else ""
@@ -79,6 +80,9 @@ class AdaptivePool(Leaf):
     """Mean over a fixed number of rows x columns of windows, whatever the size of the map."""
 
     size: Pair
+
+    def check(self) -> None:
+        require_range(self.size, "size", 1, 2**12)
 
     def shape(self, x: Map) -> Map:
         expect(x, Map, "adaptive_pool")

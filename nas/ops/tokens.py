@@ -52,6 +52,9 @@ class ToMap(Leaf):
     columns: int
     reshapes = True
 
+    def check(self) -> None:
+        require_range((self.rows, self.columns), "size", 1, 2**20)
+
     def shape(self, x: Tokens) -> Map:
         expect(x, Tokens, "to_map")
         if x.length != self.rows * self.columns:

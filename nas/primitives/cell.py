@@ -81,8 +81,8 @@ class CellGraph(Primitive):
         return self.inputs
 
     @property
-    def size(self) -> int:
-        return sum([edge.op.size for node in self.nodes for edge in node.edges])
+    def operations(self) -> int:
+        return sum([edge.op.operations for node in self.nodes for edge in node.edges])
 
     def resized(self, width: float, depth: float) -> CellGraph:
         nodes = tuple(

@@ -54,8 +54,8 @@ class Sequential(Primitive):
         require(len(self.ops) > 0, "ops is empty", "one operation or more")
 
     @property
-    def size(self) -> int:
-        return sum(step.op.size for step in self.ops)
+    def operations(self) -> int:
+        return sum(step.op.operations for step in self.ops)
 
     def resized(self, width: float, depth: float) -> Sequential:
         return replace(self, ops=resized_steps(self.ops, width, depth))
@@ -86,8 +86,8 @@ class Branches(Primitive):
         require(self.combine != "multiply" or len(self.branches) == 2, "multiply of more than two branches", "two")
 
     @property
-    def size(self) -> int:
-        return sum(step.op.size for step in self.branches)
+    def operations(self) -> int:
+        return sum(step.op.operations for step in self.branches)
 
     def resized(self, width: float, depth: float) -> Branches:
         return replace(self, branches=resized_steps(self.branches, width, depth))
@@ -134,8 +134,8 @@ class Residual(Primitive):
         require(len(self.body) > 0, "body is empty", "one operation or more")
 
     @property
-    def size(self) -> int:
-        return sum(step.op.size for step in self.body)
+    def operations(self) -> int:
+        return sum(step.op.operations for step in self.body)
 
     def resized(self, width: float, depth: float) -> Residual:
         return replace(self, body=resized_steps(self.body, width, depth))

@@ -28,7 +28,7 @@ class DenseLayers(Primitive):
         require_range(self.bottleneck, "bottleneck", 0, 64)
 
     @property
-    def size(self) -> int:
+    def operations(self) -> int:
         return self.layers
 
     def resized(self, width: float, depth: float) -> DenseLayers:
@@ -78,7 +78,7 @@ class DenseBlock(Primitive):
         require_range(self.bottleneck, "bottleneck", 0, 64)
 
     @property
-    def size(self) -> int:
+    def operations(self) -> int:
         return self.layers
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:

@@ -27,7 +27,7 @@ class SeparableConv(Primitive):
         check_eps(self.eps)
 
     @property
-    def size(self) -> int:
+    def operations(self) -> int:
         return self.times
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
