@@ -11,7 +11,7 @@ from nas.arch import Architecture
 from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
-from nas.spaces.choosers import Change, Chooser, Decisions, Option, Once, RandomChooser, Recorder, Replay
+from nas.spaces.choosers import Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay
 from nas.spaces.template import Choice, Open, SpaceDecoder
 
 
@@ -30,6 +30,8 @@ class Space:
             raise SpaceError(str(error)) from None
         if not isinstance(template, Open):
             raise SpaceError("no field of this architecture is open; allowed: {choose: [...]} in one place or more")
+        if not isinstance(data["name"], str):
+            raise SpaceError("the name of a space is open; allowed: a text")
         self._data = data
         self._template = template
         self.name = str(data.get("name"))
@@ -37,6 +39,10 @@ class Space:
         # Decisions that stand in several places: made once, and the same everywhere.
         times = Counter(part.name for part in walk(template) if isinstance(part, Choice))
         self._shared = {name for name, n in times.items() if n > 1}
+
+    def with_input(self, input: tuple[int, int, int], classes: int) -> Space:
+        """The same space for another input shape (channels, rows, columns) and number of classes."""
+        return Space({**self._data, "input": list(input), "classes": classes})
 
     def decide(self, chooser: Chooser) -> Architecture:
         """The architecture that the chooser's decisions lead to. Raises `SpaceError` where they fit no architecture."""
@@ -85,11 +91,18 @@ class Space:
         if len(vector) != len(self.choices) or any(not 0 <= i <= len(options) for (_, options), i in pairs):
             raise SpaceError(f"a vector of {len(vector)} numbers; allowed: {len(self.choices)} numbers, each 0 to the number of options")
         named = {name: options[i - 1] for (name, options), i in pairs if i}
-        return self.record(Replay(named))
+        made = self.record(Replay(named))
+        if len(made) < len(named):
+            extra = next(name for name in named if name not in made)
+            raise SpaceError(f"the vector decides {extra!r}, to which the others do not lead; allowed: 0 there")
+        return made
 
     def count(self) -> int:
         """Number of different decision sequences."""
-        return sum(_count(self._template, {(): 1}, self._shared).values())
+        # Which option was taken matters to what follows only where the name leads to other decisions.
+        leading = {part.name for part in walk(self._template) if isinstance(part, Choice) and any(part.children())}
+        shared = {name: name in leading for name in self._shared}
+        return sum(_count(self._template, {(): 1}, shared).values())
 
     def to_dict(self) -> Any:
         """Plain data from which an equal space is made."""
@@ -117,12 +130,13 @@ def walk(part: Open) -> Iterator[Open]:
         yield from walk(child)
 
 
-# Options of the decisions that stand in several places, as far as they are made, to a number of sequences.
+# Options of the decisions that stand in several places, as far as they are made (0 where only that they are made matters), to a
+# number of sequences.
 _Counts = dict[tuple[tuple[str, int], ...], int]
 
 
-def _count(part: Open, before: _Counts, shared: set[str]) -> _Counts:
-    """Sequences after `part`, given those before it."""
+def _count(part: Open, before: _Counts, shared: dict[str, bool]) -> _Counts:
+    """Sequences after `part`, given those before it; `shared` names with whether their option matters later."""
     if not isinstance(part, Choice):
         for child in part.children():
             before = _count(child, before, shared)
@@ -130,6 +144,10 @@ def _count(part: Open, before: _Counts, shared: set[str]) -> _Counts:
     total: _Counts = {}
     for made, number in before.items():
         known = dict(made)
+        if shared.get(part.name) is False:
+            key = tuple(sorted({**known, part.name: 0}.items()))
+            total[key] = total.get(key, 0) + number * (1 if part.name in known else len(part.labels))
+            continue
         indices = [known[part.name]] if part.name in known else range(len(part.labels))
         for index in indices:
             now = tuple(sorted({**known, part.name: index}.items())) if part.name in shared else made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,9 @@ from nas.arch.codec import Decoder
 from nas.errors import ArchitectureError, NasError, SpaceError
 from nas.ops import Frozen
 from nas.spaces.choosers import Chooser, Option
+
+
+MAX_OPTIONS = 1000
 
 
 class Open:
@@ -95,15 +99,17 @@ class SpaceDecoder(Decoder):
         if extra:
             raise ArchitectureError(f"{where} has {', '.join(extra)} beside choose; allowed: name")
         options = data["choose"]
-        if not isinstance(options, list) or not options:
-            raise ArchitectureError(f"{where}.choose={options!r}; allowed: a list of one option or more")
+        if not isinstance(options, list) or not 0 < len(options) <= MAX_OPTIONS:
+            raise ArchitectureError(f"{where}.choose={options!r}; allowed: a list of 1 to {MAX_OPTIONS} options")
         name = data.get("name", short(where))
         if not isinstance(name, str) or not name:
             raise ArchitectureError(f"{where}.name={name!r}; allowed: a text")
         labels = tuple(label(option) for option in options)
-        twice = next((item for i, item in enumerate(labels) if item in labels[:i]), None)
-        if twice is not None:
-            raise ArchitectureError(f"{where}.choose has {twice!r} twice; allowed: different options")
+        for i, item in enumerate(labels):
+            if item in labels[:i]:
+                raise ArchitectureError(f"{where}.choose has {item!r} twice; allowed: different options")
+            if isinstance(item, float) and not math.isfinite(item):
+                raise ArchitectureError(f"{where}.choose has {item!r}; allowed: finite numbers")
         # Noted before the options are read, so that the names stand in the order in which decisions are met.
         if self.choices.setdefault(name, labels) != labels:
             raise ArchitectureError(f"{where}: decision {name!r} has other options elsewhere; allowed: one name, the same options")
