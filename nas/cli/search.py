@@ -111,18 +111,19 @@ class summary:
 
 def closing(study: Any) -> None:
     """The best five, what was used, and what to type next."""
-    from nas.report.tables import console, top_table
+    from nas.report.tables import console, short_path, top_table
     from nas.units import format_seconds
 
     ledger = study.ledger()
     if study.best is not None:
+        click.echo(f"best of {short_path(study.directory)}")
         console().print(top_table(study))
     failed = f", {ledger.failed} failed" if ledger.failed else ""
     click.echo(
         f"{ledger.finished} trials finished{failed}; used {ledger.device_seconds / 3600:.3g} device-hours, "
         f"{format_seconds(ledger.seconds)} of wall time; budget {study.settings.budget}"
     )
-    where = study.directory
+    where = short_path(study.directory)
     if study.best is not None:
         click.echo(f"next:  nas show {where}/best.yaml      (picture: {where}/best.svg)")
         click.echo(f"       nas resume {where}      after an interruption;  optuna-dashboard {where}/study.journal  to browse the trials")

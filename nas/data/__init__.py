@@ -5,6 +5,7 @@ A new data set is one function: `@nas.data.NAMED.register("name")` over `(data_d
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from nas.data.fetch import by_hand, default_folder, fetch
 from nas.data.source import KINDS, NAMED, Remote, Source, user_path
 from nas.errors import DataError, unknown
 
-__all__ = ["KINDS", "NAMED", "Dataset", "Remote", "Source", "available", "load", "names"]
+__all__ = ["KINDS", "NAMED", "Dataset", "Remote", "Source", "available", "default", "load", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -41,6 +42,19 @@ def available(spec: str, data_dir: Path | None = None) -> bool:
     """Whether `load` would find the files of `spec` without a download. Raises `UnknownNameError`."""
     source = _source(spec, _folder(data_dir))
     return source.present and not source.missing
+
+
+def default(device_hours: float, data_dir: Path | None = None) -> tuple[str, str | None]:
+    """The data set of a search that names none, and a line for the person where that is not obvious.
+
+    Digits, which need no download; over one device-hour CIFAR-10, if it is there. `inf`: a budget without a time limit.
+    """
+    if device_hours <= 1 or math.isinf(device_hours):
+        return "digits", None
+    if available("cifar10", data_dir):
+        return "cifar10", "no --dataset was given: searching on cifar10"
+    advice = "this budget affords more: --dataset cifar10, or your own (nas search --help)"
+    return "digits", f"no --dataset was given, and cifar10 is not in {_folder(data_dir)}: searching on digits; {advice}"
 
 
 def _source(spec: str, place: Path) -> Source:

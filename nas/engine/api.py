@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+import random
 import sys
 import time
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from nas.engine.driver import Driver
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
-from nas.errors import NasError, NothingFinishedError, StudyError, unknown
+from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nas.spaces import Space
 
 ENGINES = ("ray", "local")
+TRIED = 20  # candidates of which one must fit the input before a search begins
 PACKAGES = ("nas", "torch", "ray", "optuna", "numpy")
 
 
@@ -61,14 +63,19 @@ def search(
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
     begun = time.monotonic()
+    watcher = observer or Observer()
     searched = spaces.load(space)
     limits = budget if isinstance(budget, Budget) else Budget.parse(budget)
     strategies.create(strategy, searched, seed, **dict(strategy_options or {}))
-    judge = _evaluator(evaluator, _options(evaluator_options, dataset), objective)
     shares = _shares(engine, workers, gpus_per_trial, address)
+    options = dict(evaluator_options or {})
+    if dataset is None and isinstance(evaluator, str):
+        dataset = _default_dataset(limits, shares, options.get("data_dir"), watcher)
+    judge = _evaluator(evaluator, _options(options, dataset), objective)
     _check_seconds("timeout", timeout)
     directory = check_new(out if out is not None else _default_folder(searched.name))
-    fidelity = fidelity or _fit(judge, searched, limits, shares, seed)
+    searched = _for_task(searched, judge)
+    fidelity = fidelity or _fit(judge, searched, limits, shares, seed, watcher)
     settings = Settings(
         study=directory.name,
         space=searched.to_yaml(),
@@ -167,12 +174,40 @@ def _nothing(study: Study) -> str:
     return f"{study.directory}: all {len(reasons)} candidates failed, most by: {common}"
 
 
-def _fit(evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int) -> Fidelity:
+def _default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Observer) -> str:
+    """The data set of a search that names none."""
+    from nas import data
+
+    seconds = budget.lane_seconds(shares.workers, shares.devices) * shares.workers * shares.devices
+    name, remark = data.default(seconds / 3600.0, None if data_dir is None else Path(data_dir))
+    if remark:
+        watcher.note(remark)
+    return name
+
+
+def _for_task(space: Space, evaluator: Evaluator) -> Space:
+    """The space at the evaluator's input shape and number of classes. Raises what its candidates raise if none fits."""
+    task = getattr(evaluator, "task", None)
+    fitted = space.with_input(*task()) if task else space
+    rng, error = random.Random(0), None
+    for _ in range(TRIED):
+        try:
+            fitted.decode(fitted.sample(rng)).cost()
+        except ArchitectureError as misfit:
+            error = misfit
+        else:
+            return fitted
+    raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {error}")
+
+
+def _fit(evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer) -> Fidelity:
     """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
     prepare = getattr(evaluator, "prepare", None)
     if prepare is None:
         return Fidelity()
     fitted: Fidelity = prepare(space, budget.lane_seconds(shares.workers, shares.devices), seed)
+    if (plan := getattr(evaluator, "plan", None)) is not None:
+        watcher.note(plan.line())
     return fitted
 
 

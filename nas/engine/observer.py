@@ -55,6 +55,9 @@ class Progress:
 class Observer:
     """Does nothing; override what is of interest. All calls come from the driver's thread, and must be quick."""
 
+    def note(self, line: str) -> None:
+        """Something that the person should know before the search begins."""
+
     def begin(self, start: Start) -> None:
         """The lanes are being started."""
 

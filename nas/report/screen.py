@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.engine import Finished, Observer, Progress, Start
-from nas.report.tables import console, value_text
+from nas.report.tables import console, short_path, value_text
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -53,11 +53,15 @@ class Screen(Observer):
             self._live.stop()
             self._live = None
 
+    def note(self, line: str) -> None:
+        """A line that stays."""
+        self.say(line)
+
     def begin(self, start: Start) -> None:
         """Say what runs where."""
         self.directory = start.directory
         device = f"{start.share:g} GPU each" if start.device == "cuda" else "one core each; a core counts as a device"
-        self.say(f"{start.directory}: {start.workers} worker{'s' if start.workers > 1 else ''}, {device}; budget {start.budget.describe()}")
+        self.say(f"{short_path(start.directory)}: {start.workers} worker{'s' if start.workers > 1 else ''}, {device}; budget {start.budget.describe()}")
         if start.unfinished:
             self.say(f"{start.unfinished} unfinished trial{'s' if start.unfinished > 1 else ''} of the earlier run first")
         if start.dashboard is not None:

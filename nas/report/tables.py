@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -27,12 +28,11 @@ def console(stderr: bool = False) -> Console:
     return made
 
 
-def network_table(architecture: Architecture, cost: Cost, level: Level | None = None) -> Table:
+def network_table(architecture: Architecture, cost: Cost, level: Level | None = None) -> Group:
     """Layer, output shape, parameters, multiply-adds and activations, with totals."""
     level, made = rows(architecture, cost, level)
     shape = "x".join(map(str, architecture.input))
-    table = Table(title=Text(f"{architecture.name}: input {shape}, {architecture.classes} classes, by {level}"), box=None, show_footer=True)
-    table.title_justify = "left"
+    table = Table(box=None, show_footer=True)
     inference = architecture.cost(aux=False)
     split = inference.params != cost.params
     note = ["total", *(["  without auxiliary heads"] if split else [])]
@@ -47,12 +47,18 @@ def network_table(architecture: Architecture, cost: Cost, level: Level | None = 
         table.add_column(name, footer=f"{total:,}" + (f"\n{bare:,}" if split else ""), justify="right", no_wrap=True)
     for row in made:
         table.add_row(row.place, Text(row.text), str(row.shape), f"{row.params:,}", f"{row.macs:,}", f"{row.activations:,}")
-    return table
+    return Group(Text(f"{architecture.name}: input {shape}, {architecture.classes} classes, by {level}"), table)
+
+
+def short_path(path: Path) -> str:
+    """Relative to where the person stands, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) and path != here else str(path)
 
 
 def top_table(study: Study, count: int = TOP) -> Table:
     """The best trials: accuracy, parameters and multiply-adds of the whole network, not of the proxy that was trained."""
-    table = Table(box=None, title=f"best of {study.directory}", title_justify="left")
+    table = Table(box=None)
     for name in ("trial", study.settings.objective, "parameters", "MACs", "digest"):
         table.add_column(name, justify="left" if name == "digest" else "right", no_wrap=True)
     ranked = sorted((t for t in study.trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))

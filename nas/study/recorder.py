@@ -138,11 +138,14 @@ class Recorder(Study):
         del self._ids[number], self._device_seconds[number]
 
     def write_best(self) -> None:
-        """Write the best architecture so far to `best.yaml`; nothing while there is none."""
+        """Write the best architecture so far to `best.yaml` and its picture to `best.svg`; nothing while there is none."""
+        from nas.draw import svg
+
         best = self.best
         if best is not None:
             value = f"{self.settings.objective} {best.value:.6g}"
             write_atomically(self.directory / "best.yaml", f"# Trial {best.number} of {self.name}: {value}\n{best.yaml}")
+            write_atomically(self.directory / "best.svg", svg(best.architecture))
 
     def close(self) -> None:
         """Let other drivers have the run folder."""

@@ -1,0 +1,39 @@
+"""The picture in words, for those who do not see it."""
+
+from __future__ import annotations
+
+from nas.arch import Architecture, lower
+from nas.draw.names import short_name
+from nas.draw.page import NamedCell, named_cells
+from nas.draw.stages import Row, Section, sections, shorter
+from nas.draw.text import clean
+
+MAX_LENGTH = 20_000
+
+
+def describe(architecture: Architecture) -> str:
+    """Every stage and every cell in one paragraph."""
+    parts, beside = sections(architecture, lower(architecture))
+    said = [_section(section) for section in shorter(parts)]
+    said += [f"{_section(branch.section)} reads stage {branch.after + 1}" for branch in beside[:12]]
+    said += [_cell(item) for item in named_cells(architecture)[:12]]
+    return clean(". ".join(said) + ".")[:MAX_LENGTH]
+
+
+def _section(section: Section) -> str:
+    listed = ", ".join(_row(row) for row in section.rows)
+    return f"{section.title}: {listed}" if section.title else listed
+
+
+def _row(row: Row) -> str:
+    times = f" {row.repeat} times" if row.repeat > 1 else ""
+    return f"{row.name}{times}" + (f" to {row.shape}" if row.shape else "")
+
+
+def _cell(item: NamedCell) -> str:
+    cell = item.cell
+    nodes = []
+    for number, node in enumerate(cell.nodes):
+        edges = ", ".join(f"{short_name(edge.op)} of {edge.source}" for edge in node.edges)
+        nodes.append(f"state {cell.inputs + number} is {node.combine + ' of ' if len(node.edges) > 1 else ''}{edges}")
+    return f"Cell {', '.join(item.names)}: {'; '.join(nodes)}; output is {' with '.join(f'state {i}' for i in cell.outputs())}"

@@ -1,0 +1,137 @@
+"""The whole picture: title, network, cells, legend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any, NamedTuple
+
+from nas.arch import Architecture, Block
+from nas.cost import cost
+from nas.draw.cell import draw_cell
+from nas.draw.geometry import Box, Drawing, Rect, Text
+from nas.draw.stages import draw_stages
+from nas.draw.style import FAMILIES
+from nas.draw.text import fitted, text_width
+from nas.ops import Frozen
+from nas.primitives import CellGraph
+from nas.units import format_count
+
+MARGIN, GAP, PAD = 24.0, 28.0, 18.0
+TITLE, SMALL = 18.0, 11.0
+MAX_TITLE = 560.0
+# What a reader can take in; the rest is counted, not drawn.
+MAX_CELLS = 12
+
+
+class NamedCell(NamedTuple):
+    """A cell that is drawn, all its names, and how often and at which strides blocks are it."""
+
+    cell: CellGraph
+    names: tuple[str, ...]
+    uses: int
+    strides: tuple[int, ...]
+
+
+def picture(architecture: Architecture) -> Drawing:
+    """The geometry of everything in the picture of a network. Raises `ArchitectureError` when its shapes do not fit."""
+    numbers = cost(architecture, aux=False)
+    out = Drawing()
+    y = add_title(out, architecture, f"{format_count(numbers.params)} parameters, {format_count(numbers.macs)} multiply-adds")
+    network = draw_stages(architecture, numbers.lowered)
+    out.add(network, MARGIN, y)
+    x = out.width + GAP
+    for drawing in panels(named_cells(architecture)):
+        out.add(drawing, x, y)
+        y += drawing.height + GAP
+    add_legend(out, MARGIN, out.height + GAP)
+    out.width, out.height = float(ceil(out.width + MARGIN)), float(ceil(out.height + MARGIN))
+    return out
+
+
+def add_title(out: Drawing, architecture: Architecture, numbers: str) -> float:
+    """Name and size of the network; where the rest may begin."""
+    name = Text(fitted(architecture.name, TITLE, MAX_TITLE, bold=True), MARGIN, MARGIN + 10, TITLE, bold=True)
+    extra = " without auxiliary heads" if architecture.aux else ""
+    below = Text(f"{architecture.classes:,} classes, {numbers}{extra}", MARGIN, MARGIN + 34, SMALL, muted=True)
+    out.texts += [name, below]
+    out.width = max(out.width, name.rect.right, below.rect.right) if not architecture.cells else out.width
+    return MARGIN + 58
+
+
+def panels(cells: list[NamedCell]) -> Iterator[Drawing]:
+    """Each cell in a frame under its names."""
+    for item in cells[:MAX_CELLS]:
+        yield panel(item)
+    if len(cells) > MAX_CELLS:
+        text = Text(f"{len(cells) - MAX_CELLS:,} more cells are not drawn", 0, 10, SMALL, muted=True)
+        yield Drawing(text.rect.width, 20, texts=[text])
+
+
+def panel(item: NamedCell) -> Drawing:
+    """A cell in its frame."""
+    inside = draw_cell(item.cell)
+    title = Text(fitted(", ".join(item.names), 14, MAX_TITLE, bold=True), PAD, PAD + 8, 14, bold=True)
+    below = Text(used(item), PAD, PAD + 28, SMALL, muted=True)
+    out = Drawing()
+    out.add(inside, PAD, PAD + 54)
+    out.width, out.height = max(out.width, title.rect.right, below.rect.right) + PAD, out.height + PAD
+    out.frames.append(Box(Rect(0, 0, out.width, out.height), "frame", (title, below), round=10))
+    return out
+
+
+def used(item: NamedCell) -> str:
+    """How often a cell is used, and whether it reduces."""
+    times = "once" if item.uses == 1 else f"{item.uses:,} times"
+    strided = [str(stride) for stride in item.strides if stride > 1]
+    return f"used {times}" + (f"; operations on states 0 and 1 have stride {', '.join(strided)}" if strided else "")
+
+
+def named_cells(architecture: Architecture) -> list[NamedCell]:
+    """Every distinct cell: those with a name, then those written where they stand."""
+    names: dict[CellGraph, list[str]] = {}
+    for cell in architecture.cells:
+        for graph in inner_cells(cell.op):
+            names.setdefault(graph, []).append(cell.name if graph is cell.op else f"inside {cell.name}")
+    parts = [architecture.stem, *architecture.stages, architecture.head, *(item.head for item in architecture.aux)]
+    uses: dict[CellGraph, list[Block]] = {}
+    for block in (block for part in parts for block in part):
+        for graph in inner_cells(architecture.operation(block)):
+            names.setdefault(graph, [])
+            uses.setdefault(graph, []).append(block)
+    return [_named(graph, found, number, uses.get(graph, [])) for number, (graph, found) in enumerate(names.items())]
+
+
+def _named(graph: CellGraph, names: list[str], number: int, blocks: list[Block]) -> NamedCell:
+    strides = tuple(sorted({block.stride for block in blocks}))
+    return NamedCell(graph, tuple(dict.fromkeys(names)) or (f"cell {number + 1}",), sum(block.repeat for block in blocks), strides)
+
+
+def inner_cells(value: Any) -> Iterator[CellGraph]:
+    """All cells in a value of the language, the outer ones first."""
+    if isinstance(value, CellGraph):
+        yield value
+    if isinstance(value, Frozen):
+        value = [value.__dict__[name] for name in type(value).__match_args__]  # type: ignore[attr-defined]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from inner_cells(item)
+
+
+def add_legend(out: Drawing, x: float, y: float) -> None:
+    """A swatch and a name for each family that is in the picture: in one row if they fit, else in columns."""
+    styles = {box.style for box in out.boxes}
+    shown = [(key, name) for key, name in FAMILIES.items() if key in styles]
+    widths = [44 + text_width(name, SMALL) for _, name in shown]
+    if sum(widths) > out.width - x:
+        widths = [max(widths)] * len(widths)
+    start, right = x, max(out.width, x + max(widths, default=0.0))
+    for (key, name), width in zip(shown, widths, strict=True):
+        if x + width > right + 1:
+            x, y = start, y + 22
+        out.boxes.append(Box(Rect(x, y, 16, 14), key, round=3))
+        out.texts.append(Text(name, x + 22, y + 7, SMALL))
+        x += width
+    out.width, out.height = right, y + 14
