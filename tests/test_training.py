@@ -103,7 +103,8 @@ def test_learning_rate_rises_linearly_then_falls_as_a_cosine() -> None:
     assert max(rates) == rates[10] == 0.2
     assert np.allclose(np.diff(rates[:11]), 0.2 / 11)
     assert rates[55] == pytest.approx(0.1)
-    assert 0 < rates[-1] < 1e-3 and all(np.diff(rates[10:]) < 0)
+    assert 0 < rates[-1] < 1e-3
+    assert all(np.diff(rates[10:]) < 0)
     assert learning_rate(0, 1, 0.2, 0.1) == 0.2
 
 
@@ -120,8 +121,10 @@ def test_gather_keeps_shape_and_dtype_and_is_seeded(dtype: torch.dtype) -> None:
     rows = torch.tensor([3, 3, 9, 0])
     how = Augmentation.of(True, 0.25, 0.0, 9, 7)
     first, again, other = (gather(images, rows, how, generator(seed)) for seed in (1, 1, 2))
-    assert first.shape == (4, 9, 7, 3) and first.dtype == dtype
-    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.shape == (4, 9, 7, 3)
+    assert first.dtype == dtype
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
     assert torch.equal(gather(images, rows, Augmentation(), generator()), images[rows])
 
 
@@ -155,7 +158,8 @@ def test_cutout_blanks_one_square_of_each_image() -> None:
     blank = (out == 0).all(-1)
     assert torch.equal(blank, (out == 0).any(-1))  # all channels alike
     areas = blank.flatten(1).sum(1)
-    assert areas.max() == 16 and areas.min() >= 4  # at a corner a quarter of it is inside
+    assert areas.max() == 16
+    assert areas.min() >= 4
     assert blank.any(0).all()
     assert cut_out(out, (0, 0), generator()) is out
 
@@ -181,7 +185,8 @@ def test_normalisation_is_by_channel_over_the_rows_given() -> None:
 def test_input_is_channels_last_without_a_copy() -> None:
     images = torch.rand(2, 8, 8, 3)
     out = to_input(images)
-    assert out.shape == (2, 3, 8, 8) and out.data_ptr() == images.data_ptr()
+    assert out.shape == (2, 3, 8, 8)
+    assert out.data_ptr() == images.data_ptr()
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -201,10 +206,12 @@ def test_training_data_is_a_stratified_cut_of_the_training_images() -> None:
 def test_a_part_keeps_every_class_and_the_validation_rows() -> None:
     data = TrainingData.of(datasets.load("digits"), 0.2, 0, CPU)
     part = data.part(0.25, 3)
-    assert set(part.train.tolist()) < set(data.train.tolist()) and torch.equal(part.validation, data.validation)
+    assert set(part.train.tolist()) < set(data.train.tolist())
+    assert torch.equal(part.validation, data.validation)
     share = torch.bincount(part.labels[part.train]) / torch.bincount(data.labels[data.train])
     assert ((share - 0.25).abs() < 0.01).all()
-    assert torch.equal(part.train, data.part(0.25, 3).train) and not torch.equal(part.train, data.part(0.25, 4).train)
+    assert torch.equal(part.train, data.part(0.25, 3).train)
+    assert not torch.equal(part.train, data.part(0.25, 4).train)
     assert torch.bincount(data.labels[data.part(1e-9, 0).train]).tolist() == [2] * 10
     assert data.part(1.0, 3) is data
 
@@ -216,8 +223,10 @@ def test_learns_digits_above_nine_tenths_in_three_epochs() -> None:
     data = TrainingData.of(datasets.load("digits"), 0.2, 0, CPU)
     metrics = train(convnet(), data, Recipe.default(len(data.train), 8), 3, seed=0)
     assert metrics["accuracy"] > 0.93
-    assert metrics["epochs"] == 3 and metrics["train_seconds"] < 10
-    assert metrics["val_loss"] < 0.5 and metrics["first_validation_seconds"] > metrics["train_seconds"] / 3
+    assert metrics["epochs"] == 3
+    assert metrics["train_seconds"] < 10
+    assert metrics["val_loss"] < 0.5
+    assert metrics["first_validation_seconds"] > metrics["train_seconds"] / 3
     assert metrics["images_per_second"] == pytest.approx(3 * (len(data.train) // 64) * 64 / metrics["train_seconds"])
 
 
@@ -244,7 +253,8 @@ def test_same_seed_same_bits_and_another_seed_others() -> None:
         torch.rand(seed)  # whatever happened in the process before
         train(module, data, recipe, 2, seed=seed, report=lambda metrics, to=reported: to.append(timeless(metrics)))  # type: ignore[misc]
         states.append(torch.cat([tensor.flatten().double() for tensor in module.state_dict().values()]))
-    assert reports[0] == reports[1] and torch.equal(states[0], states[1])
+    assert reports[0] == reports[1]
+    assert torch.equal(states[0], states[1])
     assert reports[0] != reports[2]
 
 
@@ -257,7 +267,7 @@ def test_training_leaves_the_global_generator_alone() -> None:
     assert torch.rand(1) == expected
 
 
-@pytest.mark.parametrize("calls", range(0, 14))
+@pytest.mark.parametrize("calls", range(14))
 def test_the_clock_is_asked_before_every_step_and_batch(calls: int) -> None:
     """72 training rows in 4 steps of 16, 24 validation rows in one batch: 5 checks an epoch."""
     asked = 0
@@ -370,7 +380,8 @@ def test_norm_statistics_are_the_plain_mean_of_the_first_batches() -> None:
 def test_only_kernels_and_matrices_decay() -> None:
     run = Run(convnet(classes=3), training_data(toy()), FAST, 1, 0, lambda: None)
     decayed, others = run.optimiser.param_groups
-    assert decayed["weight_decay"] == FAST.weight_decay and others["weight_decay"] == 0
+    assert decayed["weight_decay"] == FAST.weight_decay
+    assert others["weight_decay"] == 0
     assert {parameter.ndim for parameter in decayed["params"]} == {2, 4}
     assert {parameter.ndim for parameter in others["params"]} == {1}
 
@@ -448,7 +459,8 @@ def test_float_and_grey_archives_train(tmp_path: Any) -> None:
     whole = toy(dtype=np.float32, count=120)
     np.savez(tmp_path / "grey.npz", x_train=whole.x_train[..., 0] / 255, y_train=whole.y_train)
     data = TrainingData.of(datasets.load(f"npz:{tmp_path / 'grey.npz'}"), 0.25, 0, CPU)
-    assert data.images.dtype == torch.float32 and data.shape == (1, 8, 8)
+    assert data.images.dtype == torch.float32
+    assert data.shape == (1, 8, 8)
     assert train(convnet(classes=3, width=4), data, FAST, 4, seed=0)["accuracy"] > 0.9
 
 

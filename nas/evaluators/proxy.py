@@ -10,14 +10,16 @@ from nas.evaluators.base import Fidelity
 from nas.units import format_seconds
 
 Size = tuple[float, float]  # fractions of width and of depth
-SIZES: tuple[Size, ...] = ((0.25, 0.25), (0.5, 0.5), (1.0, 1.0))  # from the smallest
+SIZES: tuple[Size, ...] = (  # from the smallest; 6 cells of 32 filters become 1 of 8, 1 of 16, 2 of 16, 2 of 32
+    (0.25, 0.17), (0.5, 0.17), (0.5, 0.34), (1.0, 0.34), (1.0, 1.0),
+)  # fmt: skip
 EFFORTS: tuple[tuple[float, int], ...] = (  # fraction of the images, epochs; from the least
     (0.05, 1), (0.1, 1), (0.2, 1), (0.35, 1), (0.5, 1), (0.7, 1),
     (1.0, 1), (1.0, 2), (1.0, 3), (1.0, 4), (1.0, 5), (1.0, 6), (1.0, 8), (1.0, 10), (1.0, 12), (1.0, 15), (1.0, 20),
 )  # fmt: skip
 ENOUGH = (1.0, 6)  # what a size must afford before it is taken instead of a smaller one
 LEAST = 5  # candidates that every worker must finish
-SLOWER = 1.25  # workers side by side share caches and memory, and a search drifts to larger candidates
+SLOWER = 1.5  # workers side by side share cores, caches and memory, and a search drifts to larger candidates
 WITHOUT_LIMIT = 3600.0  # seconds a worker that a search without a time limit is fitted to
 
 
@@ -43,7 +45,7 @@ class Plan:
     """The fitted fidelity, and what it rests on."""
 
     fidelity: Fidelity
-    candidate_seconds: float  # expected for an average candidate on one worker
+    candidate_seconds: float  # expected for an average candidate, workers side by side
     candidates: int  # expected a worker
     fits: bool  # whether every worker can be expected to finish LEAST candidates
     measured: int = 0  # measurements, a candidate at a size each
@@ -61,31 +63,39 @@ class Plan:
 
 
 def wanted(seconds: float) -> int:
-    """How many candidates a worker should finish in `seconds`: 13 in 30 s, 43 in 5 min, 150 in 1 h, 1,500 in 100 h.
+    """How many candidates a worker should finish in `seconds`: 10 in 30 s, 34 in 5 min, 120 in 1 h, 1,200 in 100 h.
 
     Time is shared evenly between more candidates and a better look at each: both grow with its square root.
     """
-    return max(LEAST, int(2.5 * math.sqrt(max(seconds, 0.0))))
+    return max(LEAST, int(2.0 * math.sqrt(max(seconds, 0.0))))
 
 
-def plan(measured: Mapping[Size, Sequence[Seconds]], images: int, validated: int, seconds: float) -> Plan:
+def affords(costs: Sequence[Seconds], images: int, validated: int, seconds: float) -> bool:
+    """Whether candidates of a size can be trained for `ENOUGH` within a worker's `seconds`."""
+    fidelity = Fidelity(epochs=ENOUGH[1], samples=ENOUGH[0])
+    return _fits([cost.of(fidelity, images, validated) for cost in costs], _limit(seconds))
+
+
+def plan(costs: Mapping[Size, Sequence[Seconds]], images: int, validated: int, seconds: float) -> Plan:
     """The largest proxy with which a worker finishes what it should in `seconds`, start-up already taken off.
 
-    A larger network is taken only where it can be trained for `ENOUGH`; otherwise the smaller one trains longer.
-    Where nothing fits, the smallest.
+    `costs` has, from the smallest size, what candidates take. A larger size is taken only where it can be trained for
+    `ENOUGH`; otherwise the smaller one trains longer. Where nothing fits, the smallest size and the least effort.
     """
-    limit = min(seconds, WITHOUT_LIMIT)
-    best, best_fits = Fidelity(1, *SIZES[0], EFFORTS[0][0]), False
-    for size in (size for size in SIZES if measured.get(size)):
-        for effort in EFFORTS:
-            fidelity = Fidelity(effort[1], size[0], size[1], effort[0])
-            enough = EFFORTS.index(effort) >= EFFORTS.index(ENOUGH) or size == SIZES[0]
-            if enough and _fits([cost.of(fidelity, images, validated) for cost in measured[size]], limit):
-                best, best_fits = fidelity, True
-    costs = [cost.of(best, images, validated) for cost in measured.get((best.width, best.depth), ())]
-    mean = sum(costs) / len(costs) if costs else math.inf
-    count = max(LEAST, int(limit / mean / SLOWER)) if best_fits else int(max(limit, 0.0) / mean)
-    return Plan(best, mean, count, best_fits)
+    limit = _limit(seconds)
+    size, *larger = costs or {SIZES[-1]: ()}
+    size = next((other for other in reversed(larger) if affords(costs[other], images, validated, limit)), size)
+    efforts = [Fidelity(epochs, size[0], size[1], samples) for samples, epochs in EFFORTS]
+    taken = [[cost.of(effort, images, validated) for cost in costs.get(size, ())] for effort in efforts]
+    fitting = [index for index, each in enumerate(taken) if each and _fits(each, limit)]
+    best = max(fitting, default=0)
+    mean = sum(taken[best]) / len(taken[best]) if taken[best] else math.inf
+    count = int(max(limit, 0.0) / mean / SLOWER)
+    return Plan(efforts[best], mean * SLOWER, count, bool(fitting))
+
+
+def _limit(seconds: float) -> float:
+    return seconds if math.isfinite(seconds) else WITHOUT_LIMIT
 
 
 def _fits(costs: Sequence[float], seconds: float) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import dataclasses
+import functools
+import os
 import random
 import threading
 import time
@@ -15,13 +17,13 @@ import torch
 from torch import nn
 
 from nas import data as datasets
-from nas.errors import ArchitectureError, NasError
+from nas.errors import NasError
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
-from nas.evaluators.proxy import SIZES, Plan, Seconds, Size, plan
+from nas.evaluators.fit import Fit, sample
+from nas.evaluators.proxy import Plan, Size
 from nas.scale import resize
 from nas.training.dataset import TrainingData
 from nas.training.loop import train
-from nas.training.measure import measure
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -29,10 +31,8 @@ if TYPE_CHECKING:
     from nas.spaces import Space
 
 DEVICES = ("auto", "cpu", "cuda")
-CANDIDATES = 6  # measured for a fit, at most, at each size
-COSTED = 32  # of which only the MACs are counted, for the tail
-FIT_SHARE, FIT_SECONDS = 0.05, 10.0  # of a worker's budget, and at most, that a fit may measure
-WORKER_SECONDS = 3.0  # before a fresh worker can begin: torch is imported in every process
+FIT_SHARE = 0.05  # of a worker's budget that fitting the proxy may measure
+WORKER_SECONDS = 5.0  # before a fresh worker can begin: every process starts, and imports torch
 
 
 class TrainingEvaluator:
@@ -60,9 +60,12 @@ class TrainingEvaluator:
             raise NasError(f"validation={validation!r}; allowed: a fraction between 0 and 1, both excluded")
         if device not in DEVICES:
             raise NasError(f"device={device!r}; allowed: {', '.join(DEVICES)}")
-        self.dataset, self.data_dir = str(dataset), None if data_dir is None else str(data_dir)
+        self.dataset = _absolute(str(dataset))
+        self.data_dir = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
         self.recipe = recipe if recipe is None or isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
-        self.validation, self.split_seed, self.device = float(validation), int(split_seed), device
+        if not isinstance(split_seed, int) or split_seed < 0:
+            raise NasError(f"split_seed={split_seed!r}; allowed: a whole number from 0")
+        self.validation, self.split_seed, self.device = float(validation), split_seed, device
         self.plan: Plan | None = None  # what `prepare` found
         self._forget()
 
@@ -76,6 +79,11 @@ class TrainingEvaluator:
             "split_seed": self.split_seed,
             "device": self.device,
         }
+
+    def task(self) -> tuple[tuple[int, int, int], int]:
+        """Input shape (channels, rows, columns) and number of classes of the data set."""
+        data = self._part(torch.device("cpu"), 1.0)
+        return (data.shape[0], data.shape[1], data.shape[2]), data.classes
 
     def evaluate(self, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
         """Train the candidate's proxy and return the metrics of `nas.training.loop.train`.
@@ -105,16 +113,14 @@ class TrainingEvaluator:
         """
         start = time.monotonic()
         data = self._part(self._device("cuda" if torch.cuda.is_available() else "cpu"), 1.0)
-        allowed = min(FIT_SECONDS, FIT_SHARE * seconds_per_worker)
+        reading = time.monotonic() - start  # every worker reads the data for itself
+        recipe = self._recipe(data)
         with _threads(data), _memory(data):
-            fit = _Fit(self, space, data, seed)
-            measured = fit.run(allowed)
-        reading = min(fit.started - start, 0.5 * seconds_per_worker)
-        left = seconds_per_worker - WORKER_SECONDS - reading
-        found = plan(measured, len(data.train), len(data.validation), left)
-        spent = time.monotonic() - start
-        self.plan = Plan(found.fidelity, found.candidate_seconds, found.candidates, found.fits, fit.count, spent)
-        return found.fidelity
+            build = functools.partial(self._build, recipe=recipe, seed=seed)
+            fit = Fit(build, sample(space, data, random.Random(seed)), data, recipe, seed)
+            self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker)
+        self.plan = dataclasses.replace(self.plan, spent=time.monotonic() - start)
+        return self.plan.fidelity
 
     def _recipe(self, data: TrainingData) -> Recipe:
         return self.recipe or Recipe.default(len(data.train), min(data.shape[1:]))
@@ -133,13 +139,15 @@ class TrainingEvaluator:
     def _part(self, device: torch.device, samples: float) -> TrainingData:
         """The data on `device`, with a fraction `samples` of what is trained on; each is made once."""
         with self._lock:
-            whole = self._parts.get((str(device), 1.0))
-            if whole is None:
-                folder = None if self.data_dir is None else Path(self.data_dir)
-                loaded = datasets.load(self.dataset, data_dir=folder)
-                whole = TrainingData.of(loaded, self.validation, self.split_seed, device)
-                self._parts[str(device), 1.0] = whole
-            return self._parts.setdefault((str(device), samples), whole.part(samples, self.split_seed))
+            key = (str(device), samples)
+            if key not in self._parts:
+                whole = self._read(device) if samples == 1.0 else self._part(device, 1.0)
+                self._parts[key] = whole.part(samples, self.split_seed)
+            return self._parts[key]
+
+    def _read(self, device: torch.device) -> TrainingData:
+        folder = None if self.data_dir is None else Path(self.data_dir)
+        return TrainingData.of(datasets.load(self.dataset, data_dir=folder), self.validation, self.split_seed, device)
 
     def _forget(self) -> None:
         self._lock = threading.RLock()
@@ -154,67 +162,12 @@ class TrainingEvaluator:
         self._forget()
 
 
-class _Fit:
-    """Measures candidates of a space at each size while there is time."""
-
-    def __init__(self, evaluator: TrainingEvaluator, space: Space, data: TrainingData, seed: int) -> None:
-        self.evaluator, self.data, self.seed = evaluator, data, seed
-        self.recipe = evaluator._recipe(data)
-        self.candidates = _sample(space, data, COSTED, random.Random(seed))
-        self.count, self.started = 0, time.monotonic()
-
-    def run(self, allowed: float) -> dict[Size, list[Seconds]]:
-        """Seconds of the measured candidates by size, corrected for the tail of those that were not measured.
-
-        A size that there was no time for counts as slower by its MACs, which is never too little.
-        """
-        if not self.candidates:
-            return {}
-        self._measure(0, SIZES[0])  # warms up libraries and devices; only its once is a worker's own
-        self.started = time.monotonic()
-        found: dict[Size, list[Seconds]] = {}
-        for index, size in enumerate(SIZES):
-            end = self.started + allowed * (index + 1) / len(SIZES)
-            found[size] = self._at(size, end) or self._scaled(found[SIZES[index - 1]], SIZES[index - 1], size)
-        return {size: self._with_tail(costs) for size, costs in found.items()}
-
-    def _at(self, size: Size, end: float) -> list[Seconds]:
-        costs: list[Seconds] = []
-        for index in range(min(CANDIDATES, len(self.candidates))):
-            if time.monotonic() > end and not (size == SIZES[0] and not costs):
-                break
-            costs.append(self._measure(index, size))
-        return costs
-
-    def _measure(self, index: int, size: Size) -> Seconds:
-        self.count += 1
-        candidate = self.candidates[index]
-        build = lambda: self.evaluator._build(candidate, size, self.recipe, self.seed)  # noqa: E731
-        return Seconds(*measure(build, self.data, self.recipe, self.seed))
-
-    def _scaled(self, costs: list[Seconds], before: Size, size: Size) -> list[Seconds]:
-        first = self.candidates[0]
-        small, large = (resize(first, width=w, depth=d).cost(aux=False).macs for w, d in (before, size))
-        return [cost.times(max(1.0, large / max(small, 1))) for cost in costs]
-
-    def _with_tail(self, costs: list[Seconds]) -> list[Seconds]:
-        """If the few measured are lighter than the many costed, make up for it."""
-        macs = [candidate.cost(aux=False).macs for candidate in self.candidates]
-        factor = max(1.0, _mean(macs) / max(_mean(macs[: len(costs)]), 1.0))
-        return [cost.times(factor) for cost in costs]
-
-
-def _sample(space: Space, data: TrainingData, count: int, rng: random.Random) -> list[Architecture]:
-    """Candidates of the space that fit the data set's input."""
-    found = []
-    for _ in range(count):
-        with contextlib.suppress(ArchitectureError):  # it would be a failed trial of no length
-            found.append(space.decode(space.sample(rng)).with_input(data.shape, data.classes))
-    return found
-
-
-def _mean(values: list[int]) -> float:
-    return math.fsum(values) / max(len(values), 1)
+def _absolute(dataset: str) -> str:
+    """The same data set from wherever a worker runs: Ray gives each a folder of its own."""
+    kind, colon, where = dataset.partition(":")
+    if colon and where and kind in datasets.KINDS:
+        return f"{kind}:{os.path.abspath(os.path.expanduser(where))}"
+    return dataset
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ class Recipe:
     label_smoothing: float = 0.1
     drop_path: float = 0.0  # of the deepest path at the last step; rises linearly from 0 (NASNet)
     auxiliary: float = 1.0  # factor on the weight that the network states for an auxiliary head's loss (NASNet: 0.4)
-    clip: float = 5.0  # largest norm of the gradient; 0 switches it off
+    clip: float = 1.0  # largest norm of the gradient; 0 switches it off
     flip: bool = True  # mirror half of the images, where the data set says that a mirrored image keeps its class
     translate: float = 0.125  # largest shift, as a fraction of the side (4 of 32 pixels), the border reflected
     cutout: float = 0.0  # side of the blanked square, as a fraction of the image's side

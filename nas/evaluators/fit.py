@@ -1,0 +1,136 @@
+"""Measures candidates of a space at growing sizes, while there is time, and fits the proxy to a worker's budget."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from nas.arch import Architecture
+from nas.errors import ArchitectureError
+from nas.evaluators.proxy import SIZES, Plan, Seconds, Size, affords, plan
+from nas.scale import resize
+from nas.training.dataset import TrainingData
+from nas.training.measure import measure
+from nas.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from nas.spaces import Space
+
+COSTED = 32  # candidates whose MACs are counted, for the tail
+MEASURED = 6  # of which so many are measured at each size, at most
+LONGEST = 10.0  # seconds that all measurements but the first may take
+
+
+def sample(space: Space, data: TrainingData, rng: random.Random) -> list[Architecture]:
+    """Up to `COSTED` candidates of the space that fit the data set's input."""
+    found = []
+    for _ in range(COSTED):
+        with contextlib.suppress(ArchitectureError):  # it would be a failed trial that takes no time
+            candidate = space.decode(space.sample(rng)).with_input(data.shape, data.classes)
+            candidate.cost()
+            found.append(candidate)
+    return found
+
+
+class Fit:
+    """One fit. `build` makes the module of a candidate at a size."""
+
+    def __init__(
+        self,
+        build: Callable[[Architecture, Size], nn.Module],
+        candidates: list[Architecture],
+        data: TrainingData,
+        recipe: Recipe,
+        seed: int,
+    ) -> None:
+        self.build, self.candidates, self.data, self.recipe, self.seed = build, candidates, data, recipe, seed
+        self.sizes = sizes(candidates)
+        self.macs = {size: [_macs(candidate, size) for candidate in candidates] for size in self.sizes}
+        self.count = 0
+        self.last = 0.0  # seconds that the last measurement took
+        self.failed = False  # whether a candidate failed, as for want of memory
+
+    def run(self, seconds: float, allowed: float) -> Plan:
+        """The plan for a worker that has `seconds` for candidates; measures for about `allowed` seconds at most."""
+        found: dict[Size, list[Seconds]] = {}
+        images, validated = len(self.data.train), len(self.data.validation)
+        costs = self._warm_up()
+        begin, share = time.monotonic(), min(allowed, LONGEST) / len(self.sizes)
+        for index, size in enumerate(self.sizes if costs else ()):
+            growth = self._growth(self.sizes[index - 1], size) if index else 1.0
+            costs = self._at(size, begin + share * (index + 1), growth) or [cost.times(growth) for cost in costs]
+            found[size] = spread(costs, self.macs[size])
+            if self.failed or not affords(found[size], images, validated, seconds):
+                break  # a larger one is out of reach, too
+        return dataclasses.replace(plan(found, images, validated, seconds), measured=self.count)
+
+    def _warm_up(self) -> list[Seconds]:
+        """One measurement: of libraries and devices that wake up, so that what follows is typical. None if all fail."""
+        for index in range(len(self.candidates)):
+            if made := self._measure(index, self.sizes[0]):
+                self.failed = False
+                return [made]
+        return []
+
+    def _at(self, size: Size, end: float, growth: float) -> list[Seconds]:
+        """Measurements at one size until `end`; none if the first would already take longer."""
+        costs: list[Seconds] = []
+        expected = self.last * growth
+        for index in range(min(MEASURED, len(self.candidates))):
+            if time.monotonic() + expected > end:
+                break
+            if made := self._measure(index, size):
+                costs.append(made)
+            expected = self.last
+        return costs
+
+    def _measure(self, index: int, size: Size) -> Seconds | None:
+        start = time.monotonic()
+        try:
+            made = measure(lambda: self.build(self.candidates[index], size), self.data, self.recipe, self.seed)
+        except (RuntimeError, ValueError):  # out of memory, or maps too small to normalise: a failed trial later on
+            self.failed = True
+            return None
+        self.count, self.last = self.count + 1, time.monotonic() - start
+        return Seconds(*made)
+
+    def _growth(self, before: Size, size: Size) -> float:
+        """How much longer a candidate takes at most: in proportion to its MACs, while its overhead stays."""
+        return max(1.0, sum(self.macs[size]) / max(sum(self.macs[before]), 1))
+
+
+def sizes(candidates: list[Architecture]) -> list[Size]:
+    """The sizes at which candidates still differ in their widths and repeats as they do in full, from the smallest.
+
+    Repeats of 1, 2 and 3 all become 1 when shrunk: a search over them would compare equal networks.
+    """
+    whole = len({_skeleton(candidate) for candidate in candidates})
+    return [
+        size for size in SIZES
+        if len({_skeleton(resize(candidate, width=size[0], depth=size[1])) for candidate in candidates}) >= whole
+    ]  # fmt: skip
+
+
+def spread(measured: list[Seconds], macs: list[int]) -> list[Seconds]:
+    """Seconds of all candidates whose MACs are known, from the first few, which were measured; these last.
+
+    Half of a candidate's time is taken as overhead, alike for all, and half as in proportion to its MACs.
+    """
+    count = len(measured)
+    typical = Seconds(*(sum(column) / count for column in zip(*map(dataclasses.astuple, measured), strict=True)))
+    usual = max(sum(macs[:count]) / count, 1.0)
+    return [typical.times(0.5 + 0.5 * own / usual) for own in macs] + measured
+
+
+def _skeleton(candidate: Architecture) -> tuple[object, ...]:
+    return tuple((block.width, block.repeat) for stage in candidate.stages for block in stage)
+
+
+def _macs(candidate: Architecture, size: Size) -> int:
+    return resize(candidate, width=size[0], depth=size[1]).cost().macs
