@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy import Climber, Count, ToyArchitecture, ToySpace, settings
+from tests.toy import Climber, Count, ToyArchitecture, ToySpace, settings
 
 import nas.engine
 from nas import spaces
@@ -224,6 +224,12 @@ def test_trials_count_finished_and_failed(tmp_path: Path) -> None:
     assert study.ledger().failed == 7 and study.best is None
 
 
+def test_a_search_whose_candidates_all_fail_does_not_go_on_for_days(tmp_path: Path) -> None:
+    observer = Watching()
+    study = searched(tmp_path / "run", Count(fail_on=""), "100gpuh", observer=observer)
+    assert study.ledger().failed == 50 and observer.calls[-1] == ("end", "the first 50 candidates failed")
+
+
 # ---- Ctrl-C, resuming ----------------------------------------------------------------------------------------------
 
 
@@ -279,8 +285,8 @@ KILLED = """
 import sys
 sys.path[:0] = {path!r}
 from pathlib import Path
-from test_engine import SPACE, drive
-from toy import Count, settings
+from tests.test_engine import SPACE, drive
+from tests.toy import Count, settings
 from nas.study import create_study, resume_study
 directory = Path(sys.argv[1])
 new = not (directory / "run.yaml").exists()
@@ -296,7 +302,7 @@ def test_killed_at_random_moments_it_finishes_with_the_trials_of_an_undisturbed_
     seed = random.SystemRandom().randrange(10**6)
     print(f"moments of seed {seed}")
     rng = random.Random(seed)
-    code = KILLED.format(path=[str(Path(__file__).parent), *sys.path])
+    code = KILLED.format(path=[str(Path(__file__).parent.parent), *sys.path])
     done: list[int] = []
     for kill in (True,) * 5 + (False,):
         with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE) as process:

@@ -13,7 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 import yaml
-from toy import ToySpace, settings
+from tests.toy import ToySpace, settings
 
 from nas.errors import StudyError
 from nas.evaluators import Outcome
@@ -286,7 +286,7 @@ def test_a_password_is_not_written_down() -> None:
 HOLD = """
 import sys
 sys.path[:0] = {path!r}
-from toy import settings
+from tests.toy import settings
 from nas.study import create_study
 study = create_study(sys.argv[1], settings())
 print("held", flush=True)
@@ -295,7 +295,7 @@ sys.stdin.read()
 
 
 def test_two_drivers_do_not_share_a_folder_until_the_first_is_dead(tmp_path: Path) -> None:
-    code = HOLD.format(path=[str(Path(__file__).parent), *sys.path])
+    code = HOLD.format(path=[str(Path(__file__).parent.parent), *sys.path])
     command = [sys.executable, "-c", code, str(tmp_path / "run")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == b"held\n"

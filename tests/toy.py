@@ -77,7 +77,7 @@ class Count:
         self.seconds, self.step, self.fail_on, self.reports = seconds, step, fail_on, reports
 
     def evaluate(self, architecture: Any, fidelity: Fidelity, evaluation: Evaluation) -> dict[str, float]:
-        letters = architecture.letters
+        letters = getattr(architecture, "letters", architecture.digest)
         value = letters.count("a") / len(letters)
         for step in range(round(self.seconds / self.step)):
             evaluation.clock.check()

@@ -29,6 +29,7 @@ HEARTBEAT_SECONDS = 5.0  # the ledger in the record is at most this old
 POLL_SECONDS = 0.5
 TICK_SECONDS = 0.1
 RECENT = 8  # trials whose time to the first validation says how long another will need
+HOPELESS = 50  # candidates that failed before one was complete: the fault is not theirs, so stop and say so
 LOST_SECONDS = 15.0  # beyond the grace: a lane that has not answered by then never will
 
 
@@ -202,9 +203,13 @@ class Driver:
         """Whether time is left for one more candidate to be validated once, and the trials allow one more."""
         left = self._left()
         seconds = left.lane_seconds(self._lanes.count, self._lanes.share)
-        if seconds <= max(self._first, default=0.0):
+        if seconds <= max(self._first, default=0.0) or self._hopeless():
             self._closing = True
         return not self._closing and left.trials > len(self._running)
+
+    def _hopeless(self) -> bool:
+        ledger = self._study.ledger()
+        return ledger.finished == 0 and ledger.failed >= HOPELESS
 
     def _launches(self) -> Iterator[tuple[int, Candidate]]:
         """Candidates for the idle lanes, recorded as running but not submitted yet."""
@@ -255,6 +260,8 @@ class Driver:
             self._beaten = now
 
     def _ended_by(self) -> str:
+        if self._hopeless():
+            return f"the first {HOPELESS} candidates failed"
         return self._budget.reached(self._study.ledger()) or str(self._budget)
 
     # ---- the observer --------------------------------------------------------------------------------------------
