@@ -29,4 +29,5 @@ install() { # install EXTRAS: "" or "[test]"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$1"
     echo "$wanted" >"$stamp"
+    echo "$wanted" >.venv/installed # what is installed with extras is installed without them too
 }
