@@ -13,7 +13,6 @@ from nas.errors import ArchitectureError, NasError, SpaceError
 from nas.ops import Frozen
 from nas.spaces.choosers import Chooser, Option
 
-
 MAX_OPTIONS = 1000
 
 

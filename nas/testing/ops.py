@@ -1,0 +1,165 @@
+"""The contract of a leaf operation, to hold one's own leaf to:
+
+    from nas.testing import ops
+    ops.check(MyLeaf(width=8), Map(6, 8, 7))
+
+Each check raises `AssertionError` that says what was stated and what the built module does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nas.errors import ArchitectureError
+from nas.ops import ACTIVATIONS, Leaf, Map, Shape, Tokens, Vector
+from nas.ops.activation import Activation
+from nas.ops.conv import Conv, Pad
+from nas.ops.linear import Attention, Linear
+from nas.ops.merge import Add, Concat, Multiply
+from nas.ops.pool import AdaptivePool, AvgPool, MaxPool
+from nas.ops.tokens import PickToken, ToMap
+
+if TYPE_CHECKING:
+    import torch
+
+Example = tuple[Leaf, tuple[Shape, ...]]
+BATCH = 2
+DEFAULTS: tuple[Shape, ...] = (Map(6, 8, 7), Tokens(5, 12), Vector(9))
+M, T, V = DEFAULTS
+
+
+def _pools(kind: Callable[..., Leaf]) -> list[Example]:
+    fields = ((2, 2, 0, False), (3, 1, 1, False), (3, 2, 1, True), (3, 2, 0, True), (2, 2, 0, True), (5, 3, 2, True), (4, 3, 0, True))
+    made: list[Example] = []
+    for kernel, stride, padding, ceil in fields:
+        leaf = kind((kernel, kernel), (stride, stride), (padding, padding), ceil)
+        made += [(leaf, (Map(3, size, size + 1),)) for size in (5, 6, 7, 8)]
+    return made
+
+
+# Leaves whose fields have no defaults, or whose inputs are not simply any shape; all others are tried as they are.
+EXAMPLES: dict[str, list[Example]] = {
+    "activation": [(Activation(kind), (shape,)) for kind in ACTIVATIONS for shape in DEFAULTS],
+    "adaptive_pool": [(AdaptivePool((3, 2)), (M,)), (AdaptivePool((9, 9)), (M,))],
+    "add": [(Add(), (shape,) * count) for shape in DEFAULTS for count in (1, 2, 3)],
+    "attention": [(Attention(heads), (T,)) for heads in (1, 2, 4)],
+    "avg_pool": _pools(AvgPool),
+    "concat": [(Concat(), (M, Map(3, 8, 7))), (Concat(), (T, Tokens(5, 1), T)), (Concat(), (V, V))],
+    "conv": [
+        (Conv(8), (M,)),
+        (Conv(8, (1, 3), (1, 2), (0, 1), bias=True), (M,)),
+        (Conv(12, (3, 3), (2, 2), (2, 2), (2, 2), groups=6), (M,)),
+        (Conv(9, (8, 7), (3, 3), groups=3), (M,)),
+    ],
+    "linear": [(Linear(4, bias), (shape,)) for bias in (True, False) for shape in (T, V)],
+    "max_pool": _pools(MaxPool),
+    "multiply": [(Multiply(), (M, M)), (Multiply(), (M, Vector(6))), (Multiply(), (T, T)), (Multiply(), (V, V)), (Multiply(), (T, Vector(12)))],
+    "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,))],
+    "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
+    "to_map": [(ToMap(2, 3), (Tokens(6, 4),))],
+}
+
+
+def examples(kind: type[Leaf]) -> list[Example]:
+    """Leaves of a class with inputs that fit. Raises `AssertionError` for a new leaf that has none: add it to `EXAMPLES`."""
+    made = EXAMPLES.get(kind.name)
+    if made is None:
+        needed = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING]  # type: ignore[arg-type]
+        _require(not needed, f"leaf {kind.name!r} has no example in nas.testing.ops.EXAMPLES and needs the fields {needed}")
+        made = [(kind(), (shape,)) for shape in DEFAULTS if fits(kind(), shape)]
+    _require(bool(made), f"leaf {kind.name!r} fits none of {DEFAULTS}: add it to nas.testing.ops.EXAMPLES")
+    return made
+
+
+def fits(leaf: Leaf, *shapes: Shape) -> bool:
+    """Whether the leaf takes these inputs."""
+    try:
+        leaf.shape(*shapes)
+    except ArchitectureError:
+        return False
+    return True
+
+
+def check(leaf: Leaf, *shapes: Shape) -> None:
+    """Hold a leaf at these input shapes to the whole contract. Raises `AssertionError` at the first breach."""
+    check_value(leaf)
+    check_module(leaf, *shapes)
+    check_macs(leaf, *shapes)
+    check_flags(leaf, *shapes)
+    check_other_kinds(leaf)
+
+
+def check_value(leaf: Leaf) -> None:
+    """A leaf is a value: equal and of equal hash after pickling, frozen, and described in one line."""
+    copy = pickle.loads(pickle.dumps(leaf))
+    _require(copy == leaf and hash(copy) == hash(leaf), f"{leaf} is {copy} after pickling")
+    text = leaf.describe()
+    _require(bool(text) and "\n" not in text, f"{leaf} describes itself as {text!r}")
+
+
+def check_module(leaf: Leaf, *shapes: Shape) -> None:
+    """The module gives the stated shape, has the stated parameters, and its gradients are finite."""
+    module = leaf.module(*shapes)
+    inputs = tensors(shapes)
+    for each in inputs:
+        each.requires_grad_()
+    output = module(*inputs)
+    stated = leaf.shape(*shapes)
+    _same(tuple(output.shape), (BATCH, *stated), f"{leaf} at {shapes}: shape of the output")
+    counted = sum(p.numel() for p in module.parameters())
+    _same(leaf.params(*shapes), counted, f"{leaf} at {shapes}: parameters")
+    output.square().sum().backward()
+    for each in (*inputs, *module.parameters()):
+        _require(each.grad is not None and bool(each.grad.isfinite().all()), f"{leaf} at {shapes}: a gradient is missing or not finite")
+
+
+def check_macs(leaf: Leaf, *shapes: Shape) -> None:
+    """Twice the stated multiply-adds are the floating point operations that torch counts; where it counts none, none."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"):
+        module = leaf.module(*shapes).eval()
+    with FlopCounterMode(display=False) as counter:
+        module(*[each.to("meta") for each in tensors(shapes)])
+    _same(2 * BATCH * leaf.macs(*shapes), counter.get_total_flops(), f"{leaf} at {shapes}: floating point operations of a batch of {BATCH}")
+
+
+def check_flags(leaf: Leaf, *shapes: Shape) -> None:
+    """What `overwrites` keeps the shape of its first input; what `reshapes` is a view that copies nothing."""
+    stated = leaf.shape(*shapes)
+    _require(not leaf.overwrites or stated == shapes[0], f"{leaf} overwrites but makes {stated} of {shapes[0]}")
+    _require(leaf.arity in (None, len(shapes)), f"{leaf} states {leaf.arity} inputs and takes {len(shapes)}")
+    if leaf.reshapes:
+        (x,) = tensors(shapes)
+        same = leaf.module(*shapes)(x).untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
+        _require(same, f"{leaf} at {shapes} reshapes but copies")
+
+
+def check_other_kinds(leaf: Leaf) -> None:
+    """Inputs of another kind are refused by a typed error, or fit."""
+    for shape in (*DEFAULTS, Map(1, 1, 1), Tokens(1, 1), Vector(1)):
+        count = leaf.arity or 2
+        if fits(leaf, *(shape,) * count):
+            made = leaf.shape(*(shape,) * count)
+            _require(all(n > 0 for n in made), f"{leaf} makes {made} of {shape}")
+
+
+def tensors(shapes: tuple[Shape, ...], batch: int = BATCH) -> list[torch.Tensor]:
+    """Normal numbers of these shapes, the same at each call."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(batch, *shape, generator=generator) for shape in shapes]
+
+
+def _same(stated: object, found: object, what: str) -> None:
+    _require(stated == found, f"{what}: {stated} and {found}; the contract: equal")
+
+
+def _require(kept: bool, message: str) -> None:
+    if not kept:
+        raise AssertionError(message)
