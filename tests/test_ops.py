@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nas.errors import ArchitectureError
-from nas.ops import LEAVES, Add, AdaptivePool, Attention, BatchNorm, Concat, Conv, Dropout, Leaf, Linear, Map, MaxPool, Pad, Tokens, Vector
+from nas.ops import LEAVES, AdaptivePool, Add, Attention, BatchNorm, Concat, Conv, Dropout, Leaf, Linear, Map, MaxPool, Pad, Tokens, Vector
 from nas.ops.base import frozen
 from nas.testing import ops as kit
 

@@ -56,7 +56,7 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "linear": [(Linear(4, bias), (shape,)) for bias in (True, False) for shape in (T, V)],
     "max_pool": _pools(MaxPool),
-    "multiply": [(Multiply(), (M, M)), (Multiply(), (M, Vector(6))), (Multiply(), (T, T)), (Multiply(), (V, V)), (Multiply(), (T, Vector(12)))],
+    "multiply": [(Multiply(), shapes) for shapes in ((M, M), (M, Vector(6)), (T, T), (T, Vector(12)), (V, V))],
     "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
     "to_map": [(ToMap(2, 3), (Tokens(6, 4),))],

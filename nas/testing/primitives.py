@@ -10,6 +10,7 @@ Each check raises `AssertionError` that says what was asked and what came.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 from nas.arch import PRESETS, PRIMITIVES, Graph, Primitive, place
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 WIDTHS = (4, 6, 16, 24, 33)
 STRIDES = (1, 2)
+# Input, width and stride of the few places where an operation is run forward and backward.
+RUNS = ((Map(6, 7, 7), 6, 1), (Map(5, 7, 7), 33, 2), (Map(16, 8, 8), 16, 2), (Map(4, 1, 1), 4, 2), (Map(3, 5, 2), 24, 1))
 SIZES = ((8, 8), (7, 7), (32, 32), (1, 1), (5, 2))
 INPUTS: tuple[Shape, ...] = (Map(24, 8, 8), Tokens(16, 24), Vector(24))
 
@@ -90,14 +93,12 @@ def check_operation(op: Primitive) -> None:
     Shapes are checked everywhere; forward and backward run at a few places. Raises `AssertionError` at the first breach.
     """
     check_yaml(op)
-    for width in WIDTHS:
-        for rows, columns in SIZES:
-            for stride in STRIDES:
-                for wide in {width, 5}:
-                    found = place(op, (Map(wide, rows, columns),), width, stride).shape
-                    wanted = Map(width, -(-rows // stride), -(-columns // stride))
-                    _require(found == wanted, f"{op} at {wide}x{rows}x{columns}, width {width}, stride {stride} gives {found}; wanted: {wanted}")
-    for shape, width, stride in ((Map(6, 7, 7), 6, 1), (Map(5, 7, 7), 33, 2), (Map(16, 8, 8), 16, 2), (Map(4, 1, 1), 4, 2), (Map(3, 5, 2), 24, 1)):
+    for width, (rows, columns), stride in itertools.product(WIDTHS, SIZES, STRIDES):
+        for shape in (Map(width, rows, columns), Map(5, rows, columns)):
+            found = place(op, (shape,), width, stride).shape
+            wanted = Map(width, -(-rows // stride), -(-columns // stride))
+            _require(found == wanted, f"{op} at {shape}, width {width}, stride {stride} gives {found}; wanted: {wanted}")
+    for shape, width, stride in RUNS:
         check_graph(place(op, (shape,), width, stride))
 
 
@@ -125,9 +126,10 @@ def check_graph(graph: Graph) -> None:
     _require(counted == graph.facts.params, f"{graph.label} states {graph.facts.params} parameters and has {counted}")
     _require(bool(output.isfinite().all()), f"{graph.label} at {graph.inputs} gives numbers that are not finite")
     # The mean, as a plain sum behind batch norm has no gradient at all.
-    (output.square().sum() + output.mean()).backward()
+    (output.square().sum() + output.mean()).backward()  # type: ignore[no-untyped-call]
     for each in (*inputs, *parameters):
-        _require(each.grad is not None and bool(each.grad.isfinite().all()), f"{graph.label} at {graph.inputs}: a gradient is missing or not finite")
+        known = each.grad is not None and bool(each.grad.isfinite().all())
+        _require(known, f"{graph.label} at {graph.inputs}: a gradient is missing or not finite")
 
 
 def run(graph: Graph, inputs: list[torch.Tensor], parameters: list[torch.Tensor]) -> torch.Tensor:
