@@ -21,6 +21,7 @@ from nas.ops.modules import DropPathModule
 from nas.training.augment import Augmentation, Normalisation, cut_out, gather, to_input
 from nas.training.dataset import TrainingData
 from nas.training.loop import Run, TrainingFailure, losses, train
+from nas.training.noise import seeded
 from nas.training.recipe import Recipe
 from nas.training.schedule import DropPathSchedule, NormWarmUp, learning_rate
 from nas.training.sgd import Sgd
@@ -362,6 +363,34 @@ def test_drop_path_rises_to_the_built_rates_of_each_depth() -> None:
     assert rates() == pytest.approx([0.05, 0.1, 0.0])
     schedule.set(1.0)
     assert rates() == [0.1, 0.2, 0.0]
+
+
+class OwnNoise(nn.Module):
+    """Draws from the generator that it is lent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rate, self.generator = 0.5, None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.empty_like(x).bernoulli_(0.5, generator=self.generator) if self.training else x
+
+
+def test_noise_comes_from_the_runs_generator_and_the_global_one_is_left_alone() -> None:
+    def draw(module: nn.Module, state: int) -> Tensor:
+        torch.manual_seed(state)
+        with seeded(module, generator(5)):
+            drawn = module(torch.ones(1000))
+        assert torch.get_rng_state().equal(torch.manual_seed(state).get_state())
+        return drawn
+
+    for module in (OwnNoise(), nn.Dropout(0.5), nn.Sequential(dropping(0.5))):
+        assert torch.equal(draw(module, 1), draw(module, 2))
+    own = OwnNoise()
+    with seeded(own, generator(5)):
+        torch.manual_seed(3)  # as another thread may, while it builds
+        assert torch.equal(own(torch.ones(1000)), draw(OwnNoise(), 1))
+    assert own.generator is None
 
 
 def test_norm_statistics_are_the_plain_mean_of_the_first_batches() -> None:

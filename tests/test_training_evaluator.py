@@ -155,8 +155,8 @@ def test_a_candidate_cut_off_before_its_first_validation_fails() -> None:
 
 
 def test_a_diverging_candidate_fails_with_its_epoch() -> None:
-    evaluator = TrainingEvaluator(recipe={"lr": 100.0, "clip": 0, "warmup": 0, "momentum": 0.99, "batch": 8})
-    outcome = run(evaluator, candidate("case-study-cell"), Fidelity(8, 0.25, 0.17), Evaluation())
+    recipe = {"lr": 100.0, "clip": 0, "warmup": 0, "momentum": 0.99, "batch": 8, "weight_decay": 1.0}
+    outcome = run(TrainingEvaluator(recipe=recipe), candidate(), Fidelity(3), Evaluation())
     assert outcome.state == "fail"
     assert outcome.reason is not None
     assert outcome.reason.startswith("TrainingFailure: ")
@@ -213,22 +213,24 @@ def flat(train: float, validate: float = 0.0, once: float = 0.0, count: int = 4)
 
 def test_wanted_grows_with_the_square_root_and_is_five_at_least() -> None:
     assert [wanted(seconds) for seconds in (-1.0, 0.0, 1.0, 100.0, 400.0)] == [5, 5, 5, 20, 40]
+    assert [wanted(seconds, 1000) for seconds in (1.0, 100.0, 400.0)] == [5, 10, 20]
 
 
 @pytest.mark.parametrize("seconds", [10.0, 60.0, 300.0, 3600.0, 1e6])
 def test_what_is_planned_fits_and_what_is_next_does_not(seconds: float) -> None:
     costs = {size: flat(1e-4 * 4**index, 3e-5 * 4**index, 0.1) for index, size in enumerate(SIZES)}
     made = plan(costs, 1000, 200, seconds)
+    seen = 1000 * made.fidelity.samples * made.fidelity.epochs
     each = costs[made.fidelity.width, made.fidelity.depth][0].of(made.fidelity, 1000, 200)
     assert made.fits
-    assert wanted(seconds) * each * SLOWER <= seconds
+    assert wanted(seconds, seen) * each * SLOWER <= seconds
     assert made.candidates >= LEAST
     place = EFFORTS.index((made.fidelity.samples, made.fidelity.epochs))
     if place + 1 < len(EFFORTS):
         samples, epochs = EFFORTS[place + 1]
         more = Fidelity(epochs, made.fidelity.width, made.fidelity.depth, samples)
         cost = costs[made.fidelity.width, made.fidelity.depth][0].of(more, 1000, 200)
-        assert wanted(seconds) * cost * SLOWER > seconds
+        assert wanted(seconds, 1000 * samples * epochs) * cost * SLOWER > seconds
     larger = SIZES.index((made.fidelity.width, made.fidelity.depth)) + 1
     assert larger == len(SIZES) or not affords(costs[SIZES[larger]], 1000, 200, seconds)
 

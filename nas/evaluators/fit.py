@@ -61,10 +61,11 @@ class Fit:
         found: dict[Size, list[Seconds]] = {}
         images, validated = len(self.data.train), len(self.data.validation)
         costs = self._warm_up()
-        begin, share = time.monotonic(), min(allowed, LONGEST) / len(self.sizes)
+        end = time.monotonic() + min(allowed, LONGEST)
         for index, size in enumerate(self.sizes if costs else ()):
             growth = self._growth(self.sizes[index - 1], size) if index else 1.0
-            costs = self._at(size, begin + share * (index + 1), growth) or [cost.times(growth) for cost in costs]
+            share = (end - time.monotonic()) / (1 if index + 1 == len(self.sizes) else 2)  # the rest for larger ones
+            costs = self._at(size, time.monotonic() + share, growth) or [cost.times(growth) for cost in costs]
             found[size] = spread(costs, self.macs[size])
             if self.failed or not affords(found[size], images, validated, seconds):
                 break  # a larger one is out of reach, too

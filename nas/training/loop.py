@@ -14,6 +14,7 @@ from torch.nn import functional
 from nas.errors import NasError
 from nas.training.augment import Augmentation, cut_out, gather, to_input
 from nas.training.dataset import TrainingData
+from nas.training.noise import seeded
 from nas.training.recipe import Recipe
 from nas.training.schedule import DropPathSchedule, NormWarmUp, learning_rate
 from nas.training.sgd import Sgd
@@ -52,8 +53,7 @@ def train(
     """
     run = Run(module, data, recipe, epochs, seed, check)
     metrics: Metrics = {}
-    with torch.random.fork_rng(devices=run.cuda_devices):
-        torch.manual_seed(seed)  # dropout and drop path draw from the global generator
+    with seeded(run.module, run.generator):
         for _ in range(epochs):
             metrics = run.epoch()
             report(metrics)
