@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nas.arch import Architecture, lower
+from nas.draw.cells import NamedCell, named_cells
 from nas.draw.names import short_name
-from nas.draw.page import NamedCell, named_cells
 from nas.draw.stages import Row, Section, sections, shorter
 from nas.draw.text import clean
 
@@ -13,10 +13,11 @@ MAX_LENGTH = 20_000
 
 def describe(architecture: Architecture) -> str:
     """Every stage and every cell in one paragraph."""
-    parts, beside = sections(architecture, lower(architecture))
+    cells = named_cells(architecture)
+    parts, beside = sections(architecture, lower(architecture), cells)
     said = [_section(section) for section in shorter(parts)]
     said += [f"{_section(branch.section)} reads stage {branch.after + 1}" for branch in beside[:12]]
-    said += [_cell(item) for item in named_cells(architecture)[:12]]
+    said += [_cell(item) for item in cells[:12]]
     return clean(". ".join(said) + ".")[:MAX_LENGTH]
 
 

@@ -10,6 +10,8 @@ from nas.draw.text import LINE_HEIGHT, text_width
 
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
+# How far the second outline of a box that stands for several is shifted, to the right and down.
+COPY = 3.0
 
 
 class Rect(NamedTuple):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import ceil
-from typing import Any, NamedTuple
 
-from nas.arch import Architecture, Block
+from nas.arch import Architecture
 from nas.cost import cost
 from nas.draw.cell import draw_cell
+from nas.draw.cells import NamedCell, named_cells
 from nas.draw.geometry import Box, Drawing, Rect, Text
 from nas.draw.stages import draw_stages
 from nas.draw.style import FAMILIES
 from nas.draw.text import fitted, text_width
-from nas.ops import Frozen
-from nas.primitives import CellGraph
 from nas.units import format_count
 
 MARGIN, GAP, PAD = 24.0, 28.0, 18.0
@@ -24,24 +22,16 @@ MAX_TITLE = 560.0
 MAX_CELLS = 12
 
 
-class NamedCell(NamedTuple):
-    """A cell that is drawn, all its names, and how often and at which strides blocks are it."""
-
-    cell: CellGraph
-    names: tuple[str, ...]
-    uses: int
-    strides: tuple[int, ...]
-
-
 def picture(architecture: Architecture) -> Drawing:
     """The geometry of everything in the picture of a network. Raises `ArchitectureError` when its shapes do not fit."""
     numbers = cost(architecture, aux=False)
     out = Drawing()
     y = add_title(out, architecture, f"{format_count(numbers.params)} parameters, {format_count(numbers.macs)} multiply-adds")
-    network = draw_stages(architecture, numbers.lowered)
+    cells = named_cells(architecture)
+    network = draw_stages(architecture, numbers.lowered, cells)
     out.add(network, MARGIN, y)
     x = out.width + GAP
-    for drawing in panels(named_cells(architecture)):
+    for drawing in panels(cells):
         out.add(drawing, x, y)
         y += drawing.height + GAP
     add_legend(out, MARGIN, out.height + GAP)
@@ -82,42 +72,11 @@ def panel(item: NamedCell) -> Drawing:
 
 def used(item: NamedCell) -> str:
     """How often a cell is used, and whether it reduces."""
+    if item.uses == 0:
+        return "not used"
     times = "once" if item.uses == 1 else f"{item.uses:,} times"
     strided = [str(stride) for stride in item.strides if stride > 1]
     return f"used {times}" + (f"; operations on states 0 and 1 have stride {', '.join(strided)}" if strided else "")
-
-
-def named_cells(architecture: Architecture) -> list[NamedCell]:
-    """Every distinct cell: those with a name, then those written where they stand."""
-    names: dict[CellGraph, list[str]] = {}
-    for cell in architecture.cells:
-        for graph in inner_cells(cell.op):
-            names.setdefault(graph, []).append(cell.name if graph is cell.op else f"inside {cell.name}")
-    parts = [architecture.stem, *architecture.stages, architecture.head, *(item.head for item in architecture.aux)]
-    uses: dict[CellGraph, list[Block]] = {}
-    for block in (block for part in parts for block in part):
-        for graph in inner_cells(architecture.operation(block)):
-            names.setdefault(graph, [])
-            uses.setdefault(graph, []).append(block)
-    return [_named(graph, found, number, uses.get(graph, [])) for number, (graph, found) in enumerate(names.items())]
-
-
-def _named(graph: CellGraph, names: list[str], number: int, blocks: list[Block]) -> NamedCell:
-    strides = tuple(sorted({block.stride for block in blocks}))
-    return NamedCell(graph, tuple(dict.fromkeys(names)) or (f"cell {number + 1}",), sum(block.repeat for block in blocks), strides)
-
-
-def inner_cells(value: Any) -> Iterator[CellGraph]:
-    """All cells in a value of the language, the outer ones first."""
-    if isinstance(value, CellGraph):
-        yield value
-    if isinstance(value, Frozen):
-        value = [value.__dict__[name] for name in type(value).__match_args__]  # type: ignore[attr-defined]
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from inner_cells(item)
 
 
 def add_legend(out: Drawing, x: float, y: float) -> None:

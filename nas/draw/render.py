@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from nas.arch import Architecture
 from nas.draw.describe import describe
-from nas.draw.geometry import Box, Drawing, Line, Point, Text
+from nas.draw.geometry import COPY, Box, Drawing, Line, Point, Text
 from nas.draw.page import picture
 from nas.draw.style import DARK, LIGHT, Theme
 from nas.draw.text import KNOWN, clean
@@ -63,7 +63,7 @@ def _box(parent: ET.Element, box: Box, theme: Theme) -> None:
     if box.note:
         _add(group, "title").text = box.note
     rect, paint = box.rect, theme.paints[box.style]
-    for shift in (3.0, 0.0) if box.copies else (0.0,):
+    for shift in (COPY, 0.0) if box.copies else (0.0,):
         _add(
             group, "rect", x=rect.x + shift, y=rect.y + shift, width=rect.width, height=rect.height, rx=box.round,
             fill=paint.fill, stroke=paint.border, stroke_width=1.2,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from nas.arch import Architecture, Block, Graph, Lowered
 from nas.arch.codec import encode
-from nas.draw.geometry import Box, Drawing, Line, Rect, Text, widest
+from nas.draw.cells import NamedCell
+from nas.draw.geometry import COPY, Box, Drawing, Line, Rect, Text, widest
 from nas.draw.names import family, short_name
 from nas.draw.text import clean, fitted, text_width
+from nas.primitives import CellGraph
 
 T = TypeVar("T")
+Names = Mapping[CellGraph, str]
 
 SIZE, SMALL = 12.0, 10.5
 LOW, HIGH = 27.0, 42.0
 GAP, SECTION_GAP, PAD = 13.0, 20.0, 8.0
 MAX_NAME = 240.0
+# Height of the title of an auxiliary head.
+TITLE = 20.0
 # What a reader can take in; the rest is counted, not drawn.
 MAX_ROWS, MAX_SECTIONS, MAX_AUXILIARY = 160, 40, 12
 
@@ -30,6 +35,8 @@ class Row(NamedTuple):
     detail: str = ""
     note: str = ""
     repeat: int = 1
+    # Whether it reads the row above, as nearly all do.
+    follows: bool = True
 
 
 class Section(NamedTuple):
@@ -47,33 +54,34 @@ class Branch(NamedTuple):
     section: Section
 
 
-def sections(architecture: Architecture, lowered: Lowered) -> tuple[list[Section], list[Branch]]:
+def sections(architecture: Architecture, lowered: Lowered, cells: Sequence[NamedCell]) -> tuple[list[Section], list[Branch]]:
     """Everything that stands in the column, from the input on, and the branches beside it."""
-    graph, start = lowered.main, 0
+    graph, start, names = lowered.main, 0, {item.cell: item.names[0] for item in cells}
     parts = [Section("", (Row("input", "state", str(architecture.shape)),))]
     named = [("stem", architecture.stem, ()), *((f"stage {i + 1}", stage, (i,)) for i, stage in enumerate(architecture.stages))]
     for title, blocks, numbers in [*named, ("head", architecture.head, ())]:
         if blocks:
-            parts.append(Section(title, rows(architecture, blocks, graph, start), numbers))
+            parts.append(Section(title, rows(architecture, blocks, graph, start, names), numbers))
         start += sum(block.repeat for block in blocks)
-    return parts, list(branches(architecture, lowered))
+    return parts, list(branches(architecture, lowered, names))
 
 
-def branches(architecture: Architecture, lowered: Lowered) -> Iterable[Branch]:
+def branches(architecture: Architecture, lowered: Lowered, names: Names) -> Iterable[Branch]:
     """Each auxiliary head as a branch."""
     for item, (graph, _, weight) in zip(architecture.aux, lowered.aux, strict=True):
         title = f"auxiliary head, weight {weight:g}"
-        yield Branch(item.after, Section(title, rows(architecture, item.head, graph, 0)))
+        yield Branch(item.after, Section(title, rows(architecture, item.head, graph, 0, names)))
 
 
-def rows(architecture: Architecture, blocks: Sequence[Block], graph: Graph, start: int) -> tuple[Row, ...]:
+def rows(architecture: Architecture, blocks: Sequence[Block], graph: Graph, start: int, names: Names) -> tuple[Row, ...]:
     """A row a block; `start` is the number of its first copy among the nodes of the graph."""
     made = []
     for block in blocks:
         start += block.repeat
         shape, op = str(graph.nodes[start - 1].shape), architecture.operation(block)
-        style = "cell" if op.name == "cell" else family(block.op)
-        made.append(Row(short_name(block.op), style, shape, detail(block), clean(str(encode(block)))[:300], block.repeat))
+        name = names[op] if isinstance(op, CellGraph) and op is block.op else short_name(block.op)
+        follows = block.reads is None or 1 in block.reads
+        made.append(Row(name, family(op), shape, detail(block), clean(str(encode(block)))[:300], block.repeat, follows))
     return tuple(made)
 
 
@@ -81,7 +89,7 @@ def detail(block: Block) -> str:
     """Width, stride and what is read, as far as they are said."""
     parts = [f"width {block.width}"] if isinstance(block.width, int) else []
     parts += [f"stride {block.stride}"] if block.stride > 1 else []
-    parts += [f"reads {', '.join(f'-{back}' for back in block.reads)}"] if block.reads else []
+    parts += [f"reads {', '.join(map(str, block.reads))} back"] if block.reads else []
     return ", ".join(parts)
 
 
@@ -110,9 +118,9 @@ def shorter(parts: list[Section]) -> list[Section]:
     return [section if few else shorter_section(section, MAX_ROWS // len(shown)) for section in shown]
 
 
-def draw_stages(architecture: Architecture, lowered: Lowered) -> Drawing:
+def draw_stages(architecture: Architecture, lowered: Lowered, cells: Sequence[NamedCell]) -> Drawing:
     """The network, its corner at (0, 0)."""
-    parts, beside = sections(architecture, lowered)
+    parts, beside = sections(architecture, lowered, cells)
     parts = shorter(parts)
     width = row_width(row for section in parts for row in section.rows)
     gutter = widest([section.title for section in parts], SMALL) + 2 * PAD
@@ -130,25 +138,27 @@ def draw_stages(architecture: Architecture, lowered: Lowered) -> Drawing:
 
 def add_section(out: Drawing, section: Section, x: float, y: float, width: float, last: Rect | None) -> tuple[float, Rect]:
     """The rows of a section in their frame, its title in the gutter left of them. Its lower end, and its last box."""
-    framed = bool(section.title)
-    top, y = y, y + (PAD if framed else 0)
-    middle = y + row_height(section.rows[0]) / 2
-    for row in section.rows:
-        rect = Rect(x, y, width, row_height(row))
-        if last is not None:
-            out.lines.append(Line(((x + width / 2, last.bottom + (3 if last in _copied(out) else 0)), (x + width / 2, y)), arrow=True))
+    if not section.title:
+        last = add_rows(out, section.rows, Rect(x, y, width, 0), last)
+        return last.bottom, last
+    title = Text(section.title, PAD, y + PAD + row_height(section.rows[0]) / 2, SMALL, muted=True)
+    last = add_rows(out, section.rows, Rect(x, y + PAD, width, 0), last)
+    out.frames.append(Box(Rect(0, y, x + width + PAD, last.bottom + PAD - y), "stage", (title,), round=8))
+    return last.bottom + PAD, last
+
+
+def add_rows(out: Drawing, rows: Sequence[Row], start: Rect, last: Rect | None) -> Rect:
+    """Boxes from `start` down, each with an arrow from the one before, the first from the box `last`. The lowest box."""
+    y = start.y
+    for row in rows:
+        rect = Rect(start.x, y, start.width, row_height(row))
+        if last is not None and row.follows:
+            x = rect.x + rect.width / 2
+            out.lines.append(Line(((x, last.bottom + (COPY if out.boxes[-1].copies else 0)), (x, y)), arrow=True))
         out.boxes.append(row_box(row, rect))
-        last, y = rect, y + rect.height + GAP
-    bottom = y - GAP + (PAD if framed else 0)
-    if framed:
-        title = Text(section.title, PAD, middle, SMALL, muted=True)
-        out.frames.append(Box(Rect(0, top, x + width + PAD, bottom - top), "stage", (title,), round=8))
+        last, y = rect, rect.bottom + GAP
     assert last is not None
-    return bottom, last
-
-
-def _copied(out: Drawing) -> list[Rect]:
-    return [out.boxes[-1].rect] if out.boxes and out.boxes[-1].copies else []
+    return last
 
 
 def row_height(row: Row) -> float:
@@ -186,22 +196,23 @@ def row_box(row: Row, rect: Rect) -> Box:
 
 def add_branches(out: Drawing, beside: list[Branch], ends: dict[int, Rect]) -> None:
     """Auxiliary heads in a column of their own, each below the one before and not above the stage that it reads."""
-    shown = sorted(beside, key=lambda branch: branch.after)[:MAX_AUXILIARY]
+    ranked = sorted(beside, key=lambda branch: branch.after)
+    shown, hidden = ranked[:MAX_AUXILIARY], len(ranked[MAX_AUXILIARY:])
     if not shown:
         return
     drawn = [shorter_section(branch.section) for branch in shown]
+    drawn += [Section("not drawn", (Row(f"{hidden:,} more auxiliary heads", "state"),))] if hidden else []
     width = max(row_width(row for section in drawn for row in section.rows), widest([s.title for s in drawn], SMALL))
     # Each has a channel of its own to come down in; the later ones turn off first, so that none cross.
     left = out.width + 24 + 10 * len(shown)
     y = 0.0
-    for number, (branch, section) in enumerate(zip(shown, drawn, strict=True)):
+    for number, (branch, section) in enumerate(zip(shown, drawn, strict=False)):
         source = ends[branch.after]
-        y = add_branch(out, section, max(y, source.middle - PAD - 20 - row_height(section.rows[0]) / 2), left, width)
+        y = add_branch(out, section, max(y, source.middle - PAD - TITLE - row_height(section.rows[0]) / 2), left, width)
         entry = out.boxes[-len(section.rows)].rect
         out.lines.append(_way(source, entry, out.frames[-1].rect.x - 12 - 10 * number))
-    hidden = len(beside) - len(shown)
     if hidden:
-        y = add_branch(out, Section("not drawn", (Row(f"{hidden:,} more auxiliary heads", "state"),)), y, left, width)
+        y = add_branch(out, drawn[-1], y, left, width)
     out.width, out.height = left + width + 2 * PAD, max(out.height, y - SECTION_GAP)
 
 
@@ -215,16 +226,8 @@ def _way(source: Rect, entry: Rect, channel: float) -> Line:
 
 def add_branch(out: Drawing, section: Section, top: float, left: float, width: float) -> float:
     """The rows of an auxiliary head under its title. Where the next may begin."""
-    y = top = max(0.0, top)
-    y += PAD + 20
-    last: Rect | None = None
-    for row in section.rows:
-        rect = Rect(left + PAD, y, width, row_height(row))
-        if last is not None:
-            out.lines.append(Line(((rect.x + width / 2, last.bottom + (3 if _copied(out) else 0)), (rect.x + width / 2, y)), arrow=True))
-        out.boxes.append(row_box(row, rect))
-        last, y = rect, y + rect.height + GAP
-    bottom = y - GAP + PAD
+    top = max(0.0, top)
+    bottom = add_rows(out, section.rows, Rect(left + PAD, top + PAD + TITLE, width, 0), None).bottom + PAD
     title = Text(section.title, left + PAD, top + PAD + 6, SMALL, muted=True)
     out.frames.append(Box(Rect(left, top, width + 2 * PAD, bottom - top), "stage", (title,), round=8))
     return bottom + SECTION_GAP
