@@ -17,6 +17,8 @@ from nas.units import format_count
 
 MARGIN, GAP, PAD = 24.0, 28.0, 18.0
 TITLE, SMALL = 18.0, 11.0
+# Between two families of the legend.
+SPACE = 20.0
 MAX_TITLE = 560.0
 # What a reader can take in; the rest is counted, not drawn.
 MAX_CELLS = 12
@@ -83,12 +85,12 @@ def add_legend(out: Drawing, x: float, y: float) -> None:
     """A swatch and a name for each family that is in the picture: in one row if they fit, else in columns."""
     styles = {box.style for box in out.boxes}
     shown = [(key, name) for key, name in FAMILIES.items() if key in styles]
-    widths = [44 + text_width(name, SMALL) for _, name in shown]
-    if sum(widths) > out.width - x:
+    widths = [24 + SPACE + text_width(name, SMALL) for _, name in shown]
+    if sum(widths) - SPACE > out.width - x:
         widths = [max(widths)] * len(widths)
-    start, right = x, max(out.width, x + max(widths, default=0.0))
+    start, right = x, max(out.width, x + max(widths, default=SPACE) - SPACE)
     for (key, name), width in zip(shown, widths, strict=True):
-        if x + width > right + 1:
+        if x + width - SPACE > right:
             x, y = start, y + 22
         out.boxes.append(Box(Rect(x, y, 16, 14), key, round=3))
         out.texts.append(Text(name, x + 22, y + 7, SMALL))

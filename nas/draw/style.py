@@ -11,7 +11,7 @@ FAMILIES = {
     "pool": "pooling",
     "identity": "identity",
     "attention": "attention, mixer",
-    "block": "residual and other blocks",
+    "block": "residual, other blocks",
     "cell": "cell",
     "plain": "linear, other layers",
 }
