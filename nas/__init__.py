@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas import baselines
+    from nas import baselines, draw
     from nas.arch import Architecture
     from nas.engine import resume, search
     from nas.loading import load
@@ -27,13 +27,14 @@ _WHERE = {
     "Architecture": "nas.loading",  # which registers the operations that a YAML text names
     "Space": "nas.spaces",
     "baselines": "nas.baselines",
+    "draw": "nas.draw",
     "load": "nas.loading",
     "open_study": "nas.study",
     "resume": "nas.engine",
     "search": "nas.engine",
 }
 
-__all__ = ["Architecture", "Space", "__version__", "baselines", "load", "open_study", "resume", "search"]
+__all__ = ["Architecture", "Space", "__version__", "baselines", "draw", "load", "open_study", "resume", "search"]
 
 
 def __getattr__(name: str) -> Any:

@@ -135,17 +135,44 @@ def test_optuna_may_write_to_the_journal_meanwhile(tmp_path: Path) -> None:
         assert other.user_attrs["note"] == "again"
 
 
-def test_a_batch_is_one_append_with_all_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_is_one_append_with_all_records(tmp_path: Path) -> None:
+    def records() -> int:
+        return len((tmp_path / "run" / "study.journal").read_bytes().splitlines())
+
     with new(tmp_path / "run") as study:
         begin(study)
-        syncs: list[int] = []
-        monkeypatch.setattr(os, "fsync", syncs.append)
+        before = records()
         with study.batch():
             complete(study, 0)
             begin(study)
             study.beat({1: 0.5}, 3.0)
-        assert len(syncs) == 1
+            assert records() == before
+            assert [trial.state for trial in study.trials] == ["COMPLETE", "RUNNING"]
+        assert records() > before + 5
     assert [trial.state for trial in open_study(tmp_path / "run").trials] == ["COMPLETE", "RUNNING"]
+
+
+def test_the_journal_is_synced_to_the_disk_and_a_failing_disk_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def sync(file: int) -> None:
+        synced.append(os.fstat(file).st_size)
+        if failing:
+            raise OSError(28, "No space left on device")
+
+    failing: list[bool] = []
+    study = new(tmp_path / "run")
+    monkeypatch.setattr(os, "fsync", sync)
+    begin(study)
+    study.close()
+    assert synced[-1] == (tmp_path / "run" / "study.journal").stat().st_size
+    failing.append(True)
+    study = resume_study(tmp_path / "run", space=SPACE)  # type: ignore[arg-type]
+    begin(study)
+    with pytest.raises(StudyError, match="run: cannot be written .No space left on device"):
+        study.close()
 
 
 def test_every_torn_end_of_the_journal_is_survived(tmp_path: Path) -> None:

@@ -290,6 +290,32 @@ def test_prepare_measures_briefly_and_what_it_says_holds() -> None:
     assert found.line().startswith("proxy: ")
 
 
+class FakeMachine:
+    """Stands for `measure`: as slow as a network has MACs, and with memory for networks of `room` parameters."""
+
+    def __init__(self, room: float = math.inf) -> None:
+        self.room = room
+
+    def __call__(self, build: Any, data: Any, recipe: Recipe, seed: int) -> tuple[float, float, float]:
+        params = sum(parameter.numel() for parameter in build().parameters())
+        if params > self.room:
+            raise torch.OutOfMemoryError("out of memory")
+        return 0.05, params * 1e-8, params * 3e-9
+
+
+@pytest.mark.parametrize("room", [1e5, 5e5, math.inf])
+def test_a_size_for_which_there_is_no_memory_is_not_taken(room: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.evaluators.fit.measure", FakeMachine(room))
+    evaluator, space = TrainingEvaluator(), spaces.load("nasnet-cell")
+    fidelity = evaluator.prepare(space, 1e6, 0)
+    rng, shape = random.Random(1), (1, 8, 8)
+    made = [space.decode(space.sample(rng)).with_input(shape, 10) for _ in range(5)]
+    params = [resize(one, width=fidelity.width, depth=fidelity.depth).cost().params for one in made]
+    assert sum(params) / 5 < room
+    expected = {1e5: (0.25, 0.17), 5e5: (0.5, 0.17), math.inf: (1.0, 1.0)}
+    assert (fidelity.width, fidelity.depth) == expected[room]
+
+
 def test_prepare_for_a_budget_that_is_too_small_gives_the_smallest() -> None:
     evaluator = TrainingEvaluator()
     fidelity = evaluator.prepare(spaces.load("tiny"), 0.5, 0)

@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import shutil
+import socket
 import tempfile
 import threading
 import time
@@ -27,7 +28,9 @@ from nas.errors import NasError
 from nas.evaluators import Evaluator
 
 START_SECONDS = 180.0  # by then the first lane must have come up
+START_ATTEMPTS = 3
 STOP_SECONDS = 3.0
+REACH_SECONDS = 5.0
 OBJECT_STORE_BYTES = 80 * 2**20  # only parcels of a few kB pass through it
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new reporter prints tables even at verbose=0
@@ -76,7 +79,7 @@ class RayLanes:
 
     def submit(self, lane: int, candidate: Candidate) -> None:
         """Hand a candidate to a lane, with the next `poll`."""
-        self._outbox.append((lane, cloudpickle.dumps(candidate)))
+        self._outbox.append((lane, pickle.dumps(candidate)))
 
     def allow(self, seconds: Mapping[int, float]) -> None:
         """Move deadlines, with the next `poll`; lanes hear of it at their next sign of life."""
@@ -134,7 +137,16 @@ class RayLanes:
     def _check_alive(self) -> None:
         if not self._fit.is_alive():
             raise NasError(f"the workers have ended: {_line(self._error) if self._error else 'Ray Tune stopped'}")
-        if not self._heard and time.monotonic() - self._started > START_SECONDS:
+        if not self._heard:
+            self._check_start()
+
+    def _check_start(self) -> None:
+        """Tune would start lanes that cannot start for ever; what stops them is in its error files."""
+        errors = [path.read_text(errors="replace") for path in (self._scratch or Path()).glob("lanes/*/error.txt")]
+        hopeless = [text for text in errors if text.count("Failure # ") >= START_ATTEMPTS]
+        if hopeless:
+            raise NasError(f"the workers cannot start: {_line(hopeless[0].strip().splitlines()[-1])}")
+        if time.monotonic() - self._started > START_SECONDS:
             raise NasError(f"no worker came up within {START_SECONDS:g} s; see {_session_logs()}")
 
     def _run_tune(self) -> None:
@@ -192,6 +204,7 @@ def _init(address: str | None, shares: Shares | None, dashboard: bool) -> Any:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     try:
         if address is not None or shares is None:
+            _reach(address)
             return ray.init(address=address, **common)
         return ray.init(
             address="local",
@@ -205,6 +218,13 @@ def _init(address: str | None, shares: Shares | None, dashboard: bool) -> Any:
     except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
         what = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray cannot be started here"
         raise NasError(f"{what}: {_line(error)}; `--engine local` needs no Ray") from None
+
+
+def _reach(address: str | None) -> None:
+    """Ray would wait for minutes for a cluster that is not there. Raises `OSError` or `ValueError`."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ class Fit:
         self.macs = {size: [_macs(candidate, size) for candidate in candidates] for size in self.sizes}
         self.count = 0
         self.last = 0.0  # seconds that the last measurement took
-        self.failed = False  # whether a candidate failed, as for want of memory
+        self.failures = 0  # at the last size
 
     def run(self, seconds: float, allowed: float) -> Plan:
         """The plan for a worker that has `seconds` for candidates; measures for about `allowed` seconds at most."""
@@ -62,12 +62,16 @@ class Fit:
         images, validated = len(self.data.train), len(self.data.validation)
         costs = self._warm_up()
         end = time.monotonic() + min(allowed, LONGEST)
+        usual = 0  # failures at the smallest size
         for index, size in enumerate(self.sizes if costs else ()):
             growth = self._growth(self.sizes[index - 1], size) if index else 1.0
             share = (end - time.monotonic()) / (1 if index + 1 == len(self.sizes) else 2)  # the rest for larger ones
             costs = self._at(size, time.monotonic() + share, growth) or [cost.times(growth) for cost in costs]
+            usual = self.failures if index == 0 else usual
+            if self.failures > usual:
+                break  # as for want of memory
             found[size] = spread(costs, self.macs[size])
-            if self.failed or not affords(found[size], images, validated, seconds):
+            if not affords(found[size], images, validated, seconds):
                 break  # a larger one is out of reach, too
         return dataclasses.replace(plan(found, images, validated, seconds), measured=self.count)
 
@@ -75,14 +79,13 @@ class Fit:
         """One measurement: of libraries and devices that wake up, so that what follows is typical. None if all fail."""
         for index in range(len(self.candidates)):
             if made := self._measure(index, self.sizes[0]):
-                self.failed = False
                 return [made]
         return []
 
     def _at(self, size: Size, end: float, growth: float) -> list[Seconds]:
         """Measurements at one size until `end`; none if the first would already take longer."""
         costs: list[Seconds] = []
-        expected = self.last * growth
+        self.failures, expected = 0, self.last * growth
         for index in range(min(MEASURED, len(self.candidates))):
             if time.monotonic() + expected > end:
                 break
@@ -96,7 +99,7 @@ class Fit:
         try:
             made = measure(lambda: self.build(self.candidates[index], size), self.data, self.recipe, self.seed)
         except (RuntimeError, ValueError):  # out of memory, or maps too small to normalise: a failed trial later on
-            self.failed = True
+            self.failures += 1
             return None
         self.count, self.last = self.count + 1, time.monotonic() - start
         return Seconds(*made)

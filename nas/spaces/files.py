@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nas
 from nas.arch.text import parse
 from nas.errors import SpaceError, unknown
 from nas.loading import read_text
@@ -13,7 +12,7 @@ from nas.spaces.space import Space
 
 def folder() -> Path:
     """Where the shipped spaces lie: inside the installed package, or beside it in a checkout."""
-    package = Path(nas.__file__).parent
+    package = Path(__file__).parent.parent
     inside = package / "searchspaces"
     return inside if inside.is_dir() else package.parent / "searchspaces"
 

@@ -148,8 +148,12 @@ class Recorder(Study):
             write_atomically(self.directory / "best.svg", svg(best.architecture))
 
     def close(self) -> None:
-        """Let other drivers have the run folder."""
-        self._lock.release()
+        """Sync the record to the disk, and let other drivers have the run folder. Raises `StudyError`."""
+        try:
+            with _writing(self.directory):
+                self._storage.close()
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Recorder:
         return self

@@ -27,6 +27,11 @@ class Storage:
         """What is written within reaches a journal file in one append; a database takes one write after another."""
         return self._journal.batch() if self._journal else nullcontext()
 
+    def close(self) -> None:
+        """Wait until what was written is on the disk. Raises `OSError` when it cannot be."""
+        if self._journal:
+            self._journal.close()
+
     def find(self) -> bool:
         """Look the study up; False when the storage has none of that name."""
         try:

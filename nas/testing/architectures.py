@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
 
 from nas.arch import Architecture
 from nas.build import Network, Outputs, build
@@ -134,6 +135,7 @@ def check_digests_elsewhere(architectures: Iterable[Architecture], hash_seed: in
         _same(each.digest, digest, f"digests of {each.name} here and in another process")
 
 
+@lru_cache(maxsize=1)
 def _meta(architecture: Architecture) -> Network:
     import torch
 
