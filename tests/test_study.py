@@ -12,7 +12,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-import yaml
 from tests.toy import ToySpace, settings
 
 from nas.errors import StudyError
@@ -101,9 +100,8 @@ def test_best_is_the_first_of_the_largest(tmp_path: Path) -> None:
         assert not (tmp_path / "run" / "best.yaml").exists()
         for value in (0.5, 0.8, 0.8, 0.1):
             complete(study, begin(study), value)
-        study.write_best()
-        assert study.best is not None and study.best.number == 1
-        assert yaml.safe_load((tmp_path / "run" / "best.yaml").read_text()) == yaml.safe_load(study.best.yaml)
+        assert study.best is not None
+        assert study.best.number == 1
 
 
 def test_optuna_reads_it_as_it_is(tmp_path: Path) -> None:

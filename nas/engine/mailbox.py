@@ -73,19 +73,19 @@ class Mailbox:
 
     # ---- the driver's side ---------------------------------------------------------------------------------------
 
-    async def exchange(
-        self, parcels: list[tuple[int, bytes]], seconds: Mapping[int, float], timeout: float
-    ) -> list[Event]:
-        """Deliver parcels, move deadlines (`seconds` from now, by lane), and wait at most `timeout` s for events."""
-        for lane, parcel in parcels:
-            self._boxes[lane].inbox.put_nowait(parcel)
+    async def deliver(self, lane: int, parcel: bytes) -> None:
+        """Put a parcel into a lane's inbox."""
+        self._boxes[lane].inbox.put_nowait(parcel)
+
+    async def limit(self, seconds: Mapping[int, float]) -> None:
+        """Move the deadlines of what lanes hold, in seconds from now, by lane."""
         now = time.monotonic()
         for lane, amount in seconds.items():
             self._boxes[lane].deadline = now + amount
-        try:
-            await asyncio.wait_for(self._news.wait(), timeout)
-        except TimeoutError:
-            return []
+
+    async def events(self) -> list[Event]:
+        """What has happened since the last time; waits until something has."""
+        await self._news.wait()
         self._news.clear()
         events, self._events = self._events, []
         return events

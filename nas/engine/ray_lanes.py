@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import pickle
 import shutil
@@ -23,7 +24,7 @@ from nas.engine.devices import Shares
 from nas.engine.lanes import Candidate, Dashboard, Event
 from nas.engine.local import GRACE_SECONDS
 from nas.engine.mailbox import Mailbox
-from nas.engine.ray_lane import RayLane
+from nas.engine.ray_lane import BEAT_SECONDS, RayLane
 from nas.errors import NasError
 from nas.evaluators import Evaluator
 
@@ -53,9 +54,9 @@ class RayLanes:
         self.grace_seconds = float(getattr(evaluator, "grace_seconds", GRACE_SECONDS))
         self.dashboard: Dashboard | None = None
         self._evaluator, self._shares, self._address, self._with_dashboard = evaluator, shares, address, dashboard
-        self._outbox: list[tuple[int, bytes]] = []
-        self._seconds: dict[int, float] = {}
         self._mailbox: Any = None
+        self._asked: Any = None  # the answer of the mailbox that is waited for
+        self._allowed = -math.inf
         self._ours = False  # whether this object connected to Ray, and is to disconnect
         self._heard = False
         self._started = 0.0
@@ -78,23 +79,29 @@ class RayLanes:
         self._fit.start()
 
     def submit(self, lane: int, candidate: Candidate) -> None:
-        """Hand a candidate to a lane, with the next `poll`."""
-        self._outbox.append((lane, pickle.dumps(candidate)))
+        """Hand a candidate to a lane."""
+        self._mailbox.deliver.remote(lane, pickle.dumps(candidate))
 
     def allow(self, seconds: Mapping[int, float]) -> None:
-        """Move deadlines, with the next `poll`; lanes hear of it at their next sign of life."""
-        self._seconds = dict(seconds)
+        """Move deadlines; lanes hear of it at their next sign of life, so there is no hurry."""
+        now = time.monotonic()
+        if now >= self._allowed + BEAT_SECONDS / 2:
+            self._allowed = now
+            self._mailbox.limit.remote(dict(seconds))
 
     def poll(self, timeout: float) -> list[Event]:
         """What happened; waits at most `timeout` s. Raises `NasError` when the lanes cannot come up or have all ended."""
         self._check_alive()
-        outbox, self._outbox = self._outbox, []
-        seconds, self._seconds = self._seconds, {}
+        if self._asked is None:
+            self._asked = self._mailbox.events.remote()
         try:
-            events: list[Event] = ray.get(self._mailbox.exchange.remote(outbox, seconds, timeout))
+            events: list[Event] = ray.get(self._asked, timeout=timeout)
+        except ray.exceptions.GetTimeoutError:
+            return []
         except ray.exceptions.RayError as error:
             raise NasError(f"Ray is gone: {_line(error)}; `nas resume` goes on from the record") from None
-        self._heard = self._heard or bool(events)
+        self._asked = self._mailbox.events.remote()  # answered while the driver is busy with these
+        self._heard = True
         return events
 
     def stop(self) -> None:

@@ -32,12 +32,21 @@ class JournalFile(BaseJournalBackend):
         self._lock = JournalFileSymlinkLock(str(path))
         self._records, self._offset = 0, 0  # how far the file was read or written by this process
         self._pending: list[dict[str, Any]] | None = None
+        self._at_end = False  # in a batch: the lock is held and the file was read, so nothing new can be in it
         self._syncer = _Syncer(path)
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The records from `log_number_from` on. A last line without its end is still being written: it is left out."""
         if log_number_from < self._records:
-            self._records, self._offset = 0, 0
+            self._records, self._offset, self._at_end = 0, 0, False
+        if not self._at_end:
+            yield from self._read_file(log_number_from)
+            self._at_end = self._pending is not None
+        for number, record in enumerate(self._pending or (), start=self._records):
+            if number >= log_number_from:
+                yield record
+
+    def _read_file(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         with open(self._path, "rb") as file:
             file.seek(self._offset)
             for line in file:
@@ -46,9 +55,6 @@ class JournalFile(BaseJournalBackend):
                 self._records, self._offset = self._records + 1, self._offset + len(line)
                 if self._records > log_number_from:
                     yield json.loads(line)
-        for number, record in enumerate(self._pending or (), start=self._records):
-            if number >= log_number_from:
-                yield record
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the records, or in a batch keep them for its end."""
@@ -72,7 +78,7 @@ class JournalFile(BaseJournalBackend):
             try:
                 yield
             finally:
-                logs, self._pending = self._pending, None
+                logs, self._pending, self._at_end = self._pending, None, False
                 if logs:
                     written = self._write(_lines(logs))
                     self._records, self._offset = self._records + len(logs), self._offset + written

@@ -64,7 +64,8 @@ class Recorder(Study):
 
     def ledger(self) -> Ledger:
         """What the study has used, as `Study.ledger` would compute it once the last `beat` is written."""
-        return Ledger(**asdict(self._used))
+        used = self._used
+        return Ledger(used.device_seconds, used.seconds, used.finished, used.failed)
 
     @contextmanager
     def batch(self) -> Iterator[None]:
