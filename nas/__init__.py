@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Each name is imported when it is first used, so that `import nas` and the command line start at once.
 _WHERE = {
-    "Architecture": "nas.loading",  # which registers the operations that a YAML text names
+    "Architecture": "nas.arch",
     "Space": "nas.spaces",
     "baselines": "nas.baselines",
     "draw": "nas.draw",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -167,13 +168,16 @@ class Architecture(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, fields at their defaults left out; the same network gives the same data."""
+        return self._to_dict(presets=True)
+
+    def _to_dict(self, presets: bool) -> dict[str, Any]:
         data: dict[str, Any] = {"name": self.name, "input": list(self.input), "classes": self.classes}
         if self.cells:
-            data["cells"] = {cell.name: encode(cell.op) for cell in self.cells}
+            data["cells"] = {cell.name: encode(cell.op, presets) for cell in self.cells}
         for key in ("stem", "stages", "head", "aux"):
             part = getattr(self, key)
             if part or key == "stages":
-                data[key] = [encode_stage(stage) for stage in part] if key == "stages" else encode(part)
+                data[key] = [encode_stage(stage, presets) for stage in part] if key == "stages" else encode(part, presets)
         return data
 
     def to_yaml(self) -> str:
@@ -185,6 +189,8 @@ class Architecture(Frozen):
     @classmethod
     def from_dict(cls, data: Any) -> Architecture:
         """Raises `ArchitectureError` that names the field, its value and what is allowed."""
+        # The names that the data uses are registered there, one floor up; a process that only reads has not been there yet.
+        importlib.import_module("nas.primitives")
         made = decode_architecture(data, Decoder())
         assert isinstance(made, Architecture)
         return made
@@ -201,7 +207,7 @@ class Architecture(Frozen):
         """SHA-256 of the canonical form, the name left out: equal networks have equal digests in every process."""
         cached = self.__dict__.get("_digest")
         if cached is None:
-            data = {key: value for key, value in self.to_dict().items() if key != "name"}
+            data = {key: value for key, value in self._to_dict(presets=False).items() if key != "name"}
             text = json.dumps(data, sort_keys=True, separators=(",", ":"))
             cached = self.__dict__["_digest"] = hashlib.sha256(text.encode()).hexdigest()
         return str(cached)
@@ -210,9 +216,9 @@ class Architecture(Frozen):
         return self.to_yaml()
 
 
-def encode_stage(stage: Stage) -> Any:
+def encode_stage(stage: Stage, presets: bool = True) -> Any:
     """A stage of one block is written as that block."""
-    return encode(stage[0]) if len(stage) == 1 else encode(stage)
+    return encode(stage[0], presets) if len(stage) == 1 else encode(stage, presets)
 
 
 class _Single(list[Any]):

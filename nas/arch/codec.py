@@ -153,30 +153,39 @@ def _defaults(name: str) -> Primitive:
     return PRIMITIVES.get(name)()
 
 
-def encode(value: Any) -> Any:
-    """A value of the language as plain data; fields at their defaults are left out."""
+def encode(value: Any, presets: bool = True) -> Any:
+    """A value of the language as plain data; fields at their defaults are left out.
+
+    Without `presets` operations are spelt out: a digest must not depend on which names happen to be registered.
+    """
     if isinstance(value, Use):
         return value.cell
     if isinstance(value, Primitive):
-        name = preset_names().get(value)
-        fields = None if name else encode_fields(value)
+        name = preset_names().get(value) if presets else None
+        fields = None if name else encode_fields(value, presets)
         return name or ({value.name: fields} if fields else value.name)
     if isinstance(value, Frozen):
         shorten = getattr(value, "to_short", None)
-        fields = encode_fields(value)
+        fields = encode_fields(value, presets)
         return shorten(fields) if shorten else fields
     if isinstance(value, (tuple, list)):
-        return [encode(item) for item in value]
+        return [encode(item, presets) for item in value]
     if isinstance(value, Mapping):
-        return {key: encode(item) for key, item in value.items()}
-    return value
+        return {key: encode(item, presets) for key, item in value.items()}
+    # 1 and 1.0 are equal, so that their digests must be.
+    return int(value) if not presets and isinstance(value, float) and value.is_integer() else value
 
 
-def encode_fields(value: Frozen) -> dict[str, Any]:
+def encode_fields(value: Frozen, presets: bool = True) -> dict[str, Any]:
     """The fields of a value that are not at their defaults, as plain data."""
     names = value.yaml_names
-    changed = [(name, item) for name, item, default in _items(value) if item != default or type(item) is not type(default)]
-    return {names.get(name, name): encode(item) for name, item in changed}
+    changed = [(name, item) for name, item, default in _items(value) if not _equal(item, default)]
+    return {names.get(name, name): encode(item, presets) for name, item in changed}
+
+
+def _equal(item: Any, default: Any) -> bool:
+    """Whether a field is at its default; 0 and 0.0 are one value, 0 and False are not."""
+    return bool(item == default) and isinstance(item, bool) == isinstance(default, bool)
 
 
 def _items(value: Frozen) -> list[tuple[str, Any, Any]]:

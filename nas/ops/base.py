@@ -57,11 +57,12 @@ def require(condition: bool, what: str, allowed: str) -> None:
 
 
 def require_range(value: Any, field: str, low: float, high: float) -> None:
-    """Raise `ArchitectureError` unless `low <= value <= high`."""
+    """Raise `ArchitectureError` unless `low <= value <= high`; between whole numbers only a whole number will do."""
+    kinds = int if isinstance(low, int) else (int, float)
     if isinstance(value, (tuple, list)):
         for item in value:
             require_range(item, field, low, high)
-    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    elif isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
         raise ArchitectureError(f"{field}={value!r}; allowed: {low:g} to {high:g}")
 
 
