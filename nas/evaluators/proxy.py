@@ -21,7 +21,7 @@ ENOUGH = (1.0, 6)  # what a size must afford before it is taken instead of a sma
 LEAST = 5  # candidates that every worker must finish
 BRIEF = 4000.0  # images seen, too few to rank by: on digits 55% after 1,100, 90% after 2,300, 95% after 3,400
 SLOWER = 1.5  # workers side by side share cores, caches and memory, and a search drifts to larger candidates
-WITHOUT_LIMIT = 3600.0  # seconds a worker that a search without a time limit is fitted to
+WITHOUT_LIMIT = 900.0  # seconds a worker that a search without a time limit is fitted to
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,9 @@ class Dropout(Leaf):
         require_range(self.rate, "rate", 0.0, 0.99)
 
     def module(self, x: object) -> nn.Module:
-        from torch import nn
+        from nas.ops.modules import DropoutModule
 
-        return nn.Dropout(self.rate)
+        return DropoutModule(self.rate)
 
 
 @leaf("drop_path")

@@ -13,14 +13,29 @@ class DropPathModule(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.rate = 0.0
+        # Training lends a generator of its own, so that candidates trained side by side do not share the global one.
+        self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, ...) to the same shape."""
         if not self.training or self.rate == 0.0:
             return x
         keep = 1.0 - self.rate
-        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
+        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep, generator=self.generator)
         return x * (mask / keep)
+
+
+class DropoutModule(nn.Dropout):
+    """torch's dropout, from a generator of its own where one is lent."""
+
+    generator: torch.Generator | None = None
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(N, ...) to the same shape."""
+        if self.generator is None or not self.training or self.p == 0.0:
+            return super().forward(input)
+        keep = 1.0 - self.p
+        return input * (torch.empty_like(input).bernoulli_(keep, generator=self.generator) / keep)
 
 
 class Mean(nn.Module):
