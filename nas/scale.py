@@ -6,13 +6,17 @@ import dataclasses
 import math
 
 from nas.arch import Architecture, Block, Cell, Stage
+from nas.ops.base import require_range
 
 
 def resize(architecture: Architecture, width: float = 1.0, depth: float = 1.0) -> Architecture:
     """All widths times `width`, rounded to even numbers that hardware likes; repeats times `depth`, at least one.
 
-    Blocks that stand once (reductions, transitions) stay. Factors of 1 return the architecture itself.
+    Blocks that stand once (reductions, transitions) stay. Factors of 1 return the architecture itself. Raises
+    `ArchitectureError` where a factor is no positive number, or a width or repeat becomes larger than is allowed.
     """
+    require_range(float(width), "width factor", 1e-3, 1e3)
+    require_range(float(depth), "depth factor", 1e-3, 1e3)
     if width == 1.0 and depth == 1.0:
         return architecture
 

@@ -107,19 +107,29 @@ class CellGraph(Primitive):
         """The inside of the cell."""
         return CellBody(self)
 
+    @cached_property
+    def wants(self) -> tuple[bool, bool]:
+        """Whether anything reads state 0, and state 1."""
+        sources = {edge.source for node in self.nodes for edge in node.edges}.union(self.outputs())
+        return 0 in sources, 1 in sources
+
     def adapt(self, g: Inner, inputs: tuple[int, ...], width: int) -> list[int]:
-        """The input states at the cell's width and at one map size."""
+        """The input states at the cell's width and at one map size. What nothing reads costs nothing: the other stands for it."""
         last, adapter = inputs[-1], _adapter(self.eps)
         if self.inputs == 1:
             return [last if g.shapes[last].width == width else g.apply(adapter, last, width=width, name="input0")]
-        newest = g.apply(adapter, last, width=width, name="input1")
+        early, late = self.wants
+        newest = g.apply(adapter, last, width=width, name="input1") if late else last
+        if not early:
+            return [newest, newest]
         if self.first == "raw" and inputs[0] == last:
             return [last, newest]
         earlier, target = g.shapes[inputs[0]], g.shapes[last]
         assert isinstance(earlier, Map)
         assert isinstance(target, Map)
         factor = -(-earlier.rows // target.rows)
-        return [g.apply(adapter, inputs[0], width=width, stride=factor, name="input0"), newest]
+        oldest = g.apply(adapter, inputs[0], width=width, stride=factor, name="input0")
+        return [oldest, newest if late else oldest]
 
 
 @lru_cache(maxsize=64)
