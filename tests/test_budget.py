@@ -33,7 +33,7 @@ def test_what_is_read(text: str, budget: Budget) -> None:
     "text", ["", "0", "-3h", "12parsecs", "h", "2h,", ",", "1.5trials", "nan h", "inf h", "infh", "0m", "1e999h", "2h;3m", "3"]
 )
 def test_bad_text_names_the_value_and_what_is_allowed(text: str) -> None:
-    with pytest.raises(BudgetError, match="allowed: .*gpuh") as caught:
+    with pytest.raises(BudgetError, match=r"allowed: .*gpuh") as caught:
         Budget.parse(text)
     assert "\n" not in str(caught.value)
 

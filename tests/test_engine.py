@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.toy import Climber, Count, ToyArchitecture, ToySpace, settings
 
 import nas.engine
 from nas import spaces
@@ -26,6 +25,7 @@ from nas.engine.devices import Shares, share_out
 from nas.errors import NasError, NothingFinishedError, StudyError, UnknownNameError
 from nas.evaluators import Evaluator, Fidelity
 from nas.study import Recorder, Study, create_study, open_study, resume_study
+from tests.toy import Climber, Count, ToyArchitecture, ToySpace, settings
 
 SPACE: Any = ToySpace()
 
@@ -88,7 +88,8 @@ def interrupt() -> None:
 def test_a_search_runs_its_trials_and_records_them(tmp_path: Path) -> None:
     study = searched(tmp_path / "run", Count(fail_on="ab"), "60trials")
     assert [trial.number for trial in study.trials] == list(range(60))
-    assert study.best is not None and study.best.value == max(t.decisions_a() for t in map(_Checked, study.trials))
+    assert study.best is not None
+    assert study.best.value == max(t.decisions_a() for t in map(_Checked, study.trials))
     for trial in study.trials:
         word = SPACE.decode(trial.decisions).letters
         assert trial.seed == trial_seed(1, trial.number)
@@ -98,7 +99,9 @@ def test_a_search_runs_its_trials_and_records_them(tmp_path: Path) -> None:
             assert (trial.state, trial.value) == ("COMPLETE", word.count("a") / 4)
             assert trial.metrics["seed"] == trial_seed(1, trial.number)
     ledger = study.ledger()
-    assert ledger.finished + ledger.failed == 60 and ledger.failed > 0 and ledger.seconds > 0
+    assert ledger.finished + ledger.failed == 60
+    assert ledger.failed > 0
+    assert ledger.seconds > 0
 
 
 class _Checked:
@@ -115,7 +118,8 @@ def test_with_several_workers_the_record_holds_the_order_that_the_strategy_saw(t
         evaluator = function(lambda a, f: time.sleep(random.random() / 200) or a.letters.count("a") / 4)
         Driver(study, strategy, LocalLanes(evaluator, 3), Budget.parse("40trials"), Fidelity()).run()
     replayed = [(trial.number, trial.value) for trial in open_study(tmp_path / "run").history()]
-    assert replayed == strategy.told and len(replayed) == 40
+    assert replayed == strategy.told
+    assert len(replayed) == 40
     assert [number for number, _ in replayed] != sorted(number for number, _ in replayed)
 
 
@@ -125,9 +129,12 @@ def test_the_observer_hears_of_everything(tmp_path: Path) -> None:
     pairs = itertools.chain.from_iterable((("launched", n), ("finished", n)) for n in range(5))
     told = [call for call in observer.calls if call[0] in ("launched", "finished")]
     assert sorted(told) == sorted(pairs)
-    assert observer.calls[0] == ("begin", 0) and observer.calls[-1] == ("end", "5trials")
+    assert observer.calls[0] == ("begin", 0)
+    assert observer.calls[-1] == ("end", "5trials")
     last = observer.progress[-1]
-    assert last.ledger.finished >= 4 and last.best is not None and last.seconds_left is not None
+    assert last.ledger.finished >= 4
+    assert last.best is not None
+    assert last.seconds_left is not None
 
 
 def test_trials_are_durable_before_they_are_launched(tmp_path: Path) -> None:
@@ -154,7 +161,8 @@ def test_device_time_is_summed_over_workers_and_never_exceeded_by_more_than_a_st
     assert [(trial.state, trial.cut, trial.value) for trial in study.trials] == [
         ("COMPLETE", True, SPACE.decode(trial.decisions).letters.count("a") / 4) for trial in study.trials
     ]
-    assert len(study.trials) == 2 and 1.1 <= ledger.seconds <= 1.2 + STEP + 3 * SLACK
+    assert len(study.trials) == 2
+    assert 1.1 <= ledger.seconds <= 1.2 + STEP + 3 * SLACK
 
 
 def test_half_a_device_a_worker_lasts_twice_as_long(tmp_path: Path) -> None:
@@ -215,19 +223,22 @@ def test_a_function_that_overruns_is_left_behind(tmp_path: Path) -> None:
     release.set()
     assert time.monotonic() - begun < 10
     assert [trial.state for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert study.trials[0].reason is not None and study.trials[0].reason.startswith("timeout after")
+    assert study.trials[0].reason is not None
+    assert study.trials[0].reason.startswith("timeout after")
     assert len(open_study(tmp_path / "run").trials) == 3
 
 
 def test_trials_count_finished_and_failed(tmp_path: Path) -> None:
     study = searched(tmp_path / "run", Count(fail_on=""), "7trials", workers=3)
-    assert study.ledger().failed == 7 and study.best is None
+    assert study.ledger().failed == 7
+    assert study.best is None
 
 
 def test_a_search_whose_candidates_all_fail_does_not_go_on_for_days(tmp_path: Path) -> None:
     observer = Watching()
     study = searched(tmp_path / "run", Count(fail_on=""), "100gpuh", observer=observer)
-    assert study.ledger().failed == 50 and observer.calls[-1] == ("end", "the first 50 candidates failed")
+    assert study.ledger().failed == 50
+    assert observer.calls[-1] == ("end", "the first 50 candidates failed")
 
 
 # ---- Ctrl-C, resuming ----------------------------------------------------------------------------------------------
@@ -240,25 +251,29 @@ def test_ctrl_c_leaves_a_record_that_goes_on_as_if_nothing_had_happened(tmp_path
         drive(study, Count(fail_on="ab"), "30trials", observer=observer)
     assert observer.calls[-1] == ("end", "interrupted")
     states = [trial.state for trial in open_study(tmp_path / "run").trials]
-    assert states[11:] == ["RUNNING"] and "RUNNING" not in states[:11]
+    assert states[11:] == ["RUNNING"]
+    assert "RUNNING" not in states[:11]
     observer = Watching()
     with resume_study(tmp_path / "run", space=SPACE) as study:
         drive(study, Count(fail_on="ab"), "30trials", observer=observer)
-    assert observer.calls[0] == ("begin", 1) and ("launched", 11) in observer.calls[:2]
+    assert observer.calls[0] == ("begin", 1)
+    assert ("launched", 11) in observer.calls[:2]
     assert proposals(open_study(tmp_path / "run")) == undisturbed
 
 
 def test_seconds_of_what_was_cut_off_stay_in_the_ledger(tmp_path: Path) -> None:
     timer = threading.Timer(0.6, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
     with create_study(tmp_path / "run", settings(), SPACE) as study, pytest.raises(KeyboardInterrupt):
-        timer.start()
         drive(study, Count(1.0, STEP), "2trials")
     before = open_study(tmp_path / "run").ledger()
-    assert 0.3 < before.device_seconds < 0.95 and before.finished == 0
+    assert 0.3 < before.device_seconds < 0.95
+    assert before.finished == 0
     with resume_study(tmp_path / "run", space=SPACE) as study:
         drive(study, Count(1.0, STEP), "2trials")
     after = open_study(tmp_path / "run").ledger()
-    assert after.device_seconds > before.device_seconds + 2.0 and after.seconds > before.seconds + 2.0
+    assert after.device_seconds > before.device_seconds + 2.0
+    assert after.seconds > before.seconds + 2.0
     assert after.finished == 2
 
 
@@ -274,7 +289,6 @@ def test_resuming_a_finished_search_changes_nothing(tmp_path: Path) -> None:
 def test_what_cannot_be_run_again_within_the_budget_fails(tmp_path: Path) -> None:
     with create_study(tmp_path / "run", settings(), SPACE) as study, pytest.raises(KeyboardInterrupt):
         drive(study, Count(0.2), "0.6s", observer=Watching(1, interrupt))
-        time.sleep(0)
     with resume_study(tmp_path / "run", space=SPACE) as study:
         study.beat({}, 99.0)
         drive(study, Count(0.2), "0.6s")
@@ -292,13 +306,13 @@ directory = Path(sys.argv[1])
 new = not (directory / "run.yaml").exists()
 with create_study(directory, settings(), SPACE) if new else resume_study(directory, space=SPACE) as study:
     print("working", flush=True)
-    drive(study, Count(0.01, 0.01, fail_on="ab"), "120trials")
+    drive(study, Count(0.01, 0.01, fail_on="ab"), "300trials")
 """
 
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_finishes_with_the_trials_of_an_undisturbed_run(tmp_path: Path) -> None:
-    undisturbed = proposals(searched(tmp_path / "whole", Count(fail_on="ab"), "120trials"))
+    undisturbed = proposals(searched(tmp_path / "whole", Count(fail_on="ab"), "300trials"))
     seed = random.SystemRandom().randrange(10**6)
     print(f"moments of seed {seed}")
     rng = random.Random(seed)
@@ -306,16 +320,19 @@ def test_killed_at_random_moments_it_finishes_with_the_trials_of_an_undisturbed_
     done: list[int] = []
     for kill in (True,) * 5 + (False,):
         with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None and process.stdout.readline() == b"working\n"
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"working\n"
             if kill:
-                time.sleep(rng.uniform(0.0, 0.6))
+                time.sleep(rng.uniform(0.0, 0.5))
                 process.kill()
             assert process.wait(60) == (-signal.SIGKILL if kill else 0)
         trials = open_study(tmp_path / "run").trials
         done.append(sum(trial.finished for trial in trials))
         assert proposals_of(trials) == undisturbed[: done[-1]]
-    assert done == sorted(done) and done[-1] == 120 and done[2] > 0
-    assert open_study(tmp_path / "run").ledger().device_seconds >= 1.2
+    assert done == sorted(done)
+    assert done[-1] == 300
+    assert done[2] > 0
+    assert open_study(tmp_path / "run").ledger().device_seconds >= 3.0
 
 
 def proposals_of(trials: list[Any]) -> list[tuple[Any, ...]]:
@@ -337,9 +354,11 @@ def search(out: Path, **options: Any) -> Study:
 @pytest.mark.parametrize("strategy", ["random", "evolution", "rl"])
 def test_a_search_of_a_real_space_by_each_strategy(tmp_path: Path, strategy: str) -> None:
     study = search(tmp_path / "run", strategy=strategy, seed=3)
-    assert study.ledger().finished == 12 and study.best is not None
+    assert study.ledger().finished == 12
+    assert study.best is not None
     best = study.best
-    assert best.architecture.digest == best.digest and best.value == int(best.digest[:4], 16) / 65536
+    assert best.architecture.digest == best.digest
+    assert best.value == int(best.digest[:4], 16) / 65536
     from nas.loading import load
 
     assert load(tmp_path / "run").digest == best.digest
@@ -350,7 +369,9 @@ def test_a_search_of_a_real_space_by_each_strategy(tmp_path: Path, strategy: str
 def test_settings_of_a_search_can_be_read(tmp_path: Path) -> None:
     frozen = search(tmp_path / "run", fidelity=Fidelity(epochs=7), timeout=60, budget="1gpuh,3trials").settings
     assert (frozen.strategy, frozen.engine, frozen.workers, frozen.budget) == ("evolution", "local", 1, "1gpuh,3trials")
-    assert frozen.fidelity["epochs"] == 7 and frozen.timeout == 60 and {"python", "optuna"} <= set(frozen.versions)
+    assert frozen.fidelity["epochs"] == 7
+    assert frozen.timeout == 60
+    assert {"python", "optuna"} <= set(frozen.versions)
     study = open_study(tmp_path / "run")
     assert study.space.to_yaml() == spaces.load("tiny").to_yaml()
     assert study.trials[0].metrics["epochs"] == 7
@@ -377,7 +398,9 @@ def test_the_evaluator_fits_the_fidelity_before_the_launch(tmp_path: Path) -> No
             return {"accuracy": fidelity.epochs}
 
     study = search(tmp_path / "run", evaluator=Fitting(), budget="2m,0.05gpuh,2trials", workers=2, seed=5)
-    assert study.settings.fidelity["epochs"] == 4 and study.best is not None and study.best.value == 4
+    assert study.settings.fidelity["epochs"] == 4
+    assert study.best is not None
+    assert study.best.value == 4
 
 
 def test_a_search_in_which_nothing_finished_says_what_to_change(tmp_path: Path) -> None:
@@ -431,7 +454,7 @@ def test_devices_are_shared_out() -> None:
     assert (Shares(8, 0.25, 1).devices, Shares(8, 0.25, 1).device) == (0.25, "cuda")
     assert (Shares(8, 0.0, 1).devices, Shares(8, 0.0, 1).device) == (1.0, "cpu")
     for workers, share, gpus in ((9, 0.25, 2), (None, 1.5, 4), (None, math.nan, 1), (None, 0.5, 0), (None, -1, 1)):
-        with pytest.raises(NasError, match="allowed|leave it out"):
+        with pytest.raises(NasError, match=r"allowed|leave it out"):
             share_out(workers, share, gpus=gpus, cores=4)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.test_engine import SPACE, Watching, drive, interrupt, proposals, proposals_of, searched
-from tests.toy import Count, settings
 
+from nas.engine import trial_seed
 from nas.engine.devices import Shares
 from nas.errors import NasError
 from nas.evaluators import Evaluation, Evaluator, Fidelity
 from nas.study import create_study, open_study, resume_study
+from tests.test_engine import SPACE, Watching, drive, interrupt, proposals, proposals_of, searched
+from tests.toy import Count, settings
 
 pytestmark = pytest.mark.slow
 
@@ -46,13 +48,11 @@ class Deadly(Count):
         return super().evaluate(architecture, fidelity, evaluation)
 
 
-def test_one_worker_on_ray_gives_the_record_of_the_local_engine_and_is_quiet(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_one_worker_on_ray_gives_the_record_of_the_local_engine_and_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     local = searched(tmp_path / "local", Count(fail_on="ab"), "30trials")
     capfd.readouterr()
+    evaluator = Count(fail_on="ab")
     with create_study(tmp_path / "ray", settings(), SPACE) as study, pytest.raises(KeyboardInterrupt):
-        evaluator = Count(fail_on="ab")
         drive(study, evaluator, "30trials", lanes=lanes(evaluator, 1), observer=Watching(12, interrupt))
     assert [t.state for t in open_study(tmp_path / "ray").trials][12:] == ["RUNNING"]
     with resume_study(tmp_path / "ray", space=SPACE) as study:
@@ -62,9 +62,7 @@ def test_one_worker_on_ray_gives_the_record_of_the_local_engine_and_is_quiet(
     assert sorted(entry.name for entry in (tmp_path / "ray").iterdir()) == ["driver.lock", "run.yaml", "study.journal"]
 
 
-def test_budget_on_ray_and_what_a_worker_was_killed_with_is_run_again(tmp_path: Path) -> None:
-    from nas.engine import trial_seed
-
+def test_what_a_worker_was_killed_with_is_run_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     evaluator = Deadly(tmp_path, trial_seed(1, 3), 1, seconds=0.2)
     observer = Watching()
     with create_study(tmp_path / "run", settings(), SPACE) as study:
@@ -72,14 +70,15 @@ def test_budget_on_ray_and_what_a_worker_was_killed_with_is_run_again(tmp_path: 
     trials = open_study(tmp_path / "run").trials
     assert [trial.number for trial in trials] == list(range(14))
     assert all(trial.state == "COMPLETE" for trial in trials)
-    assert trials[3].lost == 1 and trials[3].device_seconds > 1.1  # of the killed attempt, too
+    assert trials[3].lost == 1
+    assert 1.4 < trials[3].device_seconds < 2.6
     attempts = (tmp_path / "attempts").read_text().split()
-    assert attempts.count(str(trial_seed(1, 3))) == 2 and len(attempts) == 15
+    assert attempts.count(str(trial_seed(1, 3))) == 2
+    assert len(attempts) == 15
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_candidate_that_kills_its_worker_again_and_again_fails_and_time_is_kept_on_ray(tmp_path: Path) -> None:
-    from nas.engine import trial_seed
-
     evaluator = Deadly(tmp_path, trial_seed(1, 0), 9, seconds=30.0, step=0.05, reports=True)
     with create_study(tmp_path / "run", settings(), SPACE) as study:
         drive(study, evaluator, f"{8 / 3600}gpuh", lanes=lanes(evaluator, 1))
@@ -134,8 +133,9 @@ def test_the_driver_killed_then_interrupted_then_left_alone(tmp_path: Path) -> N
         trials = open_study(tmp_path / "run").trials
         done.append({trial[0]: trial for trial in proposals_of(trials)})
         assert (process.returncode == 0) == (number is None), errors.decode()
-    for earlier, later in zip(done, done[1:], strict=False):
-        assert earlier.items() <= later.items() and len(later) >= len(earlier) + 4
+    for earlier, later in itertools.pairwise(done):
+        assert earlier.items() <= later.items()
+        assert len(later) >= len(earlier) + 4
     assert sorted(done[-1]) == list(range(30))
 
 
@@ -155,7 +155,8 @@ def test_the_dashboard_answers_on_the_loopback_address_to_who_has_the_token(tmp_
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with create_study(tmp_path / "run", settings(), SPACE) as study:
         drive(study, evaluator, "2trials", lanes=workers, observer=Watching(1, look))
-    assert workers.dashboard.url.startswith("http://127.0.0.1:") and "ray get-auth-token" in workers.dashboard.login
+    assert workers.dashboard.url.startswith("http://127.0.0.1:")
+    assert "ray get-auth-token" in workers.dashboard.login
     assert answers == [200]
 
 
@@ -170,14 +171,13 @@ class Hanging(Count):
 
 
 def test_a_candidate_that_does_not_ask_its_clock_is_ended_by_force(tmp_path: Path) -> None:
-    from nas.engine import trial_seed
-
     evaluator = Hanging(trial_seed(1, 1))
     with create_study(tmp_path / "run", settings(timeout=1.0), SPACE) as study:
         drive(study, evaluator, "5trials", lanes=lanes(evaluator, 1))
     trials = open_study(tmp_path / "run").trials
     assert [trial.state for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
-    assert trials[1].reason is not None and trials[1].reason.startswith("timeout after")
+    assert trials[1].reason is not None
+    assert trials[1].reason.startswith("timeout after")
 
 
 class Unwelcome(Count):
@@ -190,9 +190,11 @@ class Unwelcome(Count):
 
 def test_workers_that_cannot_start_are_a_clear_error(tmp_path: Path) -> None:
     evaluator = Unwelcome()
-    with create_study(tmp_path / "run", settings(), SPACE) as study:
-        with pytest.raises(NasError, match="the workers cannot start: .*no module of that name here") as caught:
-            drive(study, evaluator, "2trials", lanes=lanes(evaluator, 1))
+    with (
+        create_study(tmp_path / "run", settings(), SPACE) as study,
+        pytest.raises(NasError, match=r"the workers cannot start: .*no module of that name here") as caught,
+    ):
+        drive(study, evaluator, "2trials", lanes=lanes(evaluator, 1))
     assert "\n" not in str(caught.value)
 
 

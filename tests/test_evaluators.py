@@ -49,7 +49,8 @@ def raising(error: BaseException) -> Callable[[Evaluation], Any]:
 def test_a_complete_evaluation_keeps_its_finite_metrics() -> None:
     outcome = outcome_of(lambda e: {"accuracy": 0.5, "loss": math.nan, "note": "text", "params": 7})
     assert (outcome.state, outcome.metrics, outcome.reason) == ("complete", {"accuracy": 0.5, "params": 7.0}, None)
-    assert outcome.seconds >= 0 and not outcome.cut
+    assert outcome.seconds >= 0
+    assert not outcome.cut
 
 
 class OutOfMemoryError(RuntimeError):
@@ -76,9 +77,12 @@ class Unprintable(Exception):
 )
 def test_every_exception_is_a_failed_trial_with_one_line(error: BaseException, reason: str) -> None:
     outcome = outcome_of(raising(error))
-    assert outcome.state == "fail" and outcome.metrics == {}
-    assert outcome.reason is not None and outcome.reason.startswith(reason)
-    assert "\n" not in outcome.reason and len(outcome.reason) < 250
+    assert outcome.state == "fail"
+    assert outcome.metrics == {}
+    assert outcome.reason is not None
+    assert outcome.reason.startswith(reason)
+    assert "\n" not in outcome.reason
+    assert len(outcome.reason) < 250
 
 
 def test_ctrl_c_is_no_failed_trial() -> None:
@@ -112,7 +116,8 @@ def cut_after_reports(*values: float) -> Callable[[Evaluation], Any]:
 def test_a_candidate_cut_by_the_budget_counts_with_the_best_it_reported() -> None:
     outcome = outcome_of(cut_after_reports(0.2, math.nan, 0.4, 0.3))
     assert (outcome.state, outcome.metrics, outcome.cut) == ("complete", {"accuracy": 0.4}, True)
-    assert outcome.first_seconds is not None and outcome.first_seconds <= outcome.seconds
+    assert outcome.first_seconds is not None
+    assert outcome.first_seconds <= outcome.seconds
 
 
 def test_a_candidate_cut_by_the_budget_before_a_valid_report_fails() -> None:
@@ -139,11 +144,13 @@ def test_the_clock_counts_down_and_its_deadline_moves() -> None:
     clock = Clock(10, now=time)
     time.now += 9
     clock.check()
-    assert clock.left() == 1 and clock.elapsed() == 9
+    assert clock.left() == 1
+    assert clock.elapsed() == 9
     time.now += 1
     assert clock.expired()
     clock.allow(5)
-    assert not clock.expired() and clock.left() == 5
+    assert not clock.expired()
+    assert clock.left() == 5
     time.now += 5
     with pytest.raises(CutOff) as caught:
         clock.check()
@@ -165,7 +172,7 @@ def test_a_plain_function_is_an_evaluator() -> None:
 def test_what_cannot_evaluate_is_refused() -> None:
     with pytest.raises(NasError, match="evaluator=7 cannot evaluate; allowed"):
         wrap(7)
-    with pytest.raises(UnknownNameError, match="trainig.*nearest: training"):
+    with pytest.raises(UnknownNameError, match=r"trainig.*nearest: training"):
         evaluators.create("trainig")
 
 

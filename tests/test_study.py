@@ -12,12 +12,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-from tests.toy import ToySpace, settings
 
 from nas.errors import StudyError
 from nas.evaluators import Outcome
 from nas.study import Recorder, create_study, open_study, resume_study
 from nas.study.storage import without_password
+from tests.toy import ToySpace, settings
 
 SPACE = ToySpace()
 
@@ -56,7 +56,8 @@ def test_a_trial_is_recorded_from_start_to_end(tmp_path: Path, storage: str | No
     decisions = SPACE.sample(random.Random(0))
     assert (first.number, first.state, first.value, first.decisions) == (0, "COMPLETE", 0.75, decisions)
     assert first.metrics == {"accuracy": 0.75, "loss": 1.5}
-    assert first.yaml == SPACE.decode(decisions).to_yaml() and first.digest == SPACE.decode(decisions).digest
+    assert first.yaml == SPACE.decode(decisions).to_yaml()
+    assert first.digest == SPACE.decode(decisions).digest
     assert (first.device_seconds, first.first_seconds, first.order, first.worker) == (2.0, 1.0, 0, 0)
     assert (second.state, second.value, second.reason, second.worker) == ("FAIL", None, "out of memory", 1)
 
@@ -111,7 +112,8 @@ def test_optuna_reads_it_as_it_is(tmp_path: Path) -> None:
         fail(study, begin(study))
     backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / "run" / "study.journal"))
     loaded = optuna.load_study(study_name="toy", storage=optuna.storages.JournalStorage(backend))
-    assert loaded.best_value == 0.8 and loaded.best_params == SPACE.sample(random.Random(1))
+    assert loaded.best_value == 0.8
+    assert loaded.best_params == SPACE.sample(random.Random(1))
     assert loaded.trials[1].user_attrs["digest"] == open_study(tmp_path / "run").trials[1].digest
     assert open_study(tmp_path / "run").optuna_study.best_trial.number == 1
     frame = open_study(tmp_path / "run").to_dataframe()
@@ -150,9 +152,7 @@ def test_a_batch_is_one_append_with_all_records(tmp_path: Path) -> None:
     assert [trial.state for trial in open_study(tmp_path / "run").trials] == ["COMPLETE", "RUNNING"]
 
 
-def test_the_journal_is_synced_to_the_disk_and_a_failing_disk_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_journal_is_synced_to_the_disk_and_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
 
     def sync(file: int) -> None:
@@ -169,7 +169,7 @@ def test_the_journal_is_synced_to_the_disk_and_a_failing_disk_is_told(
     failing.append(True)
     study = resume_study(tmp_path / "run", space=SPACE)  # type: ignore[arg-type]
     begin(study)
-    with pytest.raises(StudyError, match="run: cannot be written .No space left on device"):
+    with pytest.raises(StudyError, match=r"run: cannot be written .No space left on device"):
         study.close()
 
 
@@ -191,7 +191,8 @@ def test_every_torn_end_of_the_journal_is_survived(tmp_path: Path) -> None:
                 complete(study, trial.number)
             complete(study, begin(study))
         trials = open_study(tmp_path / "run").trials
-        assert len(trials) >= 2 and all(trial.state == "COMPLETE" for trial in trials)
+        assert len(trials) >= 2
+        assert all(trial.state == "COMPLETE" for trial in trials)
 
 
 def test_a_lock_left_by_a_kill_is_removed(tmp_path: Path) -> None:
@@ -205,7 +206,8 @@ def test_settings_are_frozen_with_the_run(tmp_path: Path) -> None:
     changes = {"strategy_options": {"population": 5}, "versions": {"nas": "0"}, "command": ["nas", "search"], "timeout": 3}
     new(tmp_path / "run", **changes).close()
     text = (tmp_path / "run" / "run.yaml").read_text()
-    assert "space: |\n" in text and text.startswith("# ")
+    assert "space: |\n" in text
+    assert text.startswith("# ")
     assert open_study(tmp_path / "run").settings == settings(**changes)
 
 
@@ -242,7 +244,7 @@ def test_a_new_run_never_writes_over_anything(tmp_path: Path) -> None:
 
 def test_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StudyError, match="cannot be|not an empty folder"):
+    with pytest.raises(StudyError, match=r"cannot be|not an empty folder"):
         new(tmp_path / "file" / "run")
     with pytest.raises(StudyError, match="cannot be made"):
         new(Path("/proc/nas-run"))
@@ -279,7 +281,7 @@ def test_a_damaged_journal_names_its_line(tmp_path: Path) -> None:
     for damage in (b"garbage\n", b'{"op_code": 4', b"[]\n", b"\xff\xff\n", b"{}\n"):
         journal.write_bytes(b"".join([*lines[:2], damage, *lines[2:]]))
         for opening in (open_study, resume_study):
-            with pytest.raises(StudyError, match="study.journal: line 3 is damaged"):
+            with pytest.raises(StudyError, match=r"study.journal: line 3 is damaged"):
                 opening(tmp_path / "run")  # type: ignore[operator]
     journal.write_bytes(b"".join(lines[1:]))  # without the study's creation
     with pytest.raises(StudyError, match="has no study"):
@@ -323,7 +325,8 @@ def test_two_drivers_do_not_share_a_folder_until_the_first_is_dead(tmp_path: Pat
     code = HOLD.format(path=[str(Path(__file__).parent.parent), *sys.path])
     command = [sys.executable, "-c", code, str(tmp_path / "run")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
         with pytest.raises(StudyError, match="another `nas search` or `nas resume` is at work here"):
             resume_study(tmp_path / "run")
         assert open_study(tmp_path / "run").trials == []

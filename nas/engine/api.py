@@ -132,9 +132,7 @@ def resume(
         return _drive(study, judge, lanes, Budget.parse(settings.budget), observer, 0.0)
 
 
-def make_lanes(
-    engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True
-) -> Lanes:
+def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> Lanes:
     """The lanes of an engine, not started yet."""
     if engine == "local":
         devices = tuple(f"cuda:{index}" for index in range(gpu_count())) if shares.gpus else ("cpu",)
@@ -144,9 +142,7 @@ def make_lanes(
     return RayLanes(evaluator, shares, address=address, dashboard=dashboard)
 
 
-def _drive(
-    study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, observer: Observer | None, spent: float
-) -> Study:
+def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, observer: Observer | None, spent: float) -> Study:
     settings = study.settings
     strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
     fidelity = Fidelity.from_dict(settings.fidelity)

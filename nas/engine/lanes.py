@@ -25,7 +25,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ready:
-    """A lane has (re)started and holds nothing. `seconds` is how long its predecessor is known to have worked."""
+    """A lane has (re)started and holds nothing. `seconds` is how long at most its predecessor worked."""
 
     lane: int
     seconds: float = 0.0

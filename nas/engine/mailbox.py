@@ -11,16 +11,24 @@ from nas.engine.lanes import Done, Event, Ready
 from nas.evaluators import Outcome
 
 STOP = b""
+BEAT_SECONDS = 1.0  # between two signs of life of a lane
 
 
 @dataclass
 class _Box:
-    """One lane's. `ticket` counts the lane's lives; `seconds` is how long it is known to have worked on what it holds."""
+    """One lane's. `ticket` counts the lane's lives, `seconds` is how long it has worked by its last sign of life."""
 
     ticket: int = 0
     inbox: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     seconds: float = 0.0
-    deadline: float | None = None  # by this process's clock
+    delivered: float | None = None  # when it got what it holds, and until when it may hold it, by this process's clock
+    deadline: float | None = None
+
+    def worked(self) -> float:
+        """At most how long a lane that was found dead has worked on what it held."""
+        if self.delivered is None:
+            return 0.0
+        return min(self.seconds + BEAT_SECONDS, time.monotonic() - self.delivered)
 
 
 class Mailbox:
@@ -37,7 +45,7 @@ class Mailbox:
         """A lane has started; its ticket. Whoever had the lane before is gone, or will be refused."""
         before = self._boxes.get(lane, _Box())
         self._boxes[lane] = _Box(before.ticket + 1)
-        self._tell(Ready(lane, before.seconds))
+        self._tell(Ready(lane, before.worked()))
         return self._boxes[lane].ticket
 
     async def next(self, lane: int, ticket: int, done: tuple[int, Outcome] | None) -> bytes:
@@ -64,7 +72,7 @@ class Mailbox:
         return None if box.deadline is None else box.deadline - time.monotonic()
 
     def _finish(self, lane: int, box: _Box, done: tuple[int, Outcome], *, gone: bool) -> None:
-        box.seconds, box.deadline = 0.0, None
+        box.seconds, box.delivered, box.deadline = 0.0, None, None
         self._tell(Done(lane, *done, gone=gone))
 
     def _tell(self, event: Event) -> None:
@@ -75,7 +83,9 @@ class Mailbox:
 
     async def deliver(self, lane: int, parcel: bytes) -> None:
         """Put a parcel into a lane's inbox."""
-        self._boxes[lane].inbox.put_nowait(parcel)
+        box = self._boxes[lane]
+        box.delivered = time.monotonic()
+        box.inbox.put_nowait(parcel)
 
     async def limit(self, seconds: Mapping[int, float]) -> None:
         """Move the deadlines of what lanes hold, in seconds from now, by lane."""

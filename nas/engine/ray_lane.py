@@ -9,13 +9,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from nas.engine.mailbox import STOP
+from nas.engine.mailbox import BEAT_SECONDS, STOP
 from nas.evaluators import Clock, Evaluation, Evaluator, cut_off, run
 
 if TYPE_CHECKING:
     from nas.engine.lanes import Candidate
-
-BEAT_SECONDS = 1.0
 
 
 class RayLane:
@@ -54,7 +52,7 @@ class RayLane:
         held = self._held
         if held is None:
             return
-        candidate, evaluation = held
+        _candidate, evaluation = held
         seconds = self._get(self._mailbox.beat.remote(self._lane, self._ticket, evaluation.clock.elapsed()))
         if seconds is not None and self._held is held:
             evaluation.clock.allow(seconds)

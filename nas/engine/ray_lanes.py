@@ -23,8 +23,8 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from nas.engine.devices import Shares
 from nas.engine.lanes import Candidate, Dashboard, Event
 from nas.engine.local import GRACE_SECONDS
-from nas.engine.mailbox import Mailbox
-from nas.engine.ray_lane import BEAT_SECONDS, RayLane
+from nas.engine.mailbox import BEAT_SECONDS, Mailbox
+from nas.engine.ray_lane import RayLane
 from nas.errors import NasError
 from nas.evaluators import Evaluator
 
@@ -47,9 +47,7 @@ QUIET = {
 class RayLanes:
     """`shares.workers` lanes on a local Ray that is started for them, or on the running cluster at `address`."""
 
-    def __init__(
-        self, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True
-    ) -> None:
+    def __init__(self, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> None:
         self.count, self.share, self.device = shares.workers, shares.devices, shares.device
         self.grace_seconds = float(getattr(evaluator, "grace_seconds", GRACE_SECONDS))
         self.dashboard: Dashboard | None = None
@@ -164,9 +162,7 @@ class RayLanes:
 
     def _tuner(self) -> tune.Tuner:
         resources = {"cpu": self._shares.cpus, "gpu": self._shares.gpus}
-        lane = tune.with_parameters(
-            _lane, evaluator=self._evaluator, mailbox=self._mailbox, device=self.device, grace=self.grace_seconds
-        )
+        lane = tune.with_parameters(_lane, evaluator=self._evaluator, mailbox=self._mailbox, device=self.device, grace=self.grace_seconds)
         return tune.Tuner(
             tune.with_resources(lane, resources),
             param_space={"lane": tune.grid_search(list(range(self.count)))},
@@ -243,13 +239,20 @@ def _quiet() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
+    worker = ray._private.worker
+    say, worker.print_to_stdstream = worker.print_to_stdstream, _say_nothing  # of dead workers, whatever log_to_driver
     try:
         yield
     finally:
+        worker.print_to_stdstream = say
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+
+
+def _say_nothing(*args: Any, **kwargs: Any) -> None:
+    """In place of Ray's own printing."""
 
 
 def _login() -> str:

@@ -21,9 +21,7 @@ class Clock:
     An evaluator asks it between training steps. Another thread may call `allow` meanwhile.
     """
 
-    def __init__(
-        self, seconds: float = math.inf, *, timeout: float = math.inf, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, seconds: float = math.inf, *, timeout: float = math.inf, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._start = now()
         self._deadline = self._start + seconds

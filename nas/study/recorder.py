@@ -40,9 +40,7 @@ class _Used:
 class Recorder(Study):
     """A study that is open for writing, by one process at a time. Close it, or use it as a context."""
 
-    def __init__(
-        self, directory: Path, settings: Settings, storage: Storage, lock: BaseFileLock, space: Space | None = None
-    ) -> None:
+    def __init__(self, directory: Path, settings: Settings, storage: Storage, lock: BaseFileLock, space: Space | None = None) -> None:
         super().__init__(directory, settings, storage, space)
         self._lock = lock
         trials = self.trials
@@ -175,9 +173,7 @@ class Recorder(Study):
         return self._distributions[name]
 
 
-def _running(
-    decisions: dict[str, Any], distributions: dict[str, CategoricalDistribution], attrs: dict[str, Any]
-) -> FrozenTrial:
+def _running(decisions: dict[str, Any], distributions: dict[str, CategoricalDistribution], attrs: dict[str, Any]) -> FrozenTrial:
     return FrozenTrial(
         number=-1,
         trial_id=-1,

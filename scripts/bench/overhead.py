@@ -11,6 +11,7 @@ the growth from the first 100 trials to the last 100. One durable append of 3 kB
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import tempfile
@@ -49,7 +50,7 @@ def slices(engine: str, space: str, strategy: str, trials: int, folder: Path) ->
         out=folder / f"{engine}-{trials}", dashboard=False, observer=watch,
     )  # fmt: skip
     marks = watch.times[SLICE::SLICE]
-    return [(end - start) / SLICE * 1e3 for start, end in zip(marks, marks[1:], strict=False)]
+    return [(end - start) / SLICE * 1e3 for start, end in itertools.pairwise(marks)]
 
 
 def append_ms(folder: Path) -> float:
