@@ -210,7 +210,7 @@ class TestLimits:
             (lambda: Cell("conv", NORMAL), "cells.conv has the name of an operation"),
             (lambda: Cell("a.b", NORMAL), "the name of a cell 'a.b'; allowed"),
             (lambda: network(cells=(Cell("a", NORMAL), Cell("a", NORMAL))), "two cells have one name"),
-            (lambda: network(*[(Block(ConvNormAct(), 8, repeat=4096),)] * 20), "81922 operations, repeats counted; allowed: at most 50000"),
+            (lambda: network(*[(Block(ConvNormAct(), 8, repeat=4096),)] * 20), "81922 operations, repeats counted; allowed: at most 20000"),
             (lambda: network((Block(DenseLayers(512), repeat=4096),)), "operations, repeats counted; allowed"),
             (lambda: network((Block(ConvNormAct(), 8),), aux=(Auxiliary(0, (Block(ConvNormAct(), 8, repeat=4096),) * 20),)), "operations"),
         ],

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_WIDTH = 2**16
 MAX_REPEAT = 2**12
-MAX_OPERATIONS = 50_000
+MAX_OPERATIONS = 20_000
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from nas.arch import Inner, Primitive, primitive
 from nas.arch.graph import cache_of
+from nas.errors import ArchitectureError
 from nas.ops import Add, Concat, DropPath, Frozen, Map, frozen
 from nas.ops.base import require, require_range
 from nas.primitives.basic import FactorizedReduction, SkipConnect
@@ -148,6 +149,10 @@ class Droppable(Primitive):
     def strided(self) -> bool:  # type: ignore[override]
         return self.op.strided
 
+    @property
+    def accepts(self) -> tuple[type, ...]:  # type: ignore[override]
+        return self.op.accepts
+
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = self.op.expand(g, *inputs, width=self.op.settle(width, tuple(g.shapes)), stride=stride)
         return g.add(DropPath(), x)
@@ -194,8 +199,8 @@ class CellBody(Primitive):
     def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
         """An input that is joined in a reduction cell is reduced like everything else."""
         shape = g.shapes[x]
-        assert isinstance(shape, Map)
-        assert isinstance(target, Map)
+        if not isinstance(shape, Map) or not isinstance(target, Map):
+            raise ArchitectureError(f"a cell joins states {shape} and {target}; allowed: maps")
         if shape.rows == target.rows:
             return x
         return g.apply(FactorizedReduction(self.cell.eps), x, width=width, stride=-(-shape.rows // target.rows))

@@ -113,7 +113,9 @@ class SpaceDecoder(Decoder):
         if self.choices.setdefault(name, labels) != labels:
             raise ArchitectureError(f"{where}: decision {name!r} has other options elsewhere; allowed: one name, the same options")
         heads = [next(iter(option)) if isinstance(option, dict) and option else None for option in options]
-        places = [f"{where}={item}" if heads.count(head) > 1 else where for head, item in zip(heads, labels, strict=True)]
+        # Options of one kind are told apart in the names of the decisions inside them.
+        alike = [isinstance(option, (dict, list)) and heads.count(head) > 1 for option, head in zip(options, heads, strict=True)]
+        places = [f"{where}={item}" if several else where for several, item in zip(alike, labels, strict=True)]
         values = tuple(self.decode(option, kind, place) for option, place in zip(options, places, strict=True))
         return Choice(name, labels, values)
 
