@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
 
+from nas.arch.graph import cache_of
 from nas.arch.primitive import PRESETS, PRIMITIVES, Primitive, Use
 from nas.errors import ArchitectureError, NasError, unknown
 from nas.ops import Frozen
@@ -161,9 +162,17 @@ def encode(value: Any, presets: bool = True) -> Any:
     if isinstance(value, Use):
         return value.cell
     if isinstance(value, Primitive):
-        name = preset_names().get(value) if presets else None
-        fields = None if name else encode_fields(value, presets)
-        return name or ({value.name: fields} if fields else value.name)
+        # Operations of a space live as long as the space, and every candidate holds some dozens of them.
+        kept = cache_of(value)
+        made = kept.get(presets)
+        if made is None:
+            name = preset_names().get(value) if presets else None
+            fields = None if name else encode_fields(value, presets)
+            made = name or ({value.name: fields} if fields else value.name)
+            # A mapping is handed out once: who gets it may change it. Without presets it stays inside, for the digest.
+            if isinstance(made, str) or not presets:
+                kept[presets] = made
+        return made
     if isinstance(value, Frozen):
         shorten = getattr(value, "to_short", None)
         fields = encode_fields(value, presets)
