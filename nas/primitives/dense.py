@@ -29,7 +29,8 @@ class DenseLayers(Primitive):
 
     @property
     def operations(self) -> int:
-        return self.layers
+        # Each layer sees another width, so that none is worked out once for all.
+        return 3 * self.layers
 
     def resized(self, width: float, depth: float) -> DenseLayers:
         return replace(self, layers=max(1, round(self.layers * depth)), growth=max(1, round(self.growth * width)))
@@ -79,7 +80,7 @@ class DenseBlock(Primitive):
 
     @property
     def operations(self) -> int:
-        return self.layers
+        return 3 * self.layers
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = inputs[0]
