@@ -143,6 +143,7 @@ def test_the_dashboard_answers_on_the_loopback_address_to_who_has_the_token(tmp_
     evaluator = Count()
     workers = lanes(evaluator, 1, dashboard=True)
     answers: list[Any] = []
+    listening: list[str] = []
 
     def look() -> None:
         url = f"{workers.dashboard.url}/api/version"
@@ -151,6 +152,9 @@ def test_the_dashboard_answers_on_the_loopback_address_to_who_has_the_token(tmp_
         token = subprocess.run(["ray", "get-auth-token"], capture_output=True, text=True, check=True, env=environment)
         headers = {"Authorization": f"Bearer {token.stdout.split()[-1]}"}
         answers.append(urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20).status)
+        import ray
+
+        listening.append(ray.get_runtime_context().gcs_address)
 
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     with create_study(tmp_path / "run", settings(), SPACE) as study:
@@ -158,6 +162,7 @@ def test_the_dashboard_answers_on_the_loopback_address_to_who_has_the_token(tmp_
     assert workers.dashboard.url.startswith("http://127.0.0.1:")
     assert "ray get-auth-token" in workers.dashboard.login
     assert answers == [200]
+    assert listening[0].startswith("127.0.0.1:")
 
 
 class Hanging(Count):

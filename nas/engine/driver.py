@@ -72,8 +72,9 @@ class Driver:
         self._idle: set[int] = set()
         self._closing = False  # no time is left for another launch
         self._began = time.monotonic() - spent - study.ledger().seconds
-        self._beaten = self._ticked = -math.inf
+        self._beaten = self._ticked = self._saved = -math.inf
         self._best: Finished | None = None
+        self._written: Finished | None = None  # what `best.yaml` holds
         self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
         self._redo = deque(self._unfinished())
         self._replay()
@@ -140,6 +141,7 @@ class Driver:
             self._running[lane].started = time.monotonic()
             self._lanes.submit(lane, candidate)
         self._allow()
+        self._save_best()
         self._tell_observer(finished, launches)
 
     def _handle(self, event: Event) -> list[Finished]:
@@ -263,6 +265,13 @@ class Driver:
         if self._hopeless():
             return f"the first {HOPELESS} candidates failed"
         return self._budget.reached(self._study.ledger()) or str(self._budget)
+
+    def _save_best(self) -> None:
+        """Keep `best.yaml` at most a heartbeat old: a person may look at it, and the driver may be killed."""
+        now = time.monotonic()
+        if self._best is not self._written and now >= self._saved + HEARTBEAT_SECONDS:
+            self._study.write_best()
+            self._written, self._saved = self._best, now
 
     # ---- the observer --------------------------------------------------------------------------------------------
 

@@ -209,18 +209,33 @@ def _init(address: str | None, shares: Shares | None, dashboard: bool) -> Any:
         if address is not None or shares is None:
             _reach(address)
             return ray.init(address=address, **common)
-        return ray.init(
-            address="local",
-            num_cpus=max(1, shares.workers * shares.cpus),
-            num_gpus=None if shares.gpus else 0,
-            include_dashboard=dashboard,
-            dashboard_host="127.0.0.1",
-            object_store_memory=OBJECT_STORE_BYTES,
-            **common,
-        )
+        with _loopback():
+            return ray.init(
+                address="local",
+                num_cpus=max(1, shares.workers * shares.cpus),
+                num_gpus=None if shares.gpus else 0,
+                include_dashboard=dashboard,
+                dashboard_host="127.0.0.1",
+                object_store_memory=OBJECT_STORE_BYTES,
+                **common,
+            )
     except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
         what = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray cannot be started here"
         raise NasError(f"{what}: {_line(error)}; `--engine local` needs no Ray") from None
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """A Ray that is started within listens on the loopback address alone, as it does on macOS and Windows by default.
+
+    On Linux it would put the host's address in the place of 127.0.0.1, so that other machines could join.
+    """
+    constants = ray._private.ray_constants
+    before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
 
 
 def _reach(address: str | None) -> None:
