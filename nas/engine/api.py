@@ -147,7 +147,7 @@ def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, 
     strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
     fidelity = Fidelity.from_dict(settings.fidelity)
     try:
-        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent).run()
+        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=study.write_best).run()
     finally:
         study.write_best()
     finished = open_study(study.directory, space=study.space)

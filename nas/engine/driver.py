@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,7 +50,8 @@ class Driver:
     """Runs a study to the end of its budget, new or resumed: its state is what the strategy is told of the record.
 
     first_seconds: how long a candidate is expected to need to its first validation, until trials have shown it;
-    spent: wall seconds that were used before the driver began, as for fitting the fidelity.
+    spent: wall seconds that were used before the driver began, as for fitting the fidelity; show_best: called when there
+    is a better trial in the record.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Driver:
         observer: Observer | None = None,
         first_seconds: float = 0.0,
         spent: float = 0.0,
+        show_best: Callable[[], None] = lambda: None,
     ) -> None:
         self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
         self._observer = observer or Observer()
@@ -74,7 +76,8 @@ class Driver:
         self._began = time.monotonic() - spent - study.ledger().seconds
         self._beaten = self._ticked = self._saved = -math.inf
         self._best: Finished | None = None
-        self._written: Finished | None = None  # what `best.yaml` holds
+        self._shown: Finished | None = None
+        self._show_best = show_best
         self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
         self._redo = deque(self._unfinished())
         self._replay()
@@ -267,11 +270,11 @@ class Driver:
         return self._budget.reached(self._study.ledger()) or str(self._budget)
 
     def _save_best(self) -> None:
-        """Keep `best.yaml` at most a heartbeat old: a person may look at it, and the driver may be killed."""
+        """Show the best at most a heartbeat late: a person may look at it, and the driver may be killed."""
         now = time.monotonic()
-        if self._best is not self._written and now >= self._saved + HEARTBEAT_SECONDS:
-            self._study.write_best()
-            self._written, self._saved = self._best, now
+        if self._best is not self._shown and now >= self._saved + HEARTBEAT_SECONDS:
+            self._show_best()
+            self._shown, self._saved = self._best, now
 
     # ---- the observer --------------------------------------------------------------------------------------------
 
