@@ -12,7 +12,10 @@ import nas
 from nas import baselines, spaces
 from nas.arch.text import dump, parse
 
-TEXTS = ["a", "yes", "No", "null", "~", "", " a", "a b", "1", "1e5", "0x1f", ".5", "-", "- a", "a: b", "#c", "é", "\n", "\t", '"', "'", "a,b", "{", "<<", "=", "12:30", "a.b-c_d", "on", "\x07", "2026-01-01"]
+TEXTS = [
+    *("a", "yes", "No", "on", "null", "~", "", " a", "a b", "a.b-c_d", "1", "1e5", "0x1f", ".5", "12:30", "2026-01-01", "-"),
+    *("- a", "a: b", "#c", "é", "\n", "\t", '"', "'", "a,b", "{", "<<", "=", "\x07"),
+]
 NUMBERS = [0, -1, 10**12, 0.1, 1e-5, 1e22, -2.5e-7, 1.0, True, False, None]
 
 

@@ -14,7 +14,8 @@ from nas.cli.search import closing, engine_options, summary
 @click.argument("run", type=click.Path(path_type=Path))
 @engine_options
 def command(
-    run: Path, workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None
+    run: Path, workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None,
+    no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Go on with the search in the folder RUN, after Ctrl-C, a kill or a crash.
 

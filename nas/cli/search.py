@@ -14,12 +14,12 @@ from nas.errors import NasError
 def engine_options(function: Any) -> Any:
     """Options that say where candidates are trained; `search` and `resume` share them."""
     for option in reversed((
-        click.option("--workers", type=click.IntRange(1), metavar="N", help="Candidates trained at once (default: every GPU, else every core)."),
+        click.option("--workers", type=click.IntRange(1), metavar="N", help="Candidates trained at once (default: all GPUs, else all cores)."),
         click.option("--gpus-per-trial", type=click.FloatRange(0), metavar="X", help="Share of a GPU a worker holds, such as 0.25."),
         click.option("--engine", type=click.Choice(["ray", "local"]), help="ray (default), or local: in this process, without Ray."),
         click.option("--address", metavar="WHERE", help="A running Ray cluster: auto, or ray://HOST:PORT."),
         click.option("--no-dashboard", is_flag=True, help="Without the Ray dashboard."),
-        click.option("--storage", metavar="URL", help="Optuna storage, such as sqlite:///study.db (default: a journal file in the run folder)."),
+        click.option("--storage", metavar="URL", help="Optuna storage, such as sqlite:///s.db (default: a journal file in the run folder)."),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -34,11 +34,11 @@ def engine_options(function: Any) -> Any:
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
     ),
 )
-@click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Search space (`nas list spaces`), or a YAML file.")
+@click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
 @click.option("--strategy", default="evolution", show_default=True, metavar="NAME", help="random, evolution, rl (`nas list strategies`).")
 @click.option(
     "--dataset", metavar="NAME|KIND:PATH",
-    help="digits, cifar10, cifar100, mnist, fashion-mnist, npz:FILE, folder:DIR (default: digits; over one device-hour cifar10 if present).",
+    help="digits, cifar10, cifar100, mnist, fashion-mnist, npz:FILE, folder:DIR (default: digits; over one device-hour cifar10 if there).",
 )  # fmt: skip
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where data sets lie, or are downloaded to.")
 @click.option(
@@ -48,8 +48,8 @@ def engine_options(function: Any) -> Any:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of proposals and trainings.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder, new (default: runs/SPACE-TIME).")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs a candidate (default: fitted to the budget).")
-@click.option("--width", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Width of the proxy, as a fraction (default: fitted).")
-@click.option("--depth", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Depth of the proxy, as a fraction (default: fitted).")
+@click.option("--width", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Width of the proxy, a fraction (default: fitted).")
+@click.option("--depth", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Depth of the proxy, a fraction (default: fitted).")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
 @engine_options
 def command(

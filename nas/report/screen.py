@@ -61,7 +61,8 @@ class Screen(Observer):
         """Say what runs where."""
         self.directory = start.directory
         device = f"{start.share:g} GPU each" if start.device == "cuda" else "one core each; a core counts as a device"
-        self.say(f"{short_path(start.directory)}: {start.workers} worker{'s' if start.workers > 1 else ''}, {device}; budget {start.budget.describe()}")
+        workers = f"{start.workers} worker{'s' if start.workers > 1 else ''}"
+        self.say(f"{short_path(start.directory)}: {workers}, {device}; budget {start.budget.describe()}")
         if start.unfinished:
             self.say(f"{start.unfinished} unfinished trial{'s' if start.unfinished > 1 else ''} of the earlier run first")
         if start.dashboard is not None:
