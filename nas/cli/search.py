@@ -14,12 +14,12 @@ from nas.errors import NasError
 def engine_options(function: Any) -> Any:
     """Options that say where candidates are trained; `search` and `resume` share them."""
     for option in reversed((
-        click.option("--workers", type=click.IntRange(1), metavar="N", help="Candidates trained at once (default: all GPUs, else all cores)."),
+        click.option("--workers", type=click.IntRange(1), metavar="N", help="Candidates at once (default: all GPUs, else all cores)."),
         click.option("--gpus-per-trial", type=click.FloatRange(0), metavar="X", help="Share of a GPU a worker holds, such as 0.25."),
         click.option("--engine", type=click.Choice(["ray", "local"]), help="ray (default), or local: in this process, without Ray."),
         click.option("--address", metavar="WHERE", help="A running Ray cluster: auto, or ray://HOST:PORT."),
         click.option("--no-dashboard", is_flag=True, help="Without the Ray dashboard."),
-        click.option("--storage", metavar="URL", help="Optuna storage, such as sqlite:///s.db (default: a journal file in the run folder)."),
+        click.option("--storage", metavar="URL", help="Optuna storage, such as sqlite:///s.db (default: a file in the run folder)."),
     )):  # fmt: skip
         function = option(function)
     return function
