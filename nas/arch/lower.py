@@ -83,7 +83,8 @@ class _Lowering:
         try:
             op = self.architecture.operation(block)
             reads = block.reads or range(op.reads, 0, -1)
-            require(len(reads) == op.reads, f"reads={list(reads)}", f"{op.reads} numbers, as the operation has inputs")
+            if len(reads) != op.reads:
+                raise ArchitectureError(f"reads={list(reads)}; allowed: {op.reads} numbers, as the operation has inputs")
             for copy in range(block.repeat):
                 # A block that reads further back than there is anything reads the first output in its stead.
                 last = len(history)
