@@ -119,8 +119,8 @@ def assert_true(cell: CellGraph, drawing: Drawing) -> None:
     assert drawn == wanted
     output = drawing.boxes[-1].rect
     ends = [point for point in before if point[0] == round(output.x, 3) and output.y < point[1] < output.bottom]
-    assert len(ends) == len(set(cell.outputs()))
-    assert sorted(source(point) for point in ends) == sorted(cell.outputs())
+    assert len(ends) == len(set(cell.outputs))
+    assert sorted(source(point) for point in ends) == sorted(cell.outputs)
 
 
 @pytest.mark.parametrize("name", baselines.names())

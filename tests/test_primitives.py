@@ -165,13 +165,13 @@ def cell(*nodes, **fields):
 class TestCell:
     def test_joins_what_nothing_reads(self):
         made = cell([(SkipConnect(), 0), (SkipConnect(), 1)], [(SkipConnect(), 1)], [(SkipConnect(), 3)])
-        assert made.outputs() == (2, 4)
+        assert made.outputs == (2, 4)
         assert place(made, (Map(8, 8, 8), Map(8, 8, 8)), 8).shape == Map(16, 8, 8)
 
     def test_unused_inputs_are_joined_only_if_asked(self):
         nodes = [(SkipConnect(), 1)]
-        assert cell(nodes).outputs() == (2,)
-        assert cell(nodes, unused_inputs=True).outputs() == (0, 2)
+        assert cell(nodes).outputs == (2,)
+        assert cell(nodes, unused_inputs=True).outputs == (0, 2)
 
     @pytest.mark.parametrize(("rows", "columns"), [(8, 8), (7, 7), (5, 3), (1, 1)])
     @pytest.mark.parametrize("stride", [1, 2])

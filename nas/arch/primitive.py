@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from nas.arch.graph import Graph, GraphBuilder, cache_of
 from nas.errors import ArchitectureError
@@ -57,13 +57,16 @@ class Primitive(Frozen):
 Memo = dict[tuple[int, tuple[Shape, ...], int | None, int, bool], "Graph"]
 
 
+_NOTHING: dict[Any, Any] = {}
+
+
 class Inner(GraphBuilder):
     """The builder that a primitive is given: it can place other primitives too."""
 
     __slots__ = ("memo",)
 
     def __init__(self, inputs: tuple[Shape, ...], memo: Memo) -> None:
-        super().__init__(inputs)
+        self.inputs, self.shapes, self.steps = inputs, list(inputs), []
         self.memo = memo
 
     def apply(self, op: Primitive, *inputs: int, width: int | None = None, stride: int = 1, name: str | None = None) -> int:
@@ -71,20 +74,25 @@ class Inner(GraphBuilder):
 
         Raises `ArchitectureError` when the primitive does not take such an input, or its parts do not fit.
         """
-        shapes = tuple([self.shapes[i] for i in inputs])
+        known = self.shapes
+        shapes = (known[inputs[0]],) if len(inputs) == 1 else tuple([known[i] for i in inputs])
+        graph: Graph | None
         if op.cached:
-            kept, place = cache_of(op), (shapes, width, stride)
-            graph = kept.get(place)
+            # This line runs some hundred times a candidate: the cache is looked up where it lies (see `cache_of`).
+            graph = op.__dict__.get("_cache", _NOTHING).get((shapes, width, stride))
             if graph is None:
-                graph = kept[place] = _cached(op, shapes, width, stride)
-            return self.add(graph, *inputs, name=name)
-        # A primitive may do another thing where all its inputs are one and the same value.
-        alone = len(inputs) == 2 and inputs[0] == inputs[1]
-        key = (id(op), shapes, width, stride, alone)
-        made = self.memo.get(key)
-        if made is None:
-            made = self.memo[key] = expand(op, shapes, width, stride, self.memo, alone)
-        return self.add(made, *inputs, name=name)
+                graph = cache_of(op)[shapes, width, stride] = _cached(op, shapes, width, stride)
+        else:
+            # A primitive may do another thing where all its inputs are one and the same value.
+            alone = len(inputs) == 2 and inputs[0] == inputs[1]
+            key = (id(op), shapes, width, stride, alone)
+            graph = self.memo.get(key)
+            if graph is None:
+                graph = self.memo[key] = expand(op, shapes, width, stride, self.memo, alone)
+        facts = graph.facts
+        self.steps.append((name or graph.label, graph, inputs, facts))
+        known.append(facts[0])
+        return len(known) - 1
 
 
 P = TypeVar("P", bound=Primitive)

@@ -65,7 +65,7 @@ class _CellDrawing:
         cell, graph = self.cell, self.graph
         reads: list[list[int]] = [[] for _ in range(cell.inputs)] + [[edge.source for edge in node.edges] for node in cell.nodes]
         depths = layout.longest_paths(reads)
-        reads.append(list(cell.outputs()))
+        reads.append(list(cell.outputs))
         depths.append(1 + max(depths))
         way: dict[tuple[int, int], int] = {}
         for unit, (read, depth) in enumerate(zip(reads, depths, strict=True)):
@@ -159,7 +159,7 @@ class _CellDrawing:
             self.out.boxes.append(Box(state.grown(-8)._replace(x=state.x, width=state.width), "state", (text,), round=10))
 
     def output_texts(self) -> tuple[str, str]:
-        return ("concat" if len(self.cell.outputs()) > 1 else "", "output")
+        return ("concat" if len(self.cell.outputs) > 1 else "", "output")
 
     def draw_output(self) -> None:
         item = self.units[-1]

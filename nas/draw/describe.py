@@ -37,4 +37,4 @@ def _cell(item: NamedCell) -> str:
     for number, node in enumerate(cell.nodes):
         edges = ", ".join(f"{short_name(edge.op)} of {edge.source}" for edge in node.edges)
         nodes.append(f"state {cell.inputs + number} is {node.combine + ' of ' if len(node.edges) > 1 else ''}{edges}")
-    return f"Cell {', '.join(item.names)}: {'; '.join(nodes)}; output is {' with '.join(f'state {i}' for i in cell.outputs())}"
+    return f"Cell {', '.join(item.names)}: {'; '.join(nodes)}; output is {' with '.join(f'state {i}' for i in cell.outputs)}"

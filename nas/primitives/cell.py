@@ -7,7 +7,6 @@ from functools import cached_property, lru_cache
 from typing import ClassVar, Literal
 
 from nas.arch import Inner, Primitive, primitive
-from nas.arch.graph import cache_of
 from nas.errors import ArchitectureError
 from nas.ops import Add, Concat, DropPath, Frozen, Map, frozen
 from nas.ops.base import require, require_range
@@ -91,6 +90,7 @@ class CellGraph(Primitive):
         )
         return replace(self, nodes=nodes)
 
+    @cached_property
     def outputs(self) -> tuple[int, ...]:
         """The states that are joined."""
         if self.output != "unused":
@@ -111,7 +111,7 @@ class CellGraph(Primitive):
     @cached_property
     def wants(self) -> tuple[bool, bool]:
         """Whether anything reads state 0, and state 1."""
-        sources = {edge.source for node in self.nodes for edge in node.edges}.union(self.outputs())
+        sources = {edge.source for node in self.nodes for edge in node.edges}.union(self.outputs)
         return 0 in sources, 1 in sources
 
     def adapt(self, g: Inner, inputs: tuple[int, ...], width: int) -> list[int]:
@@ -159,11 +159,13 @@ class Droppable(Primitive):
 
 
 def droppable(op: Primitive) -> Primitive:
-    """`Droppable(op)`, made once an operation."""
-    kept = cache_of(op)
-    made: Primitive | None = kept.get("droppable")
+    """`Droppable(op)`, made once an operation.
+
+    Identity is never dropped, or a state could vanish altogether (Larsson et al., arXiv 1605.07648; released NASNet code).
+    """
+    made: Primitive | None = op.__dict__.get("_droppable")
     if made is None:
-        made = kept["droppable"] = Droppable(op)
+        made = op.__dict__["_droppable"] = op if isinstance(op, SkipConnect) else Droppable(op)
     return made
 
 
@@ -176,25 +178,22 @@ class CellBody(Primitive):
     cached = False
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        cell = self.cell
+        cell, count = self.cell, self.cell.inputs
         states = list(inputs)
         for node in cell.nodes:
-            states.append(self.node(g, node, states, width, stride))
+            number = len(states)
+            outputs = [
+                g.apply(
+                    droppable(edge.op), states[edge.source], width=width, stride=stride if edge.source < count else 1,
+                    name=f"{number}_{edge.op.name}",
+                )
+                for edge in node.edges
+            ]  # fmt: skip
+            joined = outputs[0] if len(outputs) == 1 else g.add(_ADD if node.combine == "add" else _CONCAT, *outputs)
+            states.append(joined)
         target = g.shapes[states[-1]]
-        joined = [self.shrink(g, states[i], target, width) for i in cell.outputs()]
-        return g.add(Concat(), *joined) if len(joined) > 1 else joined[0]
-
-    def node(self, g: Inner, node: CellNode, states: list[int], width: int, stride: int) -> int:
-        outputs, number, inputs = [], len(states), self.cell.inputs
-        for edge in node.edges:
-            op = edge.op
-            # Identity is never dropped, or a state could vanish altogether (Larsson et al.; released NASNet code).
-            placed = op if type(op) is SkipConnect else droppable(op)
-            step = stride if edge.source < inputs else 1
-            outputs.append(g.apply(placed, states[edge.source], width=width, stride=step, name=f"{number}_{op.name}"))
-        if len(outputs) == 1:
-            return outputs[0]
-        return g.add(_ADD if node.combine == "add" else _CONCAT, *outputs)
+        ends = [self.shrink(g, states[i], target, width) for i in cell.outputs]
+        return g.add(_CONCAT, *ends) if len(ends) > 1 else ends[0]
 
     def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
         """An input that is joined in a reduction cell is reduced like everything else."""

@@ -83,7 +83,7 @@ def examples() -> dict[str, Primitive]:
 def is_operation(op: Primitive) -> bool:
     """Whether it can be an operation of a cell: it reads one map, takes a stride, and has no width of its own."""
     fixed = isinstance(op, Inception) and op.widths is not None
-    joined = isinstance(op, CellGraph) and len(op.outputs()) > 1
+    joined = isinstance(op, CellGraph) and len(op.outputs) > 1
     return Map in op.accepts and op.strided and op.reads == 1 and not (fixed or joined)
 
 
