@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.engine import resume, search
     from nas.loading import load
+    from nas.mutation import mutate
     from nas.spaces import Space
     from nas.study import open_study
 
@@ -29,12 +30,13 @@ _WHERE = {
     "baselines": "nas.baselines",
     "draw": "nas.draw",
     "load": "nas.loading",
+    "mutate": "nas.mutation",
     "open_study": "nas.study",
     "resume": "nas.engine",
     "search": "nas.engine",
 }
 
-__all__ = ["Architecture", "Space", "__version__", "baselines", "draw", "load", "open_study", "resume", "search"]
+__all__ = ["Architecture", "Space", "__version__", "baselines", "draw", "load", "mutate", "open_study", "resume", "search"]
 
 
 def __getattr__(name: str) -> Any:
