@@ -17,13 +17,37 @@ class Maker(Protocol):
     def __call__(self, input: tuple[int, int, int] = ..., classes: int = ...) -> Architecture: ...
 
 
+class Facts(NamedTuple):
+    """Published ImageNet accuracy of one set of weights, as fractions; `image` is the side in pixels it was measured at."""
+
+    top1: float
+    top5: float | None
+    source: str
+    image: int = 224
+
+
+# The reference's keys brought into the order of our `state_dict`, those that we have no use for left out.
+Arrange = Callable[[list[str]], list[str]]
+
+
+class Reference(NamedTuple):
+    """The same network in another package, whose weights can be loaded: see `nas.baselines.load_reference`."""
+
+    package: str
+    model: str
+    arrange: Arrange | None = None
+    options: tuple[tuple[str, object], ...] = ()
+
+
 class Baseline(NamedTuple):
-    """A hand-designed network: how to make it, and where it was published."""
+    """A hand-designed network: how to make it, where it was published, what it is known to reach."""
 
     name: str
     make: Maker
     paper: str
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    facts: tuple[Facts, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 _BASELINES: dict[str, Baseline] = {}
@@ -35,7 +59,19 @@ def plain(name: str) -> str:
     return re.sub(r"[_\-.]", "", name.lower())
 
 
-def baseline(name: str, paper: str, *aliases: str) -> Callable[[Maker], Maker]:
+def torchvision(model: str, arrange: Arrange | None = None, **options: object) -> Reference:
+    """The network of that name in torchvision, made with `options`."""
+    return Reference("torchvision", model, arrange, tuple(options.items()))
+
+
+def timm(model: str, arrange: Arrange | None = None, **options: object) -> Reference:
+    """The network of that name in timm, made with `options`."""
+    return Reference("timm", model, arrange, tuple(options.items()))
+
+
+def baseline(
+    name: str, paper: str, *aliases: str, facts: tuple[Facts, ...] = (), references: tuple[Reference, ...] = ()
+) -> Callable[[Maker], Maker]:
     """Decorator: register a function under a name, torchvision's and timm's own names as aliases."""
 
     def decorate(make: Maker) -> Maker:
@@ -43,7 +79,7 @@ def baseline(name: str, paper: str, *aliases: str) -> Callable[[Maker], Maker]:
             key = plain(known)
             if _LOOKUP.setdefault(key, name) != name:
                 raise ValueError(f"baseline name {known!r} is taken by {_LOOKUP[key]!r}")
-        _BASELINES[name] = Baseline(name, make, paper, aliases)
+        _BASELINES[name] = Baseline(name, make, paper, aliases, facts, references)
         return make
 
     return decorate

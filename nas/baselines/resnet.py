@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nas.arch import Architecture, Block, Primitive
 from nas.baselines.common import IMAGENET, Input, imagenet_stem, pooled_head
-from nas.baselines.registry import baseline
+from nas.baselines.registry import baseline, timm, torchvision
 from nas.primitives import Bottleneck
 
 RESNET = "He et al., Deep Residual Learning for Image Recognition, arXiv 1512.03385, table 1"
@@ -17,7 +17,7 @@ def residual_network(name: str, block: Primitive, repeats: tuple[int, ...], widt
     return Architecture(name, input, classes, stages, imagenet_stem(), pooled_head())
 
 
-@baseline("resnet50", RESNET)
+@baseline("resnet50", RESNET, references=(torchvision("resnet50"), timm("resnet50")))
 def resnet50(input: Input = IMAGENET, classes: int = 1000) -> Architecture:
     """ResNet-50 with the stride on the 3x3 convolutions (v1.5): 25,557,032 parameters, 4.089 GMACs at 224."""
     return residual_network("resnet50", Bottleneck(), (3, 4, 6, 3), 256, input, classes)
