@@ -35,6 +35,14 @@ class Mean(nn.Module):
         return x.mean(self.axes)
 
 
+class MapLayerNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class AttentionModule(nn.Module):
     """Multi-head attention over queries, keys and values that lie side by side."""
 
@@ -148,3 +156,51 @@ class PositionsModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, L, C) to the same shape."""
         return x + self.positions
+
+
+class ChannelsModule(nn.Module):
+    """A range along one axis."""
+
+    def __init__(self, axis: int, start: int, width: int) -> None:
+        super().__init__()
+        self.range = (axis, start, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) or (N, L, C) to the same with fewer channels."""
+        return x.narrow(*self.range)
+
+
+class ShuffleModule(nn.Module):
+    """Channels of the groups by turns."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+
+
+class ScaleModule(nn.Module):
+    """Times a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any tensor to the same shape."""
+        return x * self.factor
+
+
+class LayerScaleModule(nn.Module):
+    """Times a learned number a channel, `trailing` more axes behind it."""
+
+    def __init__(self, width: int, trailing: int, initial: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((width,) + (1,) * trailing, initial))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), (N, L, C) or (N, C) to the same shape."""
+        return x * self.scale

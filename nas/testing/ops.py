@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from nas.errors import ArchitectureError
 from nas.ops import ACTIVATIONS, Leaf, Map, Shape, Tokens, Vector
 from nas.ops.activation import Activation
+from nas.ops.channels import Channels, Scale, Shuffle
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Concat, Multiply
@@ -43,10 +44,11 @@ def _pools(kind: Callable[..., Leaf]) -> list[Example]:
 # Leaves whose fields have no defaults, or whose inputs are not simply any shape; all others are tried as they are.
 EXAMPLES: dict[str, list[Example]] = {
     "activation": [(Activation(kind), (shape,)) for kind in ACTIVATIONS for shape in DEFAULTS],
-    "adaptive_pool": [(AdaptivePool((3, 2)), (M,)), (AdaptivePool((9, 9)), (M,))],
+    "adaptive_pool": [(AdaptivePool(size, equal), (M,)) for size in ((3, 2), (9, 9), (8, 3)) for equal in (False, True)],
     "add": [(Add(), (shape,) * count) for shape in DEFAULTS for count in (1, 2, 3)],
     "attention": [(Attention(heads), (T,)) for heads in (1, 2, 4)],
-    "avg_pool": _pools(AvgPool),
+    "avg_pool": [*_pools(AvgPool), (AvgPool((3, 3), (2, 2), (1, 1), count_padding=True), (M,))],
+    "channels": [(Channels(start, 2), (shape,)) for start in (0, 3) for shape in DEFAULTS],
     "concat": [(Concat(), (M, Map(3, 8, 7))), (Concat(), (T, Tokens(5, 1), T)), (Concat(), (V, V))],
     "conv": [
         (Conv(8), (M,)),
@@ -59,6 +61,8 @@ EXAMPLES: dict[str, list[Example]] = {
     "multiply": [(Multiply(), shapes) for shapes in ((M, M), (M, Vector(6)), (T, T), (T, Vector(12)), (V, V))],
     "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
+    "scale": [(Scale(0.17), (shape,)) for shape in DEFAULTS],
+    "shuffle": [(Shuffle(groups), (M,)) for groups in (1, 2, 3)],
     "to_map": [(ToMap(2, 3), (Tokens(6, 4),))],
 }
 
