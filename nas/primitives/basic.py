@@ -65,6 +65,7 @@ class ConvNormAct(Primitive):
     padding: int | Pair | None = None
     order: Order = "conv"
     eps: float = 1e-5
+    momentum: float = 0.1
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 4096)
@@ -74,6 +75,7 @@ class ConvNormAct(Primitive):
             require_range(self.padding, "padding", 0, 4096)
         check_activation(self.activation)
         check_eps(self.eps)
+        require_range(self.momentum, "momentum", 0.0, 1.0)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         kernel = pair(self.kernel)
@@ -82,7 +84,7 @@ class ConvNormAct(Primitive):
         conv = Conv(width, kernel, (stride, stride), padding, (self.dilation, self.dilation), self.groups, bias)
         parts: list[Conv | BatchNorm | Activation] = [conv]
         if self.norm:
-            parts.append(BatchNorm(self.eps))
+            parts.append(BatchNorm(self.eps, self.momentum))
         if self.activation is not None:
             parts.insert(0 if self.order == "act" else len(parts), Activation(self.activation))
         return g.chain(inputs[0], *parts)
@@ -109,11 +111,15 @@ class MaxPooling(Primitive):
 
 @primitive("avg_pool")
 class AveragePooling(Primitive):
-    """Average pool without counting the padding; a 1x1 convolution and batch norm where another width is wanted."""
+    """Average pool; a 1x1 convolution and batch norm where another width is wanted.
+
+    With `count_padding` the padding counts as zeros, else not at all.
+    """
 
     kernel: int = 3
     padding: int | None = None
     ceil: bool = False
+    count_padding: bool = False
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 4096)
@@ -122,7 +128,7 @@ class AveragePooling(Primitive):
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
-        x = g.add(AvgPool(pair(self.kernel), (stride, stride), pair(padding), self.ceil), inputs[0])
+        x = g.add(AvgPool(pair(self.kernel), (stride, stride), pair(padding), self.ceil, self.count_padding), inputs[0])
         return to_width(g, x, width)
 
 
@@ -183,16 +189,17 @@ class GlobalPooling(Primitive):
 
 @primitive("adaptive_pool")
 class AdaptivePooling(Primitive):
-    """Mean over `size` x `size` windows, whatever the size of the map."""
+    """Mean over `size` x `size` windows, whatever the size of the map; of one size each if `equal`."""
 
     size: int
+    equal: bool = False
     strided = False
 
     def check(self) -> None:
         require_range(self.size, "size", 1, 4096)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        return g.add(AdaptivePool(pair(self.size)), inputs[0])
+        return g.add(AdaptivePool(pair(self.size), self.equal), inputs[0])
 
 
 @primitive("flatten")

@@ -6,14 +6,18 @@ from dataclasses import replace
 from typing import Literal
 
 from nas.arch import Inner, Primitive, primitive
-from nas.ops import Add, Concat, DropPath, Frozen, Map, Multiply, Tokens, Vector, frozen
+from nas.ops import Activation, Add, Concat, DropPath, Frozen, Map, Multiply, Scale, Tokens, Vector, frozen
 from nas.ops.base import require, require_range
+from nas.primitives.basic import check_activation
 from nas.primitives.residual import shortcut
 
 
 @frozen
 class Step(Frozen):
-    """An operation of a composition with a width and stride of its own; a width of None is that of the composition."""
+    """An operation of a composition with a width and stride of its own.
+
+    A width of None is what the operation's fields decide, or else that of the composition.
+    """
 
     op: Primitive
     width: int | None = None
@@ -23,6 +27,11 @@ class Step(Frozen):
         require_range(self.stride, "stride", 1, 64)
         if self.width is not None:
             require_range(self.width, "width", 1, 65536)
+
+    @property
+    def own_width(self) -> int | None:
+        """The width that does not depend on the composition's, if any."""
+        return self.op.own_width if self.width is None else self.width
 
     @staticmethod
     def from_short(data: object) -> object:
@@ -54,6 +63,10 @@ class Sequential(Primitive):
         require(len(self.ops) > 0, "ops is empty", "one operation or more")
 
     @property
+    def own_width(self) -> int | None:
+        return self.ops[-1].own_width
+
+    @property
     def operations(self) -> int:
         return sum(step.op.operations for step in self.ops)
 
@@ -65,7 +78,7 @@ class Sequential(Primitive):
         for step in self.ops:
             mine = left if step.op.strided else 1
             left = left if mine != left else 1
-            x = g.apply(step.op, x, width=step.width or width, stride=mine * step.stride)
+            x = g.apply(step.op, x, width=step.own_width or width, stride=mine * step.stride)
         require(left == 1, f"stride={stride} of a sequence of operations none of which takes a stride", "1")
         return x
 
@@ -74,7 +87,7 @@ class Sequential(Primitive):
 class Branches(Primitive):
     """Operations side by side on one input, joined by concat, add or multiply.
 
-    Under `concat` each branch has the width its step names, or else an equal share of the stage's.
+    Under `concat` each branch has its own width, or else an equal share of the stage's.
     """
 
     branches: tuple[Step, ...]
@@ -92,12 +105,19 @@ class Branches(Primitive):
     def resized(self, width: float, depth: float) -> Branches:
         return replace(self, branches=resized_steps(self.branches, width, depth))
 
+    @property
+    def own_width(self) -> int | None:
+        widths = [step.own_width for step in self.branches]
+        if self.combine != "concat":
+            return widths[0]
+        return None if None in widths else sum(filter(None, widths))
+
     def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
-        named = [step.width for step in self.branches]
-        if self.combine != "concat" or None in named:
+        total = self.own_width
+        if self.combine != "concat" or total is None:
             return super().settle(width, inputs)  # type: ignore[arg-type]
-        total = sum(filter(None, named))
-        require(width in (None, total), f"width={width} of branches of widths {named}", f"{total} or none")
+        widths = [step.own_width for step in self.branches]
+        require(width in (None, total), f"width={width} of branches of widths {widths}", f"{total} or none")
         return total
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
@@ -110,14 +130,14 @@ class Branches(Primitive):
     def shares(self, width: int) -> list[int]:
         """The width of each branch."""
         if self.combine != "concat":
-            return [step.width or width for step in self.branches]
-        left = width - sum(step.width or 0 for step in self.branches)
-        open_ = sum(step.width is None for step in self.branches)
+            return [step.own_width or width for step in self.branches]
+        left = width - sum(step.own_width or 0 for step in self.branches)
+        open_ = sum(step.own_width is None for step in self.branches)
         require(left >= open_, f"width={width} of {len(self.branches)} branches", f"{width - left + open_} or more")
         shares = []
         for step in self.branches:
-            share = step.width if step.width is not None else -(-left // open_)
-            if step.width is None:
+            share = step.own_width or -(-left // open_)
+            if step.own_width is None:
                 left, open_ = left - share, open_ - 1
             shares.append(share)
         return shares
@@ -125,13 +145,25 @@ class Branches(Primitive):
 
 @primitive("residual")
 class Residual(Primitive):
-    """A body and a shortcut, added. Where the shape of a map changes the shortcut is a strided 1x1 convolution."""
+    """A body, times `scale`, and a shortcut, added; then an activation if given.
+
+    Where the shape of a map changes the shortcut is a strided 1x1 convolution. A `scale` below 1 keeps wide networks
+    from dying (Szegedy et al., arXiv 1602.07261, section 3.3).
+    """
 
     body: tuple[Step, ...]
+    scale: float = 1.0
+    activation: str | None = None
     accepts = (Map, Tokens, Vector)
 
     def check(self) -> None:
         require(len(self.body) > 0, "body is empty", "one operation or more")
+        require_range(self.scale, "scale", 0.0, 1e6)
+        check_activation(self.activation)
+
+    @property
+    def own_width(self) -> int | None:
+        return self.body[-1].own_width
 
     @property
     def operations(self) -> int:
@@ -144,4 +176,7 @@ class Residual(Primitive):
         body = g.apply(Sequential(self.body), inputs[0], width=width, stride=stride, name="body")
         target = g.shapes[body]
         x = shortcut(g, inputs[0], target.width, stride) if isinstance(target, Map) else inputs[0]
-        return g.add(Add(), g.add(DropPath(), body), x)
+        if self.scale != 1.0:
+            body = g.add(Scale(self.scale), body)
+        total = g.add(Add(), g.add(DropPath(), body), x)
+        return total if self.activation is None else g.add(Activation(self.activation), total)
