@@ -44,9 +44,8 @@ class Primitive(Frozen):
         """What the width must be a multiple of, such as the number of heads."""
         return 1
 
-    @property
-    def own_width(self) -> int | None:
-        """The width of its output where its fields decide it, whatever the place; None where the place does."""
+    def own_width(self, width_in: int | None) -> int | None:
+        """The width of its output where its fields and the input's width decide it; None where the place does."""
         return None
 
     def resized(self, width: float, depth: float) -> Primitive:

@@ -9,9 +9,16 @@ from nas.baselines.registry import Baseline, Facts, Maker, Reference, baseline, 
 
 # One file a family; importing it registers its networks, in this order.
 FAMILIES = (
+    "lenet",
+    "alexnet",
+    "zfnet",
+    "vgg",
     "resnet",
+    "preact",
+    "senet",
     "densenet",
     "googlenet",
+    "inception",
     "mobilenet",
     "vit",
     "mixer",
@@ -19,6 +26,8 @@ FAMILIES = (
 )
 for _family in FAMILIES:
     importlib.import_module(f"nas.baselines.{_family}")
+    # A network may have the name of its family's file (`googlenet`); the name then means the network.
+    globals().pop(_family, None)
 
 __all__ = ["Baseline", "Facts", "Reference", "baseline", "find", "get", "load_reference", "names"]
 

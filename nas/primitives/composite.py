@@ -16,22 +16,28 @@ from nas.primitives.residual import shortcut
 class Step(Frozen):
     """An operation of a composition with a width and stride of its own.
 
-    A width of None is what the operation's fields decide, or else that of the composition.
+    A width of None is what the operation's fields decide, or else that of the composition; `input` is that of its input.
     """
 
     op: Primitive
-    width: int | None = None
+    width: int | Literal["input"] | None = None
     stride: int = 1
 
     def check(self) -> None:
         require_range(self.stride, "stride", 1, 64)
-        if self.width is not None:
+        if self.width is not None and self.width != "input":
             require_range(self.width, "width", 1, 65536)
 
-    @property
-    def own_width(self) -> int | None:
+    def own_width(self, width_in: int | None) -> int | None:
         """The width that does not depend on the composition's, if any."""
-        return self.op.own_width if self.width is None else self.width
+        if self.width == "input":
+            return width_in
+        return self.op.own_width(width_in) if self.width is None else self.width
+
+    def resized(self, width: float, depth: float) -> Step:
+        """The step for a network of another width and depth."""
+        wide = max(1, round(self.width * width)) if isinstance(self.width, int) else self.width
+        return replace(self, op=self.op.resized(width, depth), width=wide)
 
     @staticmethod
     def from_short(data: object) -> object:
@@ -46,10 +52,7 @@ class Step(Frozen):
 
 def resized_steps(steps: tuple[Step, ...], width: float, depth: float) -> tuple[Step, ...]:
     """Steps for a network of another width and depth."""
-    return tuple(
-        replace(step, op=step.op.resized(width, depth), width=None if step.width is None else max(1, round(step.width * width)))
-        for step in steps
-    )
+    return tuple(step.resized(width, depth) for step in steps)
 
 
 @primitive("sequential")
@@ -62,9 +65,10 @@ class Sequential(Primitive):
     def check(self) -> None:
         require(len(self.ops) > 0, "ops is empty", "one operation or more")
 
-    @property
-    def own_width(self) -> int | None:
-        return self.ops[-1].own_width
+    def own_width(self, width_in: int | None) -> int | None:
+        for step in self.ops:
+            width_in = step.own_width(width_in)
+        return width_in
 
     @property
     def operations(self) -> int:
@@ -78,7 +82,8 @@ class Sequential(Primitive):
         for step in self.ops:
             mine = left if step.op.strided else 1
             left = left if mine != left else 1
-            x = g.apply(step.op, x, width=step.own_width or width, stride=mine * step.stride)
+            wide = step.own_width(g.shapes[x].width) or width
+            x = g.apply(step.op, x, width=wide, stride=mine * step.stride)
         require(left == 1, f"stride={stride} of a sequence of operations none of which takes a stride", "1")
         return x
 
@@ -105,39 +110,39 @@ class Branches(Primitive):
     def resized(self, width: float, depth: float) -> Branches:
         return replace(self, branches=resized_steps(self.branches, width, depth))
 
-    @property
-    def own_width(self) -> int | None:
-        widths = [step.own_width for step in self.branches]
+    def own_width(self, width_in: int | None) -> int | None:
+        widths = [step.own_width(width_in) for step in self.branches]
         if self.combine != "concat":
             return widths[0]
         return None if None in widths else sum(filter(None, widths))
 
     def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
-        total = self.own_width
+        width_in = inputs[-1].width  # type: ignore[attr-defined]
+        total = self.own_width(width_in)
         if self.combine != "concat" or total is None:
             return super().settle(width, inputs)  # type: ignore[arg-type]
-        widths = [step.own_width for step in self.branches]
+        widths = [step.own_width(width_in) for step in self.branches]
         require(width in (None, total), f"width={width} of branches of widths {widths}", f"{total} or none")
         return total
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         outputs = [
             g.apply(step.op, inputs[0], width=share, stride=stride * step.stride)
-            for step, share in zip(self.branches, self.shares(width), strict=True)
+            for step, share in zip(self.branches, self.shares(width, g.shapes[inputs[0]].width), strict=True)
         ]
         return g.add({"concat": Concat, "add": Add, "multiply": Multiply}[self.combine](), *outputs)
 
-    def shares(self, width: int) -> list[int]:
+    def shares(self, width: int, width_in: int) -> list[int]:
         """The width of each branch."""
+        widths = [step.own_width(width_in) for step in self.branches]
         if self.combine != "concat":
-            return [step.own_width or width for step in self.branches]
-        left = width - sum(step.own_width or 0 for step in self.branches)
-        open_ = sum(step.own_width is None for step in self.branches)
+            return [own or width for own in widths]
+        left, open_ = width - sum(filter(None, widths)), widths.count(None)
         require(left >= open_, f"width={width} of {len(self.branches)} branches", f"{width - left + open_} or more")
         shares = []
-        for step in self.branches:
-            share = step.own_width or -(-left // open_)
-            if step.own_width is None:
+        for own in widths:
+            share = own or -(-left // open_)
+            if own is None:
                 left, open_ = left - share, open_ - 1
             shares.append(share)
         return shares
@@ -161,9 +166,8 @@ class Residual(Primitive):
         require_range(self.scale, "scale", 0.0, 1e6)
         check_activation(self.activation)
 
-    @property
-    def own_width(self) -> int | None:
-        return self.body[-1].own_width
+    def own_width(self, width_in: int | None) -> int | None:
+        return Sequential(self.body).own_width(width_in)
 
     @property
     def operations(self) -> int:

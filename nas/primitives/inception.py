@@ -30,12 +30,11 @@ class Inception(Primitive):
         require(self.third in (3, 5, 7), f"third={self.third}", "3, 5, 7")
         check_eps(self.eps)
 
-    @property
-    def own_width(self) -> int | None:
+    def own_width(self, width_in: int | None) -> int | None:
         return None if self.widths is None else self.widths[0] + self.widths[2] + self.widths[4] + self.widths[5]
 
     def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
-        own = self.own_width
+        own = self.own_width(None)
         if self.widths is None or own is None:
             return super().settle(width, inputs)  # type: ignore[arg-type]
         require(width in (None, own), f"width={width} of an inception with widths {list(self.widths)}", f"{own} or none")
