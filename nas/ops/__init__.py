@@ -2,7 +2,7 @@
 
 from nas.ops.activation import ACTIVATIONS, Activation, Dropout, DropPath
 from nas.ops.base import LEAVES, Frozen, Leaf, frozen
-from nas.ops.channels import Channels, LayerScale, Scale, Shuffle
+from nas.ops.channels import Affine, Channels, LayerScale, Scale, Shuffle
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Concat, Multiply
@@ -12,7 +12,7 @@ from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector, pair, rounded
 from nas.ops.tokens import ClassToken, Flatten, PickToken, Positions, ToMap, ToTokens, Transpose
 
 __all__ = [
-    "ACTIVATIONS", "LEAVES", "Activation", "AdaptivePool", "Add", "Attention", "AvgPool", "BatchNorm", "Channels",
+    "ACTIVATIONS", "LEAVES", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool", "BatchNorm", "Channels",
     "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen", "GlobalPool", "LayerNorm",
     "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply", "Pad", "Pair", "PickToken",
     "Positions", "Scale", "Shape", "Shuffle", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "frozen", "pair",

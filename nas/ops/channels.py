@@ -106,3 +106,19 @@ class LayerScale(Leaf):
 
     def describe(self) -> str:
         return "layer scale"
+
+
+@leaf("affine")
+class Affine(Leaf):
+    """Each channel or feature times a learned number and plus another, 1 and 0 at first (Touvron et al., arXiv 2105.03404).
+
+    What ResMLP has in the place of layer norm (equation 1): no statistics are taken.
+    """
+
+    def params(self, x: Shape) -> int:
+        return 2 * x.width
+
+    def module(self, x: Shape) -> nn.Module:
+        from nas.ops.modules import AffineModule
+
+        return AffineModule(x.width, 2 if isinstance(x, Map) else 0)

@@ -204,3 +204,17 @@ class LayerScaleModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W), (N, L, C) or (N, C) to the same shape."""
         return x * self.scale
+
+
+class AffineModule(nn.Module):
+    """Times a learned number and plus another a channel, `trailing` more axes behind it."""
+
+    def __init__(self, width: int, trailing: int) -> None:
+        super().__init__()
+        shape = (width,) + (1,) * trailing
+        self.scale = nn.Parameter(torch.ones(shape))
+        self.shift = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), (N, L, C) or (N, C) to the same shape."""
+        return torch.addcmul(self.shift, self.scale, x)
