@@ -20,8 +20,12 @@ FAMILIES = (
     "googlenet",
     "inception",
     "mobilenet",
+    "mnasnet",
+    "efficientnet",
     "vit",
     "mixer",
+    "resmlp",
+    "gmlp",
     "nasnet",
 )
 for _family in FAMILIES:

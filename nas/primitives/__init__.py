@@ -18,11 +18,14 @@ from nas.primitives.cell import CellGraph, CellNode, Edge
 from nas.primitives.composite import Branches, Residual, Sequential, Step
 from nas.primitives.dense import DenseBlock, DenseLayers, DenseTransition
 from nas.primitives.inception import Inception
+from nas.primitives.local import LocalNorm
 from nas.primitives.mobile import InvertedResidual
+from nas.primitives.preact import PreactBasic, PreactBottleneck
 from nas.primitives.residual import BasicResidual, Bottleneck, SqueezeExcite
 from nas.primitives.separable import DepthwiseSeparable, FactorizedConv, SeparableConv
 from nas.primitives.transformer import (
     AttentionOverPositions,
+    GatedMLP,
     Mixer,
     MixerOverPositions,
     Patches,
@@ -33,7 +36,8 @@ from nas.primitives.transformer import (
 __all__ = [
     "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck", "Branches",
     "CellGraph", "CellNode", "ConvNormAct", "DenseBlock", "DenseLayers", "DenseTransition", "DepthwiseSeparable",
-    "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Flattening", "GlobalPooling", "Inception",
-    "InvertedResidual", "LinearLayer", "MaxPooling", "Mixer", "MixerOverPositions", "Norm", "Patches", "PickClassToken",
+    "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Flattening", "GatedMLP", "GlobalPooling", "Inception",
+    "InvertedResidual", "LinearLayer", "LocalNorm", "MaxPooling", "Mixer", "MixerOverPositions", "Norm", "Patches", "PickClassToken",
+    "PreactBasic", "PreactBottleneck",
     "Residual", "SeparableConv", "Sequential", "SkipConnect", "SqueezeExcite", "Step", "Transformer",
 ]  # fmt: skip
