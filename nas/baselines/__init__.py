@@ -26,6 +26,8 @@ FAMILIES = (
     "mixer",
     "resmlp",
     "gmlp",
+    "s2mlp",
+    "cyclemlp",
     "nasnet",
 )
 for _family in FAMILIES:

@@ -218,3 +218,45 @@ class AffineModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W), (N, L, C) or (N, C) to the same shape."""
         return torch.addcmul(self.shift, self.scale, x)
+
+
+class ShiftModule(nn.Module):
+    """Groups of channels moved by whole pixels."""
+
+    def __init__(self, groups: tuple[tuple[slice, tuple[int, int]], ...], edge: str) -> None:
+        super().__init__()
+        self.groups = groups
+        self.mode = {"zero": "constant", "keep": "replicate"}[edge]
+        self.margin = tuple(max(abs(step[axis]) for _, step in groups) for axis in (0, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        rows, columns = self.margin
+        padded = F.pad(x, (columns, columns, rows, rows), self.mode)
+        moved = torch.empty_like(x)
+        for channels, (down, right) in self.groups:
+            top, left = rows - down, columns - right
+            moved[:, channels] = padded[:, channels, top : top + x.shape[2], left : left + x.shape[3]]
+        return moved
+
+
+class BlendModule(nn.Module):
+    """Inputs weighted by a softmax over them, added."""
+
+    def __init__(self, count: int, trailing: int) -> None:
+        super().__init__()
+        self.count = count
+        self.trailing = trailing
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """`count` times (N, C, ...) or (N, L, C), and (N, C * count), to the shape of the first."""
+        *values, scores = inputs
+        weights = scores.view(scores.shape[0], -1, self.count).softmax(2)
+        total = values[0] * self.place(weights[:, :, 0])
+        for i, value in enumerate(values[1:], 1):
+            total = total + value * self.place(weights[:, :, i])
+        return total
+
+    def place(self, weight: Tensor) -> Tensor:
+        """(N, C) so that it multiplies the channels of the inputs."""
+        return weight[:, None] if self.trailing == 1 else weight[(...,) + (None,) * self.trailing]

@@ -23,6 +23,7 @@ from nas.primitives.mobile import InvertedResidual
 from nas.primitives.preact import PreactBasic, PreactBottleneck
 from nas.primitives.residual import BasicResidual, Bottleneck, SqueezeExcite
 from nas.primitives.separable import DepthwiseSeparable, FactorizedConv, SeparableConv
+from nas.primitives.shift import CycleMLP, SpatialShift
 from nas.primitives.transformer import (
     AttentionOverPositions,
     GatedMLP,
@@ -35,9 +36,9 @@ from nas.primitives.transformer import (
 
 __all__ = [
     "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck", "Branches",
-    "CellGraph", "CellNode", "ConvNormAct", "DenseBlock", "DenseLayers", "DenseTransition", "DepthwiseSeparable",
+    "CellGraph", "CellNode", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers", "DenseTransition", "DepthwiseSeparable",
     "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Flattening", "GatedMLP", "GlobalPooling", "Inception",
     "InvertedResidual", "LinearLayer", "LocalNorm", "MaxPooling", "Mixer", "MixerOverPositions", "Norm", "Patches", "PickClassToken",
     "PreactBasic", "PreactBottleneck",
-    "Residual", "SeparableConv", "Sequential", "SkipConnect", "SqueezeExcite", "Step", "Transformer",
+    "Residual", "SeparableConv", "Sequential", "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer",
 ]  # fmt: skip

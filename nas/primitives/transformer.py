@@ -39,16 +39,19 @@ from nas.primitives.basic import FactorizedReduction
 class Patches(Primitive):
     """The image cut into patches, each embedded as a token: a convolution whose kernel and stride are the patch size.
 
-    Dosovitskiy et al., arXiv 2010.11929, equation 1; with `class_token` and `positions` as there.
+    Dosovitskiy et al., arXiv 2010.11929, equation 1; with `class_token` and `positions` as there. Where they are not
+    `flat` they stay a map, each a pixel.
     """
 
     size: int = 16
     class_token: bool = False
     positions: bool = False
+    flat: bool = True
     strided = False
 
     def check(self) -> None:
         require_range(self.size, "size", 1, 1024)
+        require(self.flat or not (self.class_token or self.positions), "a class token or positions on a map", "flat patches")
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         shape = g.shapes[inputs[0]]
@@ -58,7 +61,10 @@ class Patches(Primitive):
             common = math.gcd(shape.rows, shape.columns)
             allowed = ", ".join([str(n) for n in range(1, common + 1) if common % n == 0][:16])
             require(False, f"patches of size={self.size} do not divide a map {shape}", allowed)
-        x = g.chain(inputs[0], Conv(width, pair(self.size), pair(self.size), bias=True), ToTokens())
+        x = g.add(Conv(width, pair(self.size), pair(self.size), bias=True), inputs[0])
+        if not self.flat:
+            return x
+        x = g.add(ToTokens(), x)
         x = g.add(ClassToken(), x) if self.class_token else x
         return g.add(Positions(), x) if self.positions else x
 

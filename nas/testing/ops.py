@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nas.errors import ArchitectureError
 from nas.ops import ACTIVATIONS, Leaf, Map, Shape, Tokens, Vector
@@ -19,8 +19,9 @@ from nas.ops.activation import Activation
 from nas.ops.channels import Channels, Scale, Shuffle
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
-from nas.ops.merge import Add, Concat, Multiply
+from nas.ops.merge import Add, Blend, Concat, Multiply
 from nas.ops.pool import AdaptivePool, AvgPool, MaxPool
+from nas.ops.shift import Shift
 from nas.ops.tokens import PickToken, ToMap
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ Example = tuple[Leaf, tuple[Shape, ...]]
 BATCH = 2
 DEFAULTS: tuple[Shape, ...] = (Map(6, 8, 7), Tokens(5, 12), Vector(9))
 M, T, V = DEFAULTS
+EDGES: tuple[Literal["zero", "keep"], ...] = ("zero", "keep")
 
 
 def _pools(kind: Callable[..., Leaf]) -> list[Example]:
@@ -48,6 +50,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "add": [(Add(), (shape,) * count) for shape in DEFAULTS for count in (1, 2, 3)],
     "attention": [(Attention(heads), (T,)) for heads in (1, 2, 4)],
     "avg_pool": [*_pools(AvgPool), (AvgPool((3, 3), (2, 2), (1, 1), count_padding=True), (M,))],
+    "blend": [(Blend(), shapes) for shapes in ((M, Vector(6)), (M, M, M, Vector(18)), (T, T, Vector(24)), (V, V, Vector(18)))],
     "channels": [(Channels(start, 2), (shape,)) for start in (0, 3) for shape in DEFAULTS],
     "concat": [(Concat(), (M, Map(3, 8, 7))), (Concat(), (T, Tokens(5, 1), T)), (Concat(), (V, V))],
     "conv": [
@@ -62,6 +65,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
     "scale": [(Scale(0.17), (shape,)) for shape in DEFAULTS],
+    "shift": [(Shift(((0, 1), (0, -1), (2, 0), (-1, 3)), turns, edge), (M,)) for turns in (False, True) for edge in EDGES],
     "shuffle": [(Shuffle(groups), (M,)) for groups in (1, 2, 3)],
     "to_map": [(ToMap(2, 3), (Tokens(6, 4),))],
 }
