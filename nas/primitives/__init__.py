@@ -15,7 +15,7 @@ from nas.primitives.basic import (
     SkipConnect,
 )
 from nas.primitives.cell import CellGraph, CellNode, Edge
-from nas.primitives.composite import Branches, Residual, Sequential, Step
+from nas.primitives.composite import Branches, Narrow, Residual, Sequential, Step
 from nas.primitives.dense import DenseBlock, DenseLayers, DenseTransition
 from nas.primitives.inception import Inception
 from nas.primitives.local import LocalNorm
@@ -38,7 +38,7 @@ __all__ = [
     "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck", "Branches",
     "CellGraph", "CellNode", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers", "DenseTransition", "DepthwiseSeparable",
     "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Flattening", "GatedMLP", "GlobalPooling", "Inception",
-    "InvertedResidual", "LinearLayer", "LocalNorm", "MaxPooling", "Mixer", "MixerOverPositions", "Norm", "Patches", "PickClassToken",
+    "InvertedResidual", "LinearLayer", "LocalNorm", "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "Patches", "PickClassToken",
     "PreactBasic", "PreactBottleneck",
     "Residual", "SeparableConv", "Sequential", "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer",
 ]  # fmt: skip

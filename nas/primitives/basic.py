@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from nas.arch import Inner, Primitive, preset, primitive
@@ -143,8 +144,7 @@ class MaxPooling(Primitive):
         check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        padding, ceil, _ = pool_padding(g.shapes[inputs[0]], self.kernel, stride, self.padding)
-        x = g.add(MaxPool(pair(self.kernel), (stride, stride), padding, ceil or self.ceil), inputs[0])
+        x = pool(g, inputs[0], MaxPool(pair(self.kernel), (stride, stride), ceil=self.ceil), self.padding)
         return to_width(g, x, width, self.eps)
 
 
@@ -167,26 +167,27 @@ class AveragePooling(Primitive):
         check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        x, kernel, step = inputs[0], pair(self.kernel), (stride, stride)
-        padding, ceil, uneven = pool_padding(g.shapes[x], self.kernel, stride, self.padding)
-        if uneven is not None and self.count_padding:
-            # A window that hangs over the edge leaves out what is beyond it, so zeros that count are put there.
-            x, padding, ceil = g.add(uneven, x), (0, 0), False
-        x = g.add(AvgPool(kernel, step, padding, ceil or self.ceil, self.count_padding), x)
+        leaf = AvgPool(pair(self.kernel), (stride, stride), ceil=self.ceil, count_padding=self.count_padding)
+        x = pool(g, inputs[0], leaf, self.padding)
         return to_width(g, x, width, self.eps)
 
 
-def pool_padding(x: Shape, kernel: int, stride: int, padding: PoolPadding) -> tuple[Pair, bool, Pad | None]:
-    """Padding of a pool over the map `x`, whether a last window hangs over the edge, and the same written out if uneven.
-
-    One pixel more after the map than before it is a last window that hangs over the edge by one.
-    """
+def pool(g: Inner, x: int, leaf: MaxPool | AvgPool, padding: PoolPadding) -> int:
+    """The pool `leaf`, which states no padding, with this one."""
     if padding != "same":
-        return pair((kernel - 1) // 2 if padding is None else padding), False, None
-    assert isinstance(x, Map)
-    rows, columns = least_same(x.rows, kernel, stride), least_same(x.columns, kernel, stride)
-    uneven = rows[0] != rows[1] or columns[0] != columns[1]
-    return (rows[0], columns[0]), uneven, Pad(rows, columns) if uneven else None
+        return g.add(replace(leaf, padding=pair((leaf.kernel[0] - 1) // 2 if padding is None else padding)), x)
+    shape, (stride, _) = g.shapes[x], leaf.stride
+    assert isinstance(shape, Map)
+    rows, columns = (least_same(size, leaf.kernel[0], stride) for size in shape[1:])
+    if rows[0] == rows[1] and columns[0] == columns[1]:
+        return g.add(replace(leaf, padding=(rows[0], columns[0])), x)
+    if isinstance(leaf, AvgPool) and leaf.count_padding:
+        return g.chain(x, Pad(rows, columns), leaf)
+    if stride == 1:
+        # As much before the map as after it, and the first position dropped.
+        return g.chain(x, replace(leaf, padding=(rows[1], columns[1])), Pad((rows[0] - rows[1], 0), (columns[0] - columns[1], 0)))
+    # A pixel more after the map than before it is a last window that hangs over the edge by that pixel.
+    return g.add(replace(leaf, padding=(rows[0], columns[0]), ceil=True), x)
 
 
 def to_width(g: Inner, x: int, width: int, eps: float = 1e-5) -> int:

@@ -163,10 +163,11 @@ class CellBody(Primitive):
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         cell = self.cell
         states = list(inputs)
+        given = len(states)
         for node in cell.nodes:
             states.append(self.node(g, node, states, width, stride))
         target = g.shapes[states[-1]]
-        joined = [self.shrink(g, states[i], target, width) for i in cell.outputs()]
+        joined = [self.shrink(g, states[i], target, width) if i < given else states[i] for i in cell.outputs()]
         return g.add(Concat(), *joined) if len(joined) > 1 else joined[0]
 
     def node(self, g: Inner, node: CellNode, states: list[int], width: int, stride: int) -> int:
@@ -182,11 +183,11 @@ class CellBody(Primitive):
         return g.add(_ADD if node.combine == "add" else _CONCAT, *outputs)
 
     def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
-        """An input that is joined in a reduction cell is reduced like everything else."""
+        """An input that is joined is reduced like everything else, and brought to the cell's width if it is raw."""
         shape = g.shapes[x]
         assert isinstance(shape, Map)
         assert isinstance(target, Map)
-        if shape.rows == target.rows:
+        if shape.rows == target.rows and shape.width == width:
             return x
         return g.apply(FactorizedReduction(self.cell.eps), x, width=width, stride=-(-shape.rows // target.rows))
 

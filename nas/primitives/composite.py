@@ -8,7 +8,7 @@ from typing import Literal
 from nas.arch import Inner, Primitive, primitive
 from nas.ops import Activation, Add, Concat, DropPath, Frozen, Map, Multiply, Scale, Tokens, Vector, frozen
 from nas.ops.base import require, require_range
-from nas.primitives.basic import check_activation
+from nas.primitives.basic import ConvNormAct, check_activation, check_eps
 from nas.primitives.residual import shortcut
 
 
@@ -184,3 +184,36 @@ class Residual(Primitive):
             body = g.add(Scale(self.scale), body)
         total = g.add(Add(), g.add(DropPath(), body), x)
         return total if self.activation is None else g.add(Activation(self.activation), total)
+
+
+@primitive("narrow")
+class Narrow(Primitive):
+    """An operation on `ratio` times fewer channels than the stage's, between two 1x1 convolutions: ReLU first, norm last.
+
+    The full convolutions of NASNet's and AmoebaNet's cells stand so in the code that their authors released.
+    """
+
+    op: Primitive
+    ratio: int = 4
+    eps: float = 1e-5
+
+    def check(self) -> None:
+        require_range(self.ratio, "ratio", 1, 4096)
+        check_eps(self.eps)
+
+    @property
+    def operations(self) -> int:
+        return 2 + self.op.operations
+
+    @property
+    def strided(self) -> bool:  # type: ignore[override]
+        return self.op.strided
+
+    def resized(self, width: float, depth: float) -> Narrow:
+        return replace(self, op=self.op.resized(width, depth))
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        point, inner = ConvNormAct(1, order="act", eps=self.eps), max(1, width // self.ratio)
+        x = g.apply(point, inputs[0], width=inner)
+        x = g.apply(self.op, x, width=inner, stride=stride)
+        return g.apply(point, x, width=width)
