@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -49,11 +50,24 @@ def _pairs(module: Network, state_dict: Mapping[str, Tensor], reference: registr
             keys = reference.arrange(keys)
         except (KeyError, IndexError, ValueError) as error:
             raise ArchitectureError(f"it has other keys ({error})") from None
+    # A reference without auxiliary heads leaves ours as they are.
+    trunk = {key: tensor for key, tensor in mine.items() if not key.startswith("aux.")}
+    mine = trunk if len(keys) == len(trunk) else mine
     for (ours, tensor), theirs in zip(mine.items(), keys, strict=False):
         other = state_dict[theirs]
-        # A 1x1 convolution of a vector and a linear layer are the same numbers.
-        if [n for n in tensor.shape if n != 1] != [n for n in other.shape if n != 1]:
+        if not _same_numbers(tuple(tensor.shape), tuple(other.shape)):
             raise ArchitectureError(f"{ours} is {tuple(tensor.shape)}, but {theirs} is {tuple(other.shape)}")
     if len(mine) != len(keys):
         raise ArchitectureError(f"it has {len(keys)} tensors, the network {len(mine)}")
     return [(tensor, state_dict[key]) for tensor, key in zip(mine.values(), keys, strict=True)]
+
+
+def _same_numbers(ours: tuple[int, ...], theirs: tuple[int, ...]) -> bool:
+    """Whether tensors of these shapes can hold the same numbers in the same order.
+
+    A linear layer of a vector can be a 1x1 convolution, and of a flattened map a convolution as large as the map.
+    """
+    if [n for n in ours if n != 1] == [n for n in theirs if n != 1]:
+        return True
+    linear = 2 in (len(ours), len(theirs))
+    return linear and ours[0] == theirs[0] and math.prod(ours) == math.prod(theirs)

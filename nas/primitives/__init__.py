@@ -17,6 +17,7 @@ from nas.primitives.basic import (
 from nas.primitives.cell import CellGraph, CellNode, Edge
 from nas.primitives.composite import Branches, Narrow, Residual, Sequential, Step
 from nas.primitives.dense import DenseBlock, DenseLayers, DenseTransition
+from nas.primitives.fire import Fire
 from nas.primitives.inception import Inception
 from nas.primitives.local import LocalNorm
 from nas.primitives.mobile import InvertedResidual
@@ -24,6 +25,7 @@ from nas.primitives.preact import PreactBasic, PreactBottleneck
 from nas.primitives.residual import BasicResidual, Bottleneck, SqueezeExcite
 from nas.primitives.separable import DepthwiseSeparable, FactorizedConv, SeparableConv
 from nas.primitives.shift import CycleMLP, SpatialShift
+from nas.primitives.shuffle import ShuffleUnit, ShuffleUnitV2
 from nas.primitives.transformer import (
     AttentionOverPositions,
     GatedMLP,
@@ -35,10 +37,11 @@ from nas.primitives.transformer import (
 )
 
 __all__ = [
-    "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck", "Branches",
-    "CellGraph", "CellNode", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers", "DenseTransition", "DepthwiseSeparable",
-    "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Flattening", "GatedMLP", "GlobalPooling", "Inception",
-    "InvertedResidual", "LinearLayer", "LocalNorm", "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "Patches", "PickClassToken",
-    "PreactBasic", "PreactBottleneck",
-    "Residual", "SeparableConv", "Sequential", "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer",
+    "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck",
+    "Branches", "CellGraph", "CellNode", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers", "DenseTransition",
+    "DepthwiseSeparable", "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Fire", "Flattening",
+    "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "LinearLayer", "LocalNorm", "MaxPooling", "Mixer",
+    "MixerOverPositions", "Narrow", "Norm", "Patches", "PickClassToken", "PreactBasic", "PreactBottleneck",
+    "Residual", "SeparableConv", "Sequential", "ShuffleUnit", "ShuffleUnitV2", "SkipConnect", "SpatialShift",
+    "SqueezeExcite", "Step", "Transformer",
 ]  # fmt: skip
