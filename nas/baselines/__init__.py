@@ -19,7 +19,9 @@ FAMILIES = (
     "densenet",
     "googlenet",
     "inception",
+    "squeezenet",
     "mobilenet",
+    "shufflenet",
     "mnasnet",
     "efficientnet",
     "vit",
@@ -29,6 +31,10 @@ FAMILIES = (
     "s2mlp",
     "cyclemlp",
     "nasnet",
+    "pnasnet",
+    "amoebanet",
+    "enas",
+    "darts",
 )
 for _family in FAMILIES:
     importlib.import_module(f"nas.baselines.{_family}")
