@@ -179,7 +179,9 @@ class ShuffleModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
-        return x.unflatten(1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+        batch, width, rows, columns = x.shape
+        grouped = x.reshape(batch, self.groups, width // self.groups, rows, columns)
+        return grouped.transpose(1, 2).reshape(x.shape)
 
 
 class ScaleModule(nn.Module):
