@@ -53,7 +53,8 @@ class CellGraph(Primitive):
     factorised reduction, and batch norm. Edges from the inputs take the cell's stride. The output is the concatenation
     of the states in `output`, or of all that no edge reads (`unused`), an input among them only if `unused_inputs`.
     With `inputs` 1 the only input is state 0 (NAS-Bench-201). `first` says what state 0 is in the first cell of a
-    network, which has but one block before it: adapted like any other, or `raw` as in the released NASNet.
+    network, which has but one block before it: adapted like any other, or `raw` as in the released NASNet. With `base`
+    the later input is adapted twice over, as in the released ENAS.
     """
 
     nodes: tuple[CellNode, ...]
@@ -62,6 +63,7 @@ class CellGraph(Primitive):
     unused_inputs: bool = False
     first: Literal["adapt", "raw"] = "adapt"
     eps: float = 1e-5
+    base: bool = False
     cached = False
 
     def check(self) -> None:
@@ -113,6 +115,8 @@ class CellGraph(Primitive):
         if self.inputs == 1:
             return [last if g.shapes[last].width == width else g.apply(adapter, last, width=width, name="input0")]
         newest = g.apply(adapter, last, width=width, name="input1")
+        if self.base:
+            newest = g.apply(adapter, newest, width=width, name="base1")
         if self.first == "raw" and inputs[0] == last:
             return [last, newest]
         earlier, target = g.shapes[inputs[0]], g.shapes[last]

@@ -1,0 +1,58 @@
+"""DARTS."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from nas.arch import Architecture
+from nas.baselines.cells import Genotype, Manner, Nodes, Plan, cell_network
+from nas.baselines.common import Input
+from nas.baselines.registry import baseline
+
+PAPER = "Liu et al., DARTS: Differentiable Architecture Search, arXiv 1806.09055, table 1"
+
+
+def _genotype(normal: Nodes, reduction: Nodes) -> Genotype:
+    return Genotype(normal, (2, 3, 4, 5), reduction, (2, 3, 4, 5))
+
+
+# Found by the first and by the second order approximation (released code).
+GENOTYPES = {
+    "darts_v1": _genotype(
+        (
+            ("sep_conv_3x3", 1, "sep_conv_3x3", 0),
+            ("skip_connect", 0, "sep_conv_3x3", 1),
+            ("skip_connect", 0, "sep_conv_3x3", 1),
+            ("sep_conv_3x3", 0, "skip_connect", 2),
+        ),
+        (
+            ("max_pool_3x3", 0, "max_pool_3x3", 1),
+            ("skip_connect", 2, "max_pool_3x3", 0),
+            ("max_pool_3x3", 0, "skip_connect", 2),
+            ("skip_connect", 2, "avg_pool_3x3", 0),
+        ),
+    ),
+    "darts_v2": _genotype(
+        (
+            ("sep_conv_3x3", 0, "sep_conv_3x3", 1),
+            ("sep_conv_3x3", 0, "sep_conv_3x3", 1),
+            ("sep_conv_3x3", 1, "skip_connect", 0),
+            ("skip_connect", 0, "dil_conv_3x3", 2),
+        ),
+        (
+            ("max_pool_3x3", 0, "max_pool_3x3", 1),
+            ("skip_connect", 2, "max_pool_3x3", 1),
+            ("max_pool_3x3", 0, "skip_connect", 2),
+            ("skip_connect", 2, "max_pool_3x3", 1),
+        ),
+    ),
+}
+
+
+def darts(name: str, input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
+    """20 cells of 36 filters for CIFAR, the auxiliary head on the second reduction cell; 3.3M parameters without it."""
+    return cell_network(name, GENOTYPES[name], Manner(), Plan(36, 6, 108, aux=1), input, classes)
+
+
+for _name in GENOTYPES:
+    baseline(_name, PAPER)(partial(darts, _name))
