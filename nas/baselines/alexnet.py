@@ -22,7 +22,12 @@ def hidden(dropout: float = 0.0) -> Block:
     return Block(LinearLayer("relu", dropout), 4096)
 
 
-@baseline("alexnet", ONE_TOWER, facts=(Facts(0.56522, 0.79066, "torchvision IMAGENET1K_V1"),), references=(torchvision("alexnet"),))
+@baseline(
+    "alexnet",
+    ONE_TOWER,
+    facts=(Facts(0.56522, 0.79066, "torchvision IMAGENET1K_V1"),),
+    references=(torchvision("alexnet"),),
+)
 def alexnet(input: Input = IMAGENET, classes: int = 1000) -> Architecture:
     """AlexNet in one tower: 61,100,840 parameters, 0.714 GMACs at 224."""
     stages: tuple[Stage, ...] = (
@@ -39,8 +44,8 @@ def alexnet(input: Input = IMAGENET, classes: int = 1000) -> Architecture:
 def alexnet_two_tower(input: Input = (3, 227, 227), classes: int = 1000) -> Architecture:
     """AlexNet on two graphics cards: 60,965,224 parameters, 0.724 GMACs at 227.
 
-    Convolutions 2, 4 and 5 see only the half of the maps that lies on their card: two groups. The response is normalised
-    behind the pools; in the paper's text it is before them, which has the same shapes.
+    Convolutions 2, 4 and 5 see only the half of the maps that lies on their card: two groups. The response is
+    normalised behind the pools, as it is mostly taught; the paper does it before them, at the same cost.
     """
     norm = Block(LocalNorm())
     stages: tuple[Stage, ...] = (

@@ -49,7 +49,13 @@ def preact_cifar(
 
 
 def _imagenet(
-    name: str, about: str, block: Primitive, repeats: tuple[int, ...], width: int, model: str, facts: tuple[Facts, ...] = ()
+    name: str,
+    about: str,
+    block: Primitive,
+    repeats: tuple[int, ...],
+    width: int,
+    model: str,
+    facts: tuple[Facts, ...] = (),
 ) -> None:
     """Register a network for ImageNet; `model` is timm's name."""
 
@@ -60,7 +66,14 @@ def _imagenet(
 
 
 def _cifar(
-    name: str, paper: str, about: str, block: Primitive, width: int, repeat: int, *aliases: str, first: Primitive | None = None
+    name: str,
+    paper: str,
+    about: str,
+    block: Primitive,
+    width: int,
+    repeat: int,
+    *aliases: str,
+    first: Primitive | None = None,
 ) -> None:
     """Register a network for CIFAR."""
 
@@ -101,7 +114,7 @@ _cifar(
 _cifar("preact_resnet164", PREACT, "Pre-activation ResNet-164 for CIFAR: 1.7M parameters.", PreactBottleneck(), 64, 18)
 
 for _depth, _widen, _millions in ((28, 10, "36.5"), (16, 8, "11.0"), (40, 4, "8.9")):
-    # Table 1: depth is 6 * repeat + 4, the stages are 16, 32 and 64 times the widening factor. Parameters: tables 4 and 5.
+    # Table 1: depth is 6 * repeat + 4, the stages are 16, 32 and 64 times the widening factor; parameters as in table 4.
     _cifar(
         f"wrn_{_depth}_{_widen}",
         WIDE,

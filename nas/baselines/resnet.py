@@ -103,7 +103,7 @@ _imagenet(
 _imagenet(
     "plain18",
     RESNET,
-    "ResNet-18 without its shortcuts.",
+    "ResNet-18 without its shortcuts: 11,515,688 parameters, 1.795 GMACs at 224.",
     PLAIN,
     (2, 2, 2, 2),
     facts=(Facts(0.7206, None, "He et al., table 2, ten crops"),),
@@ -112,7 +112,7 @@ _imagenet(
 _imagenet(
     "plain34",
     RESNET,
-    "ResNet-34 without its shortcuts: 3.6 GMACs at 224.",
+    "ResNet-34 without its shortcuts: 21,623,848 parameters, 3.645 GMACs at 224.",
     PLAIN,
     (3, 4, 6, 3),
     facts=(Facts(0.7146, 0.8998, "He et al., table 3, ten crops"),),
@@ -161,8 +161,9 @@ _imagenet(
     facts=(Facts(0.83246, 0.96454, V1), Facts(0.796, 0.947, "Torch7 release of the authors")),
 )
 
+# Table 6: the parameters of the networks for CIFAR-10.
 for _depth, _millions in ((20, "0.27"), (32, "0.46"), (44, "0.66"), (56, "0.85"), (110, "1.7"), (1202, "19.4")):
-    # Table 6: the parameters of the networks for CIFAR-10.
     _cifar(f"resnet{_depth}", f"ResNet-{_depth} for CIFAR: {_millions}M parameters.", PADDED, (_depth - 2) // 6)
 for _depth, _millions in ((20, "0.27"), (56, "0.85")):
-    _cifar(f"plain{_depth}", f"ResNet-{_depth} without its shortcuts: {_millions}M parameters.", PLAIN, (_depth - 2) // 6)
+    _about = f"ResNet-{_depth} for CIFAR without its shortcuts: {_millions}M parameters."
+    _cifar(f"plain{_depth}", _about, PLAIN, (_depth - 2) // 6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nas.arch import Architecture, Block, Primitive
 from nas.baselines.common import Input, pooled_head, variant
 from nas.baselines.registry import Facts, timm
@@ -11,8 +13,8 @@ from nas.primitives import BasicResidual, Bottleneck, ConvNormAct, MaxPooling
 SENET = "Hu et al., Squeeze-and-Excitation Networks, arXiv 1709.01507, table 1"
 SENET_154 = "Hu et al., Squeeze-and-Excitation Networks, arXiv 1709.01507, section 5 and appendix"
 CAFFE = "Caffe release of the authors"
-# Section 4.4: reduction 16. timm's squeeze-excite has a hidden width of 8 or more, which tells in the two narrowest stages
-# of SE-ResNet-18.
+# The reduction is 16 (section 6.1). timm's hidden width is never below 8, which tells in the narrowest stage of
+# SE-ResNet-18.
 BASIC = BasicResidual(se=16, se_least=8)
 WIDE = Bottleneck(se=16)
 GROUPED = Bottleneck(groups=32, base_width=4, se=16)
@@ -37,7 +39,11 @@ _register(
     WIDE,
     (3, 4, 6, 3),
     "seresnet50",
-    (Facts(0.7763, 0.9364, CAFFE), Facts(0.80012, 0.94704, "timm a1_in1k"), Facts(0.81114, 0.95122, "timm a1_in1k", 288)),
+    (
+        Facts(0.7763, 0.9364, CAFFE),
+        Facts(0.80012, 0.94704, "timm a1_in1k"),
+        Facts(0.81114, 0.95122, "timm a1_in1k", 288),
+    ),
 )
 _register(
     "se_resnet101",
@@ -76,18 +82,19 @@ _register(
 def senet154(name: str, input: Input, classes: int) -> Architecture:
     """SENet-154: squeeze-excite in a ResNeXt-152 of 64 groups, with these changes (appendix).
 
-    Three 3x3 convolutions for a stem, the first 1x1 convolution of each block of half the width, 3x3 convolutions in the
-    shortcuts where the size is halved, dropout before the classifier.
+    Three 3x3 convolutions for a stem, the first 1x1 convolution of each block of half the width, 3x3 convolutions in
+    the shortcuts where the size is halved, dropout before the classifier.
     """
-    block = {kernel: Bottleneck(groups=64, base_width=4, se=16, reduce_first=2, shortcut_kernel=kernel) for kernel in (1, 3)}
+    first = Bottleneck(groups=64, base_width=4, se=16, reduce_first=2)
+    later = replace(first, shortcut_kernel=3)
     # The released network pads the pool behind the map, not on both sides.
     pool = Block(MaxPooling(padding=0, ceil=True), None, 2)
     stem = (Block(ConvNormAct(), 64, 2), Block(ConvNormAct(), 64), Block(ConvNormAct(), 128), pool)
     stages = (
-        (Block(block[1], 256, 1, 3),),
-        (Block(block[3], 512, 2, 8),),
-        (Block(block[3], 1024, 2, 36),),
-        (Block(block[3], 2048, 2, 3),),
+        (Block(first, 256, 1, 3),),
+        (Block(later, 512, 2, 8),),
+        (Block(later, 1024, 2, 36),),
+        (Block(later, 2048, 2, 3),),
     )
     return Architecture(name, input, classes, stages, stem, pooled_head(dropout=0.2))
 

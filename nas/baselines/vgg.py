@@ -7,7 +7,7 @@ from nas.baselines.common import Input, variant
 from nas.baselines.registry import Facts, timm, torchvision
 from nas.primitives import AdaptivePooling, ConvNormAct, Flattening, LinearLayer, MaxPooling
 
-PAPER = "Simonyan & Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, arXiv 1409.1556, table 1"
+PAPER = "Simonyan & Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, arXiv 1409.1556"
 WIDTHS = (64, 128, 256, 512, 512)
 # Convolutions of each stage in columns A, B, D and E of table 1.
 DEPTHS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}

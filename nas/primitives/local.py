@@ -8,7 +8,10 @@ from nas.ops import LocalResponseNorm
 
 @primitive("local_response_norm")
 class LocalNorm(Primitive):
-    """Each value divided by a power of the squares of the `size` channels around it (Krizhevsky et al. 2012, section 3.3)."""
+    """Each value divided by a power of the squares of the `size` channels around it.
+
+    Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks, 2012, section 3.3.
+    """
 
     size: int = 5
     alpha: float = 1e-4

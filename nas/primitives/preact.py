@@ -8,7 +8,9 @@ from nas.ops.base import require_range
 from nas.primitives.basic import check_activation, same
 
 
-def preactivated(g: Inner, x: int, convs: list[Conv], stride: int, activation: str, dropout: float, shared: bool) -> int:
+def preactivated(
+    g: Inner, x: int, convs: list[Conv], stride: int, activation: str, shared: bool, dropout: float = 0.0
+) -> int:
     """Norm, activation and convolution for each of `convs`, dropout before the last one; the shortcut added.
 
     Where the shape changes the shortcut is a strided 1x1 convolution of the activated input (He et al., released code).
@@ -33,8 +35,8 @@ def preactivated(g: Inner, x: int, convs: list[Conv], stride: int, activation: s
 class PreactBasic(Primitive):
     """Norm, activation, 3x3 convolution, twice, and a shortcut (He et al., arXiv 1603.05027, figure 1b).
 
-    With `dropout` between the convolutions it is the block of Wide ResNet (arXiv 1605.07146, figure 1d). `shared` is for
-    the first block of a network, whose activation stands before the two paths part (arXiv 1603.05027, appendix).
+    With `dropout` between the convolutions it is the block of Wide ResNet (arXiv 1605.07146, figure 1d). `shared` is
+    for the first block of a network, whose activation stands before the two paths part (arXiv 1603.05027, appendix).
     """
 
     kernel: int = 3
@@ -50,7 +52,7 @@ class PreactBasic(Primitive):
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         kernel = pair(self.kernel)
         convs = [Conv(width, kernel, pair(step), same(kernel)) for step in (stride, 1)]
-        return preactivated(g, inputs[0], convs, stride, self.activation, self.dropout, self.shared)
+        return preactivated(g, inputs[0], convs, stride, self.activation, self.shared, self.dropout)
 
 
 @primitive("preact_bottleneck")
@@ -74,4 +76,4 @@ class PreactBottleneck(Primitive):
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         kernel, inner = pair(self.kernel), max(1, width // self.expansion)
         convs = [Conv(inner, (1, 1)), Conv(inner, kernel, pair(stride), same(kernel)), Conv(width, (1, 1))]
-        return preactivated(g, inputs[0], convs, stride, self.activation, 0.0, self.shared)
+        return preactivated(g, inputs[0], convs, stride, self.activation, self.shared)

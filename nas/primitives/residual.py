@@ -122,7 +122,9 @@ class Bottleneck(Primitive):
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         kernel, act = pair(self.kernel), Activation(self.activation)
         inner = max(1, width // self.expansion) * self.base_width // 64 * self.groups or self.groups
-        body = g.chain(inputs[0], Conv(max(1, inner // self.reduce_first), (1, 1)), BatchNorm(), act)
+        # Rounded up to what the groups divide.
+        first = -(-inner // (self.groups * self.reduce_first)) * self.groups
+        body = g.chain(inputs[0], Conv(first, (1, 1)), BatchNorm(), act)
         body = g.chain(body, Conv(inner, kernel, pair(stride), same(kernel), groups=self.groups), BatchNorm(), act)
         body = g.chain(body, Conv(width, (1, 1)), BatchNorm())
         if self.se is not None:

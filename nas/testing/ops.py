@@ -62,7 +62,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "linear": [(Linear(4, bias), (shape,)) for bias in (True, False) for shape in (T, V)],
     "max_pool": _pools(MaxPool),
     "multiply": [(Multiply(), shapes) for shapes in ((M, M), (M, Vector(6)), (T, T), (T, Vector(12)), (V, V))],
-    "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,))],
+    "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,)), (Pad((0, 0), (1, 0), channels=(-1, 4)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
     "scale": [(Scale(0.17), (shape,)) for shape in DEFAULTS],
     "shift": [(Shift(((0, 1), (0, -1), (2, 0), (-1, 3)), turns, edge), (M,)) for turns in (False, True) for edge in EDGES],
