@@ -77,6 +77,8 @@ class Plan(NamedTuple):
     after_reduction: tuple[int, ...] | None = None
     # Cells of the last stage before the auxiliary head; none is the end of the second stage.
     aux: int = 0
+    # Before the mean over pixels.
+    activation: str | None = "relu"
     dropout: float = 0.0
 
 
@@ -97,9 +99,8 @@ def cell_network(name: str, genotype: Genotype, manner: Manner, plan: Plan, inpu
     stages += split(last, plan.aux)
     conv = ConvNormAct(activation=None, padding=0 if plan.imagenet else None, eps=manner.eps)
     stem = (Block(conv, plan.stem, 2 if plan.imagenet else 1),)
-    return Architecture(
-        name, input, classes, tuple(stages), stem, (Block(ActivationLayer()), *pooled_head(plan.dropout)), cells, (head,)
-    )
+    top = (Block(ActivationLayer(plan.activation)),) if plan.activation is not None else ()
+    return Architecture(name, input, classes, tuple(stages), stem, (*top, *pooled_head(plan.dropout)), cells, (head,))
 
 
 def cell(nodes: Nodes, output: tuple[int, ...], manner: Manner, reduces: bool) -> CellGraph:

@@ -51,7 +51,7 @@ GENOTYPES = {
 
 def darts(name: str, input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
     """20 cells of 36 filters for CIFAR, the auxiliary head on the second reduction cell; 3.3M parameters without it."""
-    return cell_network(name, GENOTYPES[name], Manner(), Plan(36, 6, 108, aux=1), input, classes)
+    return cell_network(name, GENOTYPES[name], Manner(), Plan(36, 6, 108, aux=1, activation=None), input, classes)
 
 
 for _name in GENOTYPES:
