@@ -24,6 +24,8 @@ FAMILIES = (
     "shufflenet",
     "mnasnet",
     "efficientnet",
+    "regnet",
+    "convnext",
     "vit",
     "mixer",
     "resmlp",

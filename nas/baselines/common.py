@@ -17,6 +17,25 @@ def last(*prefixes: str) -> Arrange:
     return lambda keys: sorted(keys, key=lambda key: key.startswith(prefixes))
 
 
+def behind(name: str) -> Arrange:
+    """Puts the parts of that name behind the others of their block."""
+
+    def arrange(keys: list[str]) -> list[str]:
+        made: list[str] = []
+        held: list[str] = []
+        block = ""
+        for key in keys:
+            if not key.startswith(block):
+                made, held, block = made + held, [], ""
+            parent, found, _ = f"{key}.".partition(f".{name}.")
+            if found:
+                block = f"{parent}."
+            (held if found else made).append(key)
+        return made + held
+
+    return arrange
+
+
 def pooled_head(dropout: float = 0.0) -> Stage:
     """Global average pool, dropout if any, classifier."""
     drop = (Block(DropoutLayer(dropout)),) if dropout else ()

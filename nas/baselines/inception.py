@@ -98,7 +98,7 @@ def v3_auxiliary() -> Stage:
     "inception_v3",
     V3,
     facts=(Facts(0.77294, 0.9345, "torchvision IMAGENET1K_V1", 299),),
-    references=(torchvision("inception_v3", last("AuxLogits."), transform_input=False, init_weights=False),),
+    references=(torchvision("inception_v3", last("AuxLogits."), transform_input=False, init_weights=False), timm("inception_v3")),
 )
 def inception_v3(input: Input = SIDE, classes: int = 1000) -> Architecture:
     """Inception-v3: 27,161,264 parameters, 23,834,568 without the auxiliary head, 5.713 GMACs at 299."""

@@ -52,11 +52,18 @@ class Baseline(NamedTuple):
 
 _BASELINES: dict[str, Baseline] = {}
 _LOOKUP: dict[str, str] = {}
+# Names without any punctuation; None where two networks would be meant.
+_LOOSE: dict[str, str | None] = {}
 
 
 def plain(name: str) -> str:
-    """The form that look-up compares."""
-    return re.sub(r"[_\-.]", "", name.lower())
+    """The form that look-up compares first: punctuation is dropped, but between digits, where 1.6 is not 16."""
+    return re.sub(r"[_\-.]+", "_", re.sub(r"(?<!\d)[_\-.]+|[_\-.]+(?!\d)", "", name.lower()))
+
+
+def loose(name: str) -> str:
+    """The form that look-up compares next: no punctuation at all."""
+    return plain(name).replace("_", "")
 
 
 def torchvision(model: str, arrange: Arrange | None = None, **options: object) -> Reference:
@@ -79,6 +86,8 @@ def baseline(
             key = plain(known)
             if _LOOKUP.setdefault(key, name) != name:
                 raise ValueError(f"baseline name {known!r} is taken by {_LOOKUP[key]!r}")
+            if _LOOSE.setdefault(loose(known), name) != name:
+                _LOOSE[loose(known)] = None
         _BASELINES[name] = Baseline(name, make, paper, aliases, facts, references)
         return make
 
@@ -92,7 +101,7 @@ def names() -> tuple[str, ...]:
 
 def find(name: str) -> Baseline | None:
     """The baseline of that name, or None."""
-    known = _LOOKUP.get(plain(name))
+    known = _LOOKUP.get(plain(name)) or _LOOSE.get(loose(name))
     return _BASELINES[known] if known else None
 
 
