@@ -10,7 +10,7 @@ from nas.primitives import BasicResidual, Bottleneck, ConvNormAct
 RESNET = "He et al., Deep Residual Learning for Image Recognition, arXiv 1512.03385, table 1"
 RESNET_CIFAR = "He et al., Deep Residual Learning for Image Recognition, arXiv 1512.03385, section 4.2"
 RESNEXT = "Xie et al., Aggregated Residual Transformations for Deep Neural Networks, arXiv 1611.05431, table 1"
-WIDE = "Zagoruyko & Komodakis, Wide Residual Networks, arXiv 1605.07146, section 3.4"
+WIDE = "Zagoruyko & Komodakis, Wide Residual Networks, arXiv 1605.07146, table 8"
 V1 = "torchvision IMAGENET1K_V1"
 PLAIN = BasicResidual(shortcut="none")
 # Parameter-free shortcuts (option A), as in the paper's networks for CIFAR.
