@@ -12,7 +12,15 @@ from nas.primitives import ConvNormAct, InvertedResidual
 
 PAPER = "Tan & Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, arXiv 1905.11946, table 1"
 # Expansion, kernel, width, repeats, stride of each stage of B0 (table 1).
-B0 = ((1, 3, 16, 1, 1), (6, 3, 24, 2, 2), (6, 5, 40, 2, 2), (6, 3, 80, 3, 2), (6, 5, 112, 3, 1), (6, 5, 192, 4, 2), (6, 3, 320, 1, 1))
+B0 = (
+    (1, 3, 16, 1, 1),
+    (6, 3, 24, 2, 2),
+    (6, 5, 40, 2, 2),
+    (6, 3, 80, 3, 2),
+    (6, 5, 112, 3, 1),
+    (6, 5, 192, 4, 2),
+    (6, 3, 320, 1, 1),
+)
 # Width, depth, resolution, dropout of the variants (the released code; they are not quite powers of one coefficient).
 COEFFICIENTS = (
     (1.0, 1.0, 224, 0.2),
@@ -36,7 +44,10 @@ def efficientnet(
     eps: float = 1e-5,
     momentum: float = 0.1,
 ) -> Architecture:
-    """EfficientNet-B0 `width` times as wide, rounded to multiples of 8, and `depth` times as deep, rounded up (section 3.3)."""
+    """EfficientNet-B0 `width` times as wide, rounded to multiples of 8, and `depth` times as deep, rounded up.
+
+    Any coefficients will do: compound scaling (section 3.3) chooses them.
+    """
     stages = tuple(
         (
             Block(
@@ -54,8 +65,23 @@ def efficientnet(
     return Architecture(name, input, classes, stages, stem, head)
 
 
-def _register(number: int, about: str, *facts: Facts) -> None:
+# Parameters, GMACs and the side they are counted at; top-1 and top-5 of torchvision's weights, there, and of the
+# released weights as timm has them, at the published resolution.
+PUBLISHED = (
+    (5_288_548, 0.386, 224, 0.77692, 0.93532, 0.76882, 0.9327),
+    (7_794_184, 0.687, 240, 0.78642, 0.94186, 0.7884, 0.94202),
+    (9_109_994, 1.088, 288, 0.80608, 0.9531, 0.80074, 0.94906),
+    (12_233_232, 1.827, 300, 0.82008, 0.96054, 0.81648, 0.95718),
+    (19_341_616, 4.394, 380, 0.83384, 0.96594, 0.8304, 0.96298),
+    (30_389_784, 10.266, 456, 0.83444, 0.96628, 0.83696, 0.96712),
+    (43_040_704, 19.068, 528, 0.84008, 0.96916, 0.84124, 0.9689),
+    (66_347_960, 37.746, 600, 0.84122, 0.96908, 0.84424, 0.96908),
+)
+
+
+def _register(number: int) -> None:
     width, depth, side, dropout = COEFFICIENTS[number]
+    params, gmacs, counted, top1, top5, released1, released5 = PUBLISHED[number]
     # B5 to B7 were trained, and torchvision has them, with other norms.
     eps, momentum = (1e-3, 0.01) if number >= 5 else (1e-5, 0.1)
     name = f"efficientnet_b{number}"
@@ -63,16 +89,14 @@ def _register(number: int, about: str, *facts: Facts) -> None:
     def make(name: str, input: Input, classes: int) -> Architecture:
         return efficientnet(width, depth, dropout, input, classes, name, eps, momentum)
 
+    about = f"EfficientNet-B{number}: {params:,} parameters, {gmacs} GMACs at {counted}."
+    facts = (
+        Facts(top1, top5, "torchvision IMAGENET1K_V1", counted),
+        Facts(released1, released5, "timm tf aa_in1k", side),
+    )
     references = (torchvision(name), *([timm(name)] if number < 5 else []))
-    variant(name, PAPER, f"EfficientNet-B{number}: {about}.", make, input=(3, side, side), facts=facts, references=references)
+    variant(name, PAPER, about, make, input=(3, side, side), facts=facts, references=references)
 
 
-_V1, _AA = "torchvision IMAGENET1K_V1", "timm tf aa_in1k"
-_register(0, "5,288,548 parameters, 0.386 GMACs at 224", Facts(0.77692, 0.93532, _V1), Facts(0.76882, 0.9327, _AA))
-_register(1, "7,794,184 parameters, 0.687 GMACs at 240", Facts(0.78642, 0.94186, _V1, 240), Facts(0.7884, 0.94202, _AA, 240))
-_register(2, "9,109,994 parameters, 1.088 GMACs at 288", Facts(0.80608, 0.9531, _V1, 288), Facts(0.80074, 0.94906, _AA, 260))
-_register(3, "12,233,232 parameters, 1.827 GMACs at 300", Facts(0.82008, 0.96054, _V1, 300), Facts(0.81648, 0.95718, _AA, 300))
-_register(4, "19,341,616 parameters, 4.394 GMACs at 380", Facts(0.83384, 0.96594, _V1, 380), Facts(0.8304, 0.96298, _AA, 380))
-_register(5, "30,389,784 parameters, 10.266 GMACs at 456", Facts(0.83444, 0.96628, _V1, 456), Facts(0.83696, 0.96712, _AA, 456))
-_register(6, "43,040,704 parameters, 19.068 GMACs at 528", Facts(0.84008, 0.96916, _V1, 528), Facts(0.84124, 0.9689, _AA, 528))
-_register(7, "66,347,960 parameters, 37.746 GMACs at 600", Facts(0.84122, 0.96908, _V1, 600), Facts(0.84424, 0.96908, _AA, 600))
+for _number in range(len(COEFFICIENTS)):
+    _register(_number)

@@ -1,4 +1,4 @@
-"""Inception-v3, Inception-v4 and Inception-ResNet-v2. Modules are written as branches: nothing but convolutions and pools."""
+"""Inception-v3, Inception-v4 and Inception-ResNet-v2, their modules as branches of convolutions and pools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nas.primitives import (
 )
 
 V3 = "Szegedy et al., Rethinking the Inception Architecture for Computer Vision, arXiv 1512.00567, table 1"
-V4 = "Szegedy et al., Inception-v4, Inception-ResNet and the Impact of Residual Connections on Learning, arXiv 1602.07261"
+V4 = "Szegedy et al., Inception-v4, Inception-ResNet and the Impact of Residual Connections, arXiv 1602.07261"
 SIDE: Input = (3, 299, 299)
 EPS = 1e-3
 # Max pool of stride 2 without padding.
@@ -91,14 +91,23 @@ def v3_last() -> Step:
 def v3_auxiliary() -> Stage:
     """Pool to 5x5, 1x1 convolution to 128, full-size convolution to 768, classifier (figure 8)."""
     full = block(conv(768, 5, padding=0))
-    return (Block(AdaptivePooling(5, equal=True)), block(conv(128)), full, Block(GlobalPooling()), Block(LinearLayer(), "classes"))
+    return (
+        Block(AdaptivePooling(5, equal=True)),
+        block(conv(128)),
+        full,
+        Block(GlobalPooling()),
+        Block(LinearLayer(), "classes"),
+    )
 
 
 @baseline(
     "inception_v3",
     V3,
     facts=(Facts(0.77294, 0.9345, "torchvision IMAGENET1K_V1", 299),),
-    references=(torchvision("inception_v3", last("AuxLogits."), transform_input=False, init_weights=False), timm("inception_v3")),
+    references=(
+        torchvision("inception_v3", last("AuxLogits."), transform_input=False, init_weights=False),
+        timm("inception_v3"),
+    ),
 )
 def inception_v3(input: Input = SIDE, classes: int = 1000) -> Architecture:
     """Inception-v3: 27,161,264 parameters, 23,834,568 without the auxiliary head, 5.713 GMACs at 299."""
@@ -130,7 +139,9 @@ def v4_middle() -> Step:
 def v4_last() -> Step:
     """Inception-C (figure 6)."""
     fork = side(conv(256, (1, 3)), conv(256, (3, 1)))
-    return side(conv(256), row(conv(384), fork), row(conv(384), conv(448, (3, 1)), conv(512, (1, 3)), fork), averaged(256))
+    return side(
+        conv(256), row(conv(384), fork), row(conv(384), conv(448, (3, 1)), conv(512, (1, 3)), fork), averaged(256)
+    )
 
 
 @baseline(
@@ -158,7 +169,7 @@ def inception_v4(input: Input = SIDE, classes: int = 1000) -> Architecture:
 
 
 def scaled(scale: float, *branches: Step, activation: str | None = "relu") -> Primitive:
-    """Branches joined, brought to the width of the input by a 1x1 convolution, times `scale`, added; then the activation."""
+    """Branches joined, brought to the input's width by a 1x1 convolution, times `scale`, added; then the activation."""
     return Residual((side(*branches), Step(ConvNormAct(1, activation=None, norm=False))), scale, activation)
 
 
@@ -173,7 +184,10 @@ def scaled(scale: float, *branches: Step, activation: str | None = "relu") -> Pr
     references=(timm("inception_resnet_v2"),),
 )
 def inception_resnet_v2(input: Input = SIDE, classes: int = 1000) -> Architecture:
-    """Inception-ResNet-v2 as released, its widths and stem others than the paper's: 55,843,464 parameters, 13.18 GMACs at 299."""
+    """Inception-ResNet-v2: 55,843,464 parameters, 13.18 GMACs at 299.
+
+    As released, stem and widths others than the paper's.
+    """
     first = side(conv(96), row(conv(48), conv(64, 5)), double_3x3(64, 96), averaged(64))
     small = scaled(0.17, conv(32), row(conv(32), conv(32, 3)), row(conv(32), conv(48, 3), conv(64, 3)))
     middle = scaled(0.10, conv(192), row(conv(128), conv(160, (1, 7)), conv(192, (7, 1))))

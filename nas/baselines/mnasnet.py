@@ -10,7 +10,15 @@ from nas.primitives import ConvNormAct, InvertedResidual
 
 PAPER = "Tan et al., MnasNet: Platform-Aware Neural Architecture Search for Mobile, arXiv 1807.11626, figure 7"
 # Expansion, kernel, width, repeats, stride of each stage of B1; the first has no expansion.
-B1 = ((1, 3, 16, 1, 1), (3, 3, 24, 3, 2), (3, 5, 40, 3, 2), (6, 5, 80, 3, 2), (6, 3, 96, 2, 1), (6, 5, 192, 4, 2), (6, 3, 320, 1, 1))
+B1 = (
+    (1, 3, 16, 1, 1),
+    (3, 3, 24, 3, 2),
+    (3, 5, 40, 3, 2),
+    (6, 5, 80, 3, 2),
+    (6, 3, 96, 2, 1),
+    (6, 5, 192, 4, 2),
+    (6, 3, 320, 1, 1),
+)
 # The same and squeeze-excite ratio of A1 (figure 7).
 A1 = (
     (1, 3, 16, 1, 1, 0.0),
@@ -33,7 +41,8 @@ def conv(kernel: int) -> ConvNormAct:
 def mnasnet(name: str, multiplier: float, input: Input, classes: int) -> Architecture:
     """MnasNet-B1, all widths but the last times `multiplier`."""
     stages = tuple(
-        (Block(InvertedResidual(t, k, "relu", momentum=MOMENTUM), rounded(c * multiplier), s, n),) for t, k, c, n, s in B1
+        (Block(InvertedResidual(t, k, "relu", momentum=MOMENTUM), rounded(c * multiplier), s, n),)
+        for t, k, c, n, s in B1
     )
     head = (Block(conv(1), 1280), *pooled_head(dropout=0.2))
     return Architecture(name, input, classes, stages, (Block(conv(3), rounded(32 * multiplier), 2),), head)
@@ -48,8 +57,22 @@ def _register(name: str, multiplier: float, top1: float, top5: float, about: str
     variant(name, PAPER, about, make, *theirs, facts=facts, references=references)
 
 
-_register("mnasnet0_5", 0.5, 0.67734, 0.8749, "MnasNet-B1, multiplier 0.5: 2,218,512 parameters, 0.104 GMACs at 224.", "mnasnet_050")
-_register("mnasnet0_75", 0.75, 0.7118, 0.90496, "MnasNet-B1, multiplier 0.75: 3,170,208 parameters, 0.215 GMACs at 224.", "mnasnet_075")
+_register(
+    "mnasnet0_5",
+    0.5,
+    0.67734,
+    0.8749,
+    "MnasNet-B1, multiplier 0.5: 2,218,512 parameters, 0.104 GMACs at 224.",
+    "mnasnet_050",
+)
+_register(
+    "mnasnet0_75",
+    0.75,
+    0.7118,
+    0.90496,
+    "MnasNet-B1, multiplier 0.75: 3,170,208 parameters, 0.215 GMACs at 224.",
+    "mnasnet_075",
+)
 _register("mnasnet1_0", 1.0, 0.73456, 0.9151, "MnasNet-B1: 4,383,312 parameters, 0.314 GMACs at 224.", "mnasnet_100")
 _register("mnasnet1_3", 1.3, 0.76506, 0.93522, "MnasNet-B1, multiplier 1.3: 6,282,256 parameters, 0.526 GMACs at 224.")
 

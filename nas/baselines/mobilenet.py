@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from nas.arch import Architecture, Block, Stage
 from nas.baselines.common import IMAGENET, Input, pooled_head, variant
-from nas.baselines.registry import Facts, Reference, baseline, timm, torchvision
+from nas.baselines.registry import Facts, baseline, timm, torchvision
 from nas.ops import rounded
 from nas.primitives import ConvNormAct, DepthwiseSeparable, DropoutLayer, GlobalPooling, InvertedResidual, LinearLayer
 
-V1 = "Howard et al., MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications, arXiv 1704.04861, table 1"
+V1 = "Howard et al., MobileNets: Efficient Convolutional Neural Networks for Mobile Vision, arXiv 1704.04861, table 1"
 V2 = "Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, arXiv 1801.04381, table 2"
 V3 = "Howard et al., Searching for MobileNetV3, arXiv 1905.02244, table {}"
 
@@ -19,25 +19,9 @@ V2_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96,
 SLIM = "TensorFlow slim"
 
 
-def mobilenet_v1(name: str, multiplier: float, input: Input, classes: int) -> Architecture:
-    """Depthwise separable convolutions, all widths times `multiplier`; ReLU6 as in the released code."""
-    block = DepthwiseSeparable(activation="relu6")
-    stages = tuple((Block(block, rounded(c * multiplier), s, n),) for c, n, s in V1_STAGES)
-    stem = (Block(ConvNormAct(activation="relu6"), rounded(32 * multiplier), 2),)
-    return Architecture(name, input, classes, stages, stem, pooled_head(dropout=0.001))
-
-
-def _v1(name: str, multiplier: float, about: str, *aliases: str, facts: tuple[Facts, ...], references: tuple[Reference, ...] = ()) -> None:
-    def make(name: str, input: Input, classes: int) -> Architecture:
-        return mobilenet_v1(name, multiplier, input, classes)
-
-    variant(name, V1, about, make, *aliases, facts=facts, references=references)
-
-
-_v1(
+@baseline(
     "mobilenet_v1",
-    1.0,
-    "MobileNet-v1: 4,231,976 parameters, 0.569 GMACs at 224.",
+    V1,
     "mobilenet_v1_1.0_224",
     "mobilenetv1_100",
     facts=(
@@ -49,28 +33,30 @@ _v1(
     ),
     references=(timm("mobilenetv1_100"),),
 )
-_v1(
-    "mobilenet_v1_0_75",
-    0.75,
-    "MobileNet-v1, multiplier 0.75: 2,585,560 parameters, 0.325 GMACs at 224.",
-    "mobilenet_v1_0.75_224",
-    facts=(Facts(0.684, 0.882, SLIM),),
-)
-_v1(
-    "mobilenet_v1_0_5",
-    0.5,
-    "MobileNet-v1, multiplier 0.5: 1,331,592 parameters, 0.150 GMACs at 224.",
-    "mobilenet_v1_0.5_224",
-    "mobilenet_v1_0_50",
-    facts=(Facts(0.633, 0.849, SLIM),),
-)
-_v1(
-    "mobilenet_v1_0_25",
-    0.25,
-    "MobileNet-v1, multiplier 0.25: 470,072 parameters, 0.041 GMACs at 224.",
-    "mobilenet_v1_0.25_224",
-    facts=(Facts(0.498, 0.742, SLIM),),
-)
+def mobilenet_v1(input: Input = IMAGENET, classes: int = 1000, multiplier: float = 1.0) -> Architecture:
+    """MobileNet-v1, all widths times `multiplier`: 4,231,976 parameters, 0.569 GMACs at 224.
+
+    ReLU6 as in the released code.
+    """
+    block = DepthwiseSeparable(activation="relu6")
+    stages = tuple((Block(block, rounded(c * multiplier), s, n),) for c, n, s in V1_STAGES)
+    stem = (Block(ConvNormAct(activation="relu6"), rounded(32 * multiplier), 2),)
+    name = "mobilenet_v1" if multiplier == 1.0 else f"mobilenet_v1_{multiplier:g}".replace(".", "_")
+    # Released code: dropout keeps 0.999.
+    return Architecture(name, input, classes, stages, stem, pooled_head(dropout=0.001))
+
+
+def _narrow(multiplier: str, about: str, top1: float, top5: float) -> None:
+    def make(name: str, input: Input, classes: int) -> Architecture:
+        return mobilenet_v1(input, classes, float(multiplier))
+
+    name, facts = f"mobilenet_v1_{multiplier.replace('.', '_')}", (Facts(top1, top5, SLIM),)
+    variant(name, V1, f"MobileNet-v1, multiplier {multiplier}: {about} at 224.", make, f"{name}_224", facts=facts)
+
+
+_narrow("0.75", "2,585,560 parameters, 0.325 GMACs", 0.684, 0.882)
+_narrow("0.5", "1,331,592 parameters, 0.150 GMACs", 0.633, 0.849)
+_narrow("0.25", "470,072 parameters, 0.041 GMACs", 0.498, 0.742)
 
 
 @baseline(
@@ -92,8 +78,10 @@ def mobilenet_v2(input: Input = IMAGENET, classes: int = 1000) -> Architecture:
 EPS, MOMENTUM = 1e-3, 0.01
 
 
-def bneck(kernel: int, expansion: float, width: int, se: bool, activation: str, stride: int = 1, repeat: int = 1) -> Block:
-    """A row of the tables. Expansions that are not whole stand for the table's widths, such as 88 = 24 * 3.67, rounded."""
+def bneck(
+    kernel: int, expansion: float, width: int, se: bool, activation: str, stride: int = 1, repeat: int = 1
+) -> Block:
+    """A row of the tables. Expansions that are not whole stand for widths of the tables: 88 is 24 * 3.67, rounded."""
     squeeze = 0.25 if se else 0.0
     block = InvertedResidual(expansion, kernel, activation, squeeze, EPS, MOMENTUM, "expanded", "relu", "hardsigmoid")
     return Block(block, width, stride, repeat)
@@ -104,7 +92,9 @@ def conv_v3(kernel: int) -> ConvNormAct:
     return ConvNormAct(kernel, "hardswish", eps=EPS, momentum=MOMENTUM)
 
 
-def mobilenet_v3(name: str, stages: tuple[Stage, ...], last: int, hidden: int, input: Input, classes: int) -> Architecture:
+def mobilenet_v3(
+    name: str, stages: tuple[Stage, ...], last: int, hidden: int, input: Input, classes: int
+) -> Architecture:
     """The stages, a 1x1 convolution to `last`, pool, a hidden layer of `hidden` and the classifier."""
     head = (
         Block(conv_v3(1), last),

@@ -31,7 +31,10 @@ def regnet(
     name: str, depth: int, initial: int, slope: float, step: float, group: int, se: float, input: Input, classes: int
 ) -> Architecture:
     """RegNetX, or RegNetY where there is squeeze-excite (`se` 0.25)."""
-    stages = tuple((Block(RegNetBlock(each, se), width, 2, n),) for width, n, each in regnet_stages(depth, initial, slope, step, group))
+    stages = tuple(
+        (Block(RegNetBlock(each, se), width, 2, n),)
+        for width, n, each in regnet_stages(depth, initial, slope, step, group)
+    )
     return Architecture(name, input, classes, stages, (Block(ConvNormAct(), 32, 2),), pooled_head())
 
 
@@ -57,7 +60,9 @@ Y = {
 }
 
 
-def _register(kind: str, size: str, row: tuple[int, int, float, float, int, str, int, float, float, float, float, float]) -> None:
+def _register(
+    kind: str, size: str, row: tuple[int, int, float, float, int, str, int, float, float, float, float, float]
+) -> None:
     depth, initial, slope, step, group, theirs, params, gmacs, top1, top5, newer1, newer5 = row
 
     def make(name: str, input: Input, classes: int) -> Architecture:

@@ -7,14 +7,14 @@ from nas.baselines.common import Input, pooled_head, variant
 from nas.baselines.registry import Facts, torchvision
 from nas.primitives import ConvNormAct, MaxPooling, ShuffleUnit, ShuffleUnitV2
 
-V1 = "Zhang et al., ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile Devices, arXiv 1707.01083, table 1"
+V1 = "Zhang et al., ShuffleNet: An Extremely Efficient CNN for Mobile Devices, arXiv 1707.01083, table 1"
 V2 = "Ma et al., ShuffleNet V2: Practical Guidelines for Efficient CNN Architecture Design, arXiv 1807.11164, table 5"
 REPEATS = (4, 8, 4)
 STEM = (Block(ConvNormAct(), 24, 2), Block(MaxPooling(), None, 2))
 
 
 def shufflenet_v1(name: str, groups: int, width: int, input: Input, classes: int) -> Architecture:
-    """Three stages, the width doubled from one to the next. The first 1x1 convolution of all has no groups: it reads 24 channels."""
+    """Three stages, the width doubled from one to the next; the very first 1x1 convolution has no groups."""
     unit = ShuffleUnit(groups)
     first = (Block(ShuffleUnit(groups, first_groups=1), width, 2), Block(unit, width, 1, REPEATS[0] - 1))
     later = [(Block(unit, width * 2**i, 2, REPEATS[i]),) for i in (1, 2)]

@@ -7,12 +7,12 @@ from nas.baselines.common import IMAGENET, Input
 from nas.baselines.registry import Facts, baseline, torchvision
 from nas.primitives import ConvNormAct, DropoutLayer, Fire, GlobalPooling, MaxPooling
 
-PAPER = "Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size, arXiv 1602.07360, table 1"
+PAPER = "Iandola et al., SqueezeNet: AlexNet-level accuracy with 50x fewer parameters, arXiv 1602.07360, table 1"
 POOL = Block(MaxPooling(padding=0, ceil=True), None, 2)
 
 
 def squeezenet(name: str, stem: Stage, stages: tuple[tuple[int, ...], ...], input: Input, classes: int) -> Architecture:
-    """Fire modules of these widths, a pool between each two stages; the classifier is a 1x1 convolution before the pool."""
+    """Fire modules of these widths, a pool between each two stages; a 1x1 convolution as classifier, then the mean."""
     made = [
         (*[Block(Fire(), width) for width in widths], *((POOL,) if i < len(stages) - 1 else ()))
         for i, widths in enumerate(stages)

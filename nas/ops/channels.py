@@ -33,7 +33,11 @@ class Channels(Leaf):
         require_range(self.width, "width", 1, 2**20)
 
     def shape(self, x: Shape) -> Shape:
-        require(self.start + self.width <= x.width, f"channels {self.start} to {self.start + self.width} of {x}", f"up to {x.width}")
+        require(
+            self.start + self.width <= x.width,
+            f"channels {self.start} to {self.start + self.width} of {x}",
+            f"up to {x.width}",
+        )
         return with_width(x, self.width)
 
     def module(self, x: Shape) -> nn.Module:
@@ -58,7 +62,9 @@ class Shuffle(Leaf):
         expect(x, Map, "shuffle")
         if x.width % self.groups:
             allowed = ", ".join([str(g) for g in range(1, math.isqrt(x.width) + 1) if x.width % g == 0])
-            raise ArchitectureError(f"shuffle of groups={self.groups} does not divide width {x.width}; allowed: {allowed}")
+            raise ArchitectureError(
+                f"shuffle of groups={self.groups} does not divide width {x.width}; allowed: {allowed}"
+            )
         return x
 
     def module(self, x: Map) -> nn.Module:
@@ -88,7 +94,7 @@ class Scale(Leaf):
 
 @leaf("layer_scale")
 class LayerScale(Leaf):
-    """Each channel or feature times a learned number, `initial` at first (Touvron et al., arXiv 2103.17239, equation 3)."""
+    """Each channel or feature times a learned number, `initial` at first (arXiv 2103.17239, equation 3)."""
 
     initial: float = 1e-6
     overwrites = True
@@ -110,7 +116,7 @@ class LayerScale(Leaf):
 
 @leaf("affine")
 class Affine(Leaf):
-    """Each channel or feature times a learned number and plus another, 1 and 0 at first (Touvron et al., arXiv 2105.03404).
+    """Each channel or feature times a learned number and plus another, 1 and 0 at first (arXiv 2105.03404).
 
     What ResMLP has in the place of layer norm (equation 1): no statistics are taken.
     """

@@ -41,7 +41,7 @@ class BatchNorm(Leaf):
 
 @leaf("layer_norm")
 class LayerNorm(Leaf):
-    """Layer normalisation over the features of each token or vector, or the channels of each pixel (arXiv 1607.06450)."""
+    """Layer normalisation over the features of each token or vector, or each pixel's channels (arXiv 1607.06450)."""
 
     eps: float = 1e-6
 

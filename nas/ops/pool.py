@@ -80,8 +80,9 @@ class AvgPool(_Pool):
 class AdaptivePool(Leaf):
     """Mean over a fixed number of rows x columns of windows, whatever the size of the map.
 
-    Windows may differ in size by a pixel. With `equal` they do not: the stride is the map's size divided by the number of
-    windows, and the kernel what is left for one (17 to 5 is 5x5 of stride 3); on a smaller map they differ all the same.
+    Windows may differ in size by a pixel. With `equal` they do not: the stride is the map's size divided by the number
+    of windows, and the kernel what is left for one (17 to 5 is 5x5 of stride 3). A map smaller than that has windows
+    that differ all the same.
     """
 
     size: Pair

@@ -16,7 +16,7 @@ from nas.primitives.residual import shortcut
 class Step(Frozen):
     """An operation of a composition with a width and stride of its own.
 
-    A width of None is what the operation's fields decide, or else that of the composition; `input` is that of its input.
+    A width of None is what the operation's fields decide, or else that of the composition; `input` is its input's.
     """
 
     op: Primitive

@@ -12,8 +12,8 @@ from nas.primitives.basic import ConvNormAct
 class Fire(Primitive):
     """Squeeze by a 1x1 convolution, expand by a 1x1 and a 3x3 side by side, half of the width each.
 
-    Iandola et al., arXiv 1602.07360, section 3.2; `squeeze` is the ratio of the first convolution's width to the module's,
-    SR = 0.125 in section 3.3. No norm unless asked.
+    Iandola et al., arXiv 1602.07360, section 3.2; `squeeze` is the ratio of the first convolution's width to the
+    module's, SR = 0.125 in section 3.3. No norm unless asked.
     """
 
     squeeze: float = 0.125

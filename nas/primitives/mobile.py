@@ -15,10 +15,11 @@ from nas.primitives.residual import squeeze_excite
 class InvertedResidual(Primitive):
     """Expand by a 1x1 convolution, depthwise convolution, project by a linear 1x1 (Sandler et al., arXiv 1801.04381).
 
-    The input is added where the shape stays. An `expansion` of 1 leaves the first convolution out; one that is not whole
-    is rounded to a multiple of 8 channels. `se` is the ratio of the squeeze-excite width to the block's *input* width, as
-    in EfficientNet (arXiv 1905.11946), or to the `expanded` width, rounded to a multiple of 8, as in MobileNet-v3
-    (arXiv 1905.02244, section 5.3); 0 is none. Its inner activation is the block's unless `se_activation` is given.
+    The input is added where the shape stays. An `expansion` of 1 leaves the first convolution out; one that is not
+    whole is rounded to a multiple of 8 channels. `se` is the ratio of the squeeze-excite width to the block's *input*
+    width, as in EfficientNet (arXiv 1905.11946), or to the `expanded` width, rounded to a multiple of 8, as in
+    MobileNet-v3 (arXiv 1905.02244, section 5.3); 0 is none. Its inner activation is the block's unless
+    `se_activation` is given.
     """
 
     expansion: int | float = 6
@@ -41,7 +42,12 @@ class InvertedResidual(Primitive):
         require_range(self.momentum, "momentum", 0.0, 1.0)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        x, kernel, act, norm = inputs[0], pair(self.kernel), Activation(self.activation), BatchNorm(self.eps, self.momentum)
+        x, kernel, act, norm = (
+            inputs[0],
+            pair(self.kernel),
+            Activation(self.activation),
+            BatchNorm(self.eps, self.momentum),
+        )
         narrow = g.shapes[x].width
         wide = self.expanded(narrow)
         if self.expansion != 1:

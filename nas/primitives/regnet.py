@@ -13,8 +13,8 @@ from nas.primitives.residual import finish, squeeze_excite
 class RegNetBlock(Primitive):
     """1x1, grouped 3x3 and 1x1 convolutions, all of one width, and a shortcut (Radosavovic et al., arXiv 2003.13678).
 
-    The X block of section 3.2, figure 4; the Y block has squeeze-excite after the 3x3 convolution, `se` the ratio of its
-    width to that of the block's *input* (section 5). Groups have `group_width` channels; without it there is but one group.
+    The X block of section 3.2, figure 4; the Y block has squeeze-excite after the 3x3 convolution, `se` the ratio of
+    its width to that of the block's *input* (section 5). Groups have `group_width` channels; without it there is one.
     """
 
     group_width: int | None = None

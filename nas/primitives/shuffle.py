@@ -13,13 +13,13 @@ from nas.primitives.residual import shortcut
 
 @primitive("shuffle_unit")
 class ShuffleUnit(Primitive):
-    """Grouped 1x1 convolution, channel shuffle, depthwise, grouped 1x1, and a shortcut (Zhang et al., arXiv 1707.01083).
+    """Grouped 1x1 convolution, channel shuffle, depthwise, grouped 1x1, and a shortcut.
 
-    Where the shape stays input and body are added (figure 2b). Where the map shrinks or widens, the body makes only the
-    channels that are new, in as many of the groups as divide them, and they are joined to the pooled input (figure 2c);
-    where there are none the shortcut is a 1x1 convolution. The inner width is a quarter; `first_groups` are those of the
-    first convolution if they are others (1 in the first unit of the paper's networks). The pool counts its padding, as in
-    the released code.
+    Zhang et al., arXiv 1707.01083. Where the shape stays input and body are added (figure 2b). Where the map shrinks or
+    widens, the body makes only the channels that are new, in as many of the groups as divide them, and they are joined
+    to the pooled input (figure 2c); where there are none the shortcut is a 1x1 convolution. The inner width is a
+    quarter; `first_groups` are those of the first convolution if they are others (1 in the first unit of the paper's
+    networks). The pool counts its padding, as in the released code.
     """
 
     groups: int = 1
@@ -62,8 +62,8 @@ class ShuffleUnit(Primitive):
 class ShuffleUnitV2(Primitive):
     """Half of the channels pass, the others go through 1x1, depthwise and 1x1; then both are shuffled.
 
-    Ma et al., arXiv 1807.11164, figure 3c. Where the shape changes both halves are made from all channels of the input, the
-    first by a depthwise and a 1x1 convolution (figure 3d). An odd width cannot be shuffled and is not.
+    Ma et al., arXiv 1807.11164, figure 3c. Where the shape changes both halves are made from all channels of the input,
+    the first by a depthwise and a 1x1 convolution (figure 3d). An odd width cannot be shuffled and is not.
     """
 
     kernel: int = 3
@@ -79,7 +79,9 @@ class ShuffleUnitV2(Primitive):
             left = g.add(Channels(0, half), x)
             x = g.add(Channels(half, width - half), x)
         else:
-            left = g.chain(x, self.depthwise(narrow, stride), BatchNorm(), Conv(half, (1, 1)), BatchNorm(), Activation("relu"))
+            left = g.chain(
+                x, self.depthwise(narrow, stride), BatchNorm(), Conv(half, (1, 1)), BatchNorm(), Activation("relu")
+            )
         right = g.chain(x, Conv(width - half, (1, 1)), BatchNorm(), Activation("relu"))
         right = g.chain(right, self.depthwise(width - half, stride), BatchNorm())
         right = g.chain(right, Conv(width - half, (1, 1)), BatchNorm(), Activation("relu"))
