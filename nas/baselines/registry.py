@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from nas.arch import Architecture
 from nas.errors import UnknownNameError
@@ -15,6 +15,9 @@ class Maker(Protocol):
     """A function that returns the network for any input shape (channels, rows, columns) and number of classes."""
 
     def __call__(self, input: tuple[int, int, int] = ..., classes: int = ...) -> Architecture: ...
+
+
+M = TypeVar("M", bound=Maker)
 
 
 class Facts(NamedTuple):
@@ -78,10 +81,10 @@ def timm(model: str, arrange: Arrange | None = None, **options: object) -> Refer
 
 def baseline(
     name: str, paper: str, *aliases: str, facts: tuple[Facts, ...] = (), references: tuple[Reference, ...] = ()
-) -> Callable[[Maker], Maker]:
+) -> Callable[[M], M]:
     """Decorator: register a function under a name, torchvision's and timm's own names as aliases."""
 
-    def decorate(make: Maker) -> Maker:
+    def decorate(make: M) -> M:
         for known in (name, *aliases):
             key = plain(known)
             if _LOOKUP.setdefault(key, name) != name:
