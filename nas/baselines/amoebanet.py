@@ -78,11 +78,11 @@ def amoebanet_b(input: Input = IMAGE, classes: int = 1000) -> Architecture:
 
 @baseline("amoebanet_a_cifar", PAPER)
 def amoebanet_a_cifar(input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
-    """AmoebaNet-A (6, 36) for CIFAR: 3.2M parameters without the auxiliary head; 3.34% error on CIFAR-10."""
+    """AmoebaNet-A (6, 36) for CIFAR: 3.2M parameters without the auxiliary head; 3.34% error."""
     return cell_network("amoebanet_a_cifar", A, MANNER, CIFAR, input, classes)
 
 
 @baseline("amoebanet_b_cifar", PAPER)
 def amoebanet_b_cifar(input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
-    """AmoebaNet-B (6, 36) for CIFAR: 2.8M parameters without the auxiliary head; 2.55% error on CIFAR-10 with cutout."""
+    """AmoebaNet-B (6, 36) for CIFAR: 2.8M parameters without the auxiliary head; 2.55% error with cutout."""
     return cell_network("amoebanet_b_cifar", B, MANNER, CIFAR, input, classes)

@@ -38,7 +38,7 @@ class Manner(NamedTuple):
     """What the operations of a network have in common beside their names.
 
     `operation` are fields that each gets which has them, `strided` those of an operation with the stride of a reduction
-    cell, `named` the operations whose names stand for another one than usual. `first` and `base` are those of `CellGraph`.
+    cell, `named` the operations that a name stands for where not as usual. `first` and `base` are those of `CellGraph`.
     """
 
     operation: Mapping[str, Any] = {}

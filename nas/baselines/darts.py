@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from nas.arch import Architecture
 from nas.baselines.cells import Genotype, Manner, Nodes, Plan, cell_network
 from nas.baselines.common import Input
@@ -16,6 +14,8 @@ def _genotype(normal: Nodes, reduction: Nodes) -> Genotype:
     return Genotype(normal, (2, 3, 4, 5), reduction, (2, 3, 4, 5))
 
 
+# 20 cells of 36 filters, the auxiliary head on the second reduction cell.
+PLAN = Plan(36, 6, 108, aux=1, activation=None)
 # Found by the first and by the second order approximation (released code).
 GENOTYPES = {
     "darts_v1": _genotype(
@@ -49,10 +49,15 @@ GENOTYPES = {
 }
 
 
-def darts(name: str, input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
-    """20 cells of 36 filters for CIFAR, the auxiliary head on the second reduction cell; 3.3M parameters without it."""
-    return cell_network(name, GENOTYPES[name], Manner(), Plan(36, 6, 108, aux=1, activation=None), input, classes)
 
 
-for _name in GENOTYPES:
-    baseline(_name, PAPER)(partial(darts, _name))
+@baseline("darts_v1", PAPER)
+def darts_v1(input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
+    """DARTS, first order, for CIFAR: 3,169,414 parameters without the auxiliary head; 3.00% error with cutout."""
+    return cell_network("darts_v1", GENOTYPES["darts_v1"], Manner(), PLAN, input, classes)
+
+
+@baseline("darts_v2", PAPER)
+def darts_v2(input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
+    """DARTS, second order, for CIFAR: 3,349,342 parameters without the auxiliary head; 2.76% error with cutout."""
+    return cell_network("darts_v2", GENOTYPES["darts_v2"], Manner(), PLAN, input, classes)

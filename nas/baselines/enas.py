@@ -34,7 +34,7 @@ MANNER = Manner({"padding": "same"}, named={"skip_connect": IDENTITY}, base=True
 
 @baseline("enas_micro", PAPER)
 def enas_micro(input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
-    """20 cells of 36 filters for CIFAR: 4.6M parameters without the auxiliary head; 2.89% error on CIFAR-10 with cutout.
+    """20 cells of 36 filters for CIFAR: 4.6M parameters without the auxiliary head; 2.89% error with cutout.
 
     Six normal cells a stage give the published count; the released script has five, 3.9M.
     """

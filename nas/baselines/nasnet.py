@@ -50,6 +50,6 @@ def nasnet_a_mobile(input: Input = (3, 224, 224), classes: int = 1000) -> Archit
 
 @baseline("nasnet_a_cifar", PAPER)
 def nasnet_a_cifar(input: Input = (3, 32, 32), classes: int = 10) -> Architecture:
-    """NASNet-A 6 @ 768 for CIFAR: 3.3M parameters without the auxiliary head; 2.65% error on CIFAR-10 with cutout."""
+    """NASNet-A 6 @ 768 for CIFAR: 3.3M parameters without the auxiliary head; 2.65% error with cutout."""
     plan = Plan(768 // 24, 6, 96, dropout=0.5)
     return cell_network("nasnet_a_cifar", GENOTYPE, TENSORFLOW, plan, input, classes)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from nas.arch import Architecture, Block
-from nas.baselines.common import IMAGENET, Input, pooled_head
-from nas.baselines.registry import Facts, baseline, timm
+from nas.baselines.common import Input, pooled_head, variant
+from nas.baselines.registry import Facts, timm
 from nas.primitives import Mixer, Norm, Patches
 
 PAPER = "Touvron et al., ResMLP: Feedforward networks for image classification, arXiv 2105.03404, section 3"
-# Patch size, width, depth, and the first value of layer scale, the smaller the deeper the network.
+# Patch size, width, depth, the first value of layer scale, the smaller the deeper the network; what it costs at 224.
 SIZES = {
-    "resmlp_12": (16, 384, 12, 1e-4),
-    "resmlp_24": (16, 384, 24, 1e-5),
-    "resmlp_36": (16, 384, 36, 1e-6),
-    "resmlp_big_24": (8, 768, 24, 1e-6),
+    "resmlp_12": (16, 384, 12, 1e-4, "15,350,872 parameters, 3.0 GMACs"),
+    "resmlp_24": (16, 384, 24, 1e-5, "30,020,680 parameters, 6.0 GMACs"),
+    "resmlp_36": (16, 384, 36, 1e-6, "44,690,488 parameters, 8.9 GMACs"),
+    "resmlp_big_24": (8, 768, 24, 1e-6, "129,138,280 parameters, 100.2 GMACs"),
 }
 FACTS = {
     "resmlp_12": Facts(0.77948, 0.9357, "timm fb_distilled_in1k"),
@@ -27,10 +25,8 @@ FACTS = {
 SCALES = {".linear_tokens.bias": ".ls1", ".mlp_channels.fc2.bias": ".ls2"}
 
 
-def resmlp(
-    name: str, patch: int, width: int, depth: int, scale: float, input: Input = IMAGENET, classes: int = 1000
-) -> Architecture:
-    """Patches, `depth` layers of a linear map across tokens and an MLP, affine norm, mean over tokens, classifier."""
+def resmlp(name: str, patch: int, width: int, depth: int, scale: float, input: Input, classes: int) -> Architecture:
+    """Patches, `depth` layers of a linear map across tokens and an MLP, affine norm, mean, classifier."""
     block = Mixer(token_ratio=None, norm="affine", scale=scale)
     head = (Block(Norm(kind="affine")), *pooled_head())
     return Architecture(name, input, classes, ((Block(block, width, 1, depth),),), (Block(Patches(patch), width),), head)
@@ -46,6 +42,13 @@ def arrange(keys: list[str]) -> list[str]:
     return placed
 
 
-for _name, _sizes in SIZES.items():
-    _theirs = f"{_name}_224"
-    baseline(_name, PAPER, _theirs, facts=(FACTS[_name],), references=(timm(_theirs, arrange),))(partial(resmlp, _name, *_sizes))
+def _register(name: str, patch: int, width: int, depth: int, scale: float, costs: str) -> None:
+    def make(name: str, input: Input, classes: int) -> Architecture:
+        return resmlp(name, patch, width, depth, scale, input, classes)
+
+    about, theirs = f"ResMLP of {depth} layers, patches of {patch} pixels: {costs} at 224.", f"{name}_224"
+    variant(name, PAPER, about, make, theirs, facts=(FACTS[name],), references=(timm(theirs, arrange),))
+
+
+for _name, _row in SIZES.items():
+    _register(_name, *_row)

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from nas.arch import Architecture, Block
-from nas.baselines.common import IMAGENET, Input
-from nas.baselines.registry import Facts, baseline, timm, torchvision
+from nas.baselines.common import Input, variant
+from nas.baselines.registry import Facts, timm, torchvision
 from nas.primitives import LinearLayer, Patches, PickClassToken, Transformer
 
 # Ti and S are of Touvron et al., arXiv 2012.12877, table 1.
 PAPER = "Dosovitskiy et al., An Image is Worth 16x16 Words, arXiv 2010.11929, table 1"
-# Size: width, depth, heads; its name in torchvision and in timm.
+# Size: letters, width, depth, heads, its name in timm.
 SIZES = {
-    "ti": (192, 12, 3, None, "tiny"),
-    "s": (384, 12, 6, None, "small"),
-    "b": (768, 12, 12, "b", "base"),
-    "l": (1024, 24, 16, "l", "large"),
-    "h": (1280, 32, 16, "h", "huge"),
+    "ti": ("Ti", 192, 12, 3, "tiny"),
+    "s": ("S", 384, 12, 6, "small"),
+    "b": ("B", 768, 12, 12, "base"),
+    "l": ("L", 1024, 24, 16, "large"),
+    "h": ("H", 1280, 32, 16, "huge"),
 }
+# Size, patch size: what the network costs at 224.
+COSTS = {
+    ("ti", 16): "5,717,416 parameters, 1.254 GMACs",
+    ("s", 16): "22,050,664 parameters, 4.599 GMACs",
+    ("s", 32): "22,878,952 parameters, 1.143 GMACs",
+    ("b", 16): "86,567,656 parameters, 17.564 GMACs",
+    ("b", 32): "88,224,232 parameters, 4.409 GMACs",
+    ("l", 16): "304,326,632 parameters, 61.555 GMACs",
+    ("l", 32): "306,535,400 parameters, 15.378 GMACs",
+    ("h", 14): "632,045,800 parameters, 167.295 GMACs",
+}
+# torchvision has no Ti and S.
+TORCHVISION = ("b", "l", "h")
 # Name: published accuracy.
 FACTS = {
     "vit_b16": (
@@ -35,13 +46,9 @@ FACTS = {
     "vit_l32": (Facts(0.76972, 0.9307, "torchvision IMAGENET1K_V1"),),
     "vit_h14": (Facts(0.85708, 0.9773, "torchvision IMAGENET1K_SWAG_LINEAR_V1"),),
 }
-# Patch sizes in use.
-PATCHES = {"ti": (16,), "s": (16, 32), "b": (16, 32), "l": (16, 32), "h": (14,)}
 
 
-def vit(
-    name: str, patch: int, width: int, depth: int, heads: int, input: Input = IMAGENET, classes: int = 1000
-) -> Architecture:
+def vit(name: str, patch: int, width: int, depth: int, heads: int, input: Input, classes: int) -> Architecture:
     """Patches, class token and positions, `depth` encoder blocks, norm, classifier on the class token."""
     stem = (Block(Patches(patch, class_token=True, positions=True), width),)
     stages = ((Block(Transformer(heads), width, 1, depth),),)
@@ -56,17 +63,18 @@ def arrange(keys: list[str]) -> list[str]:
 
 
 def _register(size: str, patch: int) -> None:
-    width, depth, heads, short, long = SIZES[size]
-    name, theirs = f"vit_{size}{patch}", f"vit_{long}_patch{patch}_224"
-    aliases, references = [theirs], [timm(theirs, arrange)]
-    if short is not None:
-        aliases.insert(0, f"vit_{short}_{patch}")
-        references.insert(0, torchvision(f"vit_{short}_{patch}", arrange))
-    # Under the rule of look-up torchvision's names are ours.
-    decorate = baseline(name, PAPER, *aliases, facts=FACTS.get(name, ()), references=tuple(references))
-    decorate(partial(vit, name, patch, width, depth, heads))
+    letters, width, depth, heads, long = SIZES[size]
+    name, here, there = f"vit_{size}{patch}", f"vit_{size}_{patch}", f"vit_{long}_patch{patch}_224"
+    # Where timm's weights are of another data set its network has no classifier unless asked for.
+    references = [torchvision(here, arrange)] if size in TORCHVISION else []
+    references.append(timm(there, arrange, num_classes=1000))
+
+    def make(name: str, input: Input, classes: int) -> Architecture:
+        return vit(name, patch, width, depth, heads, input, classes)
+
+    about = f"ViT-{letters}/{patch}: {COSTS[size, patch]} at 224."
+    variant(name, PAPER, about, make, here, there, facts=FACTS.get(name, ()), references=tuple(references))
 
 
-for _size, _patches in PATCHES.items():
-    for _patch in _patches:
-        _register(_size, _patch)
+for _size, _patch in COSTS:
+    _register(_size, _patch)

@@ -185,7 +185,8 @@ def pool(g: Inner, x: int, leaf: MaxPool | AvgPool, padding: PoolPadding) -> int
         return g.chain(x, Pad(rows, columns), leaf)
     if stride == 1:
         # As much before the map as after it, and the first position dropped.
-        return g.chain(x, replace(leaf, padding=(rows[1], columns[1])), Pad((rows[0] - rows[1], 0), (columns[0] - columns[1], 0)))
+        first_gone = Pad((rows[0] - rows[1], 0), (columns[0] - columns[1], 0))
+        return g.chain(x, replace(leaf, padding=(rows[1], columns[1])), first_gone)
     # A pixel more after the map than before it is a last window that hangs over the edge by that pixel.
     return g.add(replace(leaf, padding=(rows[0], columns[0]), ceil=True), x)
 

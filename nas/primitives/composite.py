@@ -188,7 +188,7 @@ class Residual(Primitive):
 
 @primitive("narrow")
 class Narrow(Primitive):
-    """An operation on `ratio` times fewer channels than the stage's, between two 1x1 convolutions: ReLU first, norm last.
+    """An operation on `ratio` times fewer channels than the stage's, between 1x1 convolutions: ReLU first, norm last.
 
     The full convolutions of NASNet's and AmoebaNet's cells stand so in the code that their authors released.
     """

@@ -55,11 +55,11 @@ class SpatialShift(Primitive):
 
 @primitive("cycle_mlp")
 class CycleMLP(Primitive):
-    """CycleMLP's block: three linear maps of each pixel, two of them over neighbours along an axis, blended; then an MLP.
+    """CycleMLP's block: three linear maps of each pixel, two of them of neighbours along an axis, blended; an MLP.
 
-    Chen et al., arXiv 2107.10224, equation 4 and appendix (released code): channel i is taken from pixel i modulo `reach`
-    of those around its own, along rows for one map and along columns for the other. How much each of the three counts
-    is worked out for each channel from their mean. `ratio` is the hidden width of the MLP to that of the block.
+    Chen et al., arXiv 2107.10224, equation 4 (and released code): channel i is taken from pixel i modulo `reach` of
+    those around its own, along rows for one map and along columns for the other. How much each of the three counts is
+    worked out for each channel from their mean. `ratio` is the hidden width of the MLP to that of the block.
     """
 
     ratio: float = 4.0

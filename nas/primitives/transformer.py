@@ -159,8 +159,8 @@ class Mixer(Primitive):
 class GatedMLP(Primitive):
     """gMLP's block: norm, linear, GELU, spatial gating unit, linear, shortcut (Liu et al., arXiv 2105.08050, figure 1).
 
-    The gating unit cuts the `ratio` times wider features in two and multiplies one half by a linear map across tokens of
-    the other, normed; at first the map is next to nothing and its bias 1, so that the gate is open (section 2.1).
+    The gating unit cuts the `ratio` times wider features in two and multiplies one half by a linear map across tokens
+    of the other, normed; at first the map is next to nothing and its bias 1, so that the gate is open (section 2.1).
     """
 
     ratio: float = 6.0
@@ -182,7 +182,7 @@ class GatedMLP(Primitive):
         return residual(g, x, g.add(Linear(width), gated))
 
 
-# The gate's norm has torch's own constant, not the blocks' 1e-6; how small its weights are at first is not in the paper.
+# The gate's norm has torch's own constant, not the blocks' 1e-6; the paper does not say how small its weights begin.
 GATE_EPS = 1e-5
 GATE_DEVIATION = 1e-6
 
