@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from nas.arch import Architecture, Block, Cell, Stage
+from nas.ops import rounded
 from nas.ops.base import require_range
 
 
@@ -42,10 +43,5 @@ def _block(architecture: Architecture, block: Block, width: float, depth: float)
 
 
 def round_width(width: float, multiple: int = 1) -> int:
-    """To a multiple of 8 (4 below 32, 2 below 16) and of `multiple`, and never below 90% of `width`.
-
-    The rule of MobileNet and EfficientNet (arXiv 1905.11946, released code).
-    """
-    step = math.lcm(8 if width >= 32 else 4 if width >= 16 else 2, multiple)
-    rounded = max(step, int(width + step / 2) // step * step)
-    return rounded if rounded >= 0.9 * width else rounded + step
+    """To a multiple of 8 (4 below 32, 2 below 16) and of `multiple`, and never below 90% of `width`."""
+    return rounded(width, math.lcm(8 if width >= 32 else 4 if width >= 16 else 2, multiple))

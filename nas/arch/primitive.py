@@ -44,6 +44,10 @@ class Primitive(Frozen):
         """What the width must be a multiple of, such as the number of heads."""
         return 1
 
+    def own_width(self, width_in: int | None) -> int | None:
+        """The width of its output where its fields and the input's width decide it; None where the place does."""
+        return None
+
     def resized(self, width: float, depth: float) -> Primitive:
         """The primitive for a network `width` times as wide and `depth` times as deep: widths and depths of its own."""
         return self

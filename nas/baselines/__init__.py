@@ -1,15 +1,57 @@
 """Hand-designed networks in the language. `nas.baselines.resnet50()` is an `Architecture`, like any network found."""
 
-from nas.baselines.densenet import densenet121
-from nas.baselines.googlenet import googlenet
-from nas.baselines.mixer import mixer_b16
-from nas.baselines.mobilenet import mobilenet_v2
-from nas.baselines.nasnet import nasnet_a_cifar, nasnet_a_large, nasnet_a_mobile
-from nas.baselines.registry import Baseline, baseline, find, get, names
-from nas.baselines.resnet import resnet50, se_resnet50
-from nas.baselines.vit import vit_b16
+from __future__ import annotations
 
-__all__ = [
-    "Baseline", "baseline", "densenet121", "find", "get", "googlenet", "mixer_b16", "mobilenet_v2", "names",
-    "nasnet_a_cifar", "nasnet_a_large", "nasnet_a_mobile", "resnet50", "se_resnet50", "vit_b16",
-]  # fmt: skip
+import importlib
+
+from nas.baselines.reference import load_reference
+from nas.baselines.registry import Baseline, Facts, Maker, Reference, baseline, find, get, names
+
+# One file a family; importing it registers its networks, in this order.
+FAMILIES = (
+    "lenet",
+    "alexnet",
+    "zfnet",
+    "vgg",
+    "resnet",
+    "preact",
+    "senet",
+    "densenet",
+    "googlenet",
+    "inception",
+    "squeezenet",
+    "mobilenet",
+    "shufflenet",
+    "mnasnet",
+    "efficientnet",
+    "regnet",
+    "convnext",
+    "vit",
+    "mixer",
+    "resmlp",
+    "gmlp",
+    "s2mlp",
+    "cyclemlp",
+    "nasnet",
+    "pnasnet",
+    "amoebanet",
+    "enas",
+    "darts",
+)
+for _family in FAMILIES:
+    importlib.import_module(f"nas.baselines.{_family}")
+    # A network may have the name of its family's file (`googlenet`); the name then means the network.
+    globals().pop(_family, None)
+
+__all__ = ["Baseline", "Facts", "Reference", "baseline", "find", "get", "load_reference", "names"]
+
+
+def __getattr__(name: str) -> Maker:
+    found = find(name)
+    if found is None or found.name != name:
+        raise AttributeError(f"module 'nas.baselines' has no attribute {name!r}")
+    return found.make
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *names()])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nas.arch import Architecture, Auxiliary, Block, Stage
-from nas.baselines.common import IMAGENET, Input, pooled_head
-from nas.baselines.registry import baseline
+from nas.baselines.common import IMAGENET, Input, last, pooled_head
+from nas.baselines.registry import Facts, baseline, torchvision
 from nas.primitives import AdaptivePooling, ConvNormAct, Flattening, Inception, LinearLayer, MaxPooling
 
 PAPER = "Szegedy et al., Going Deeper with Convolutions, arXiv 1409.4842, table 1"
@@ -38,7 +38,12 @@ def _auxiliary() -> Stage:
     return (Block(AdaptivePooling(4)), conv, Block(Flattening()), hidden, Block(LinearLayer(), "classes"))
 
 
-@baseline("googlenet", PAPER)
+@baseline(
+    "googlenet",
+    PAPER,
+    facts=(Facts(0.69778, 0.8953, "torchvision IMAGENET1K_V1"),),
+    references=(torchvision("googlenet", last("aux1.", "aux2."), transform_input=False, init_weights=False),),
+)
 def googlenet(input: Input = IMAGENET, classes: int = 1000) -> Architecture:
     """GoogLeNet with batch norm: 13,004,888 parameters, 6,624,904 without the two auxiliary heads, 1.498 GMACs at 224.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from nas.arch import Architecture
 from nas.errors import UnknownNameError
@@ -17,33 +17,81 @@ class Maker(Protocol):
     def __call__(self, input: tuple[int, int, int] = ..., classes: int = ...) -> Architecture: ...
 
 
+M = TypeVar("M", bound=Maker)
+
+
+class Facts(NamedTuple):
+    """Published ImageNet accuracy of one set of weights, as fractions; `image` is the side in pixels it was measured at."""
+
+    top1: float
+    top5: float | None
+    source: str
+    image: int = 224
+
+
+# The reference's keys brought into the order of our `state_dict`, those that we have no use for left out.
+Arrange = Callable[[list[str]], list[str]]
+
+
+class Reference(NamedTuple):
+    """The same network in another package, whose weights can be loaded: see `nas.baselines.load_reference`."""
+
+    package: str
+    model: str
+    arrange: Arrange | None = None
+    options: tuple[tuple[str, object], ...] = ()
+
+
 class Baseline(NamedTuple):
-    """A hand-designed network: how to make it, and where it was published."""
+    """A hand-designed network: how to make it, where it was published, what it is known to reach."""
 
     name: str
     make: Maker
     paper: str
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    facts: tuple[Facts, ...] = ()
+    references: tuple[Reference, ...] = ()
 
 
 _BASELINES: dict[str, Baseline] = {}
 _LOOKUP: dict[str, str] = {}
+# Names without any punctuation; None where two networks would be meant.
+_LOOSE: dict[str, str | None] = {}
 
 
 def plain(name: str) -> str:
-    """The form that look-up compares."""
-    return re.sub(r"[_\-.]", "", name.lower())
+    """The form that look-up compares first: punctuation is dropped, but between digits, where 1.6 is not 16."""
+    return re.sub(r"[_\-.]+", "_", re.sub(r"(?<!\d)[_\-.]+|[_\-.]+(?!\d)", "", name.lower()))
 
 
-def baseline(name: str, paper: str, *aliases: str) -> Callable[[Maker], Maker]:
+def loose(name: str) -> str:
+    """The form that look-up compares next: no punctuation at all."""
+    return plain(name).replace("_", "")
+
+
+def torchvision(model: str, arrange: Arrange | None = None, **options: object) -> Reference:
+    """The network of that name in torchvision, made with `options`."""
+    return Reference("torchvision", model, arrange, tuple(options.items()))
+
+
+def timm(model: str, arrange: Arrange | None = None, **options: object) -> Reference:
+    """The network of that name in timm, made with `options`."""
+    return Reference("timm", model, arrange, tuple(options.items()))
+
+
+def baseline(
+    name: str, paper: str, *aliases: str, facts: tuple[Facts, ...] = (), references: tuple[Reference, ...] = ()
+) -> Callable[[M], M]:
     """Decorator: register a function under a name, torchvision's and timm's own names as aliases."""
 
-    def decorate(make: Maker) -> Maker:
+    def decorate(make: M) -> M:
         for known in (name, *aliases):
             key = plain(known)
             if _LOOKUP.setdefault(key, name) != name:
                 raise ValueError(f"baseline name {known!r} is taken by {_LOOKUP[key]!r}")
-        _BASELINES[name] = Baseline(name, make, paper, aliases)
+            if _LOOSE.setdefault(loose(known), name) != name:
+                _LOOSE[loose(known)] = None
+        _BASELINES[name] = Baseline(name, make, paper, aliases, facts, references)
         return make
 
     return decorate
@@ -56,7 +104,7 @@ def names() -> tuple[str, ...]:
 
 def find(name: str) -> Baseline | None:
     """The baseline of that name, or None."""
-    known = _LOOKUP.get(plain(name))
+    known = _LOOKUP.get(plain(name)) or _LOOSE.get(loose(name))
     return _BASELINES[known] if known else None
 
 

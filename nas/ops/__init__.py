@@ -2,17 +2,20 @@
 
 from nas.ops.activation import ACTIVATIONS, Activation, Dropout, DropPath
 from nas.ops.base import LEAVES, Frozen, Leaf, frozen
+from nas.ops.channels import Affine, Channels, LayerScale, Scale, Shuffle
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
-from nas.ops.merge import Add, Concat, Multiply
-from nas.ops.norm import BatchNorm, LayerNorm
+from nas.ops.merge import Add, Blend, Concat, Multiply
+from nas.ops.norm import BatchNorm, LayerNorm, LocalResponseNorm
 from nas.ops.pool import AdaptivePool, AvgPool, GlobalPool, MaxPool
-from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector, pair
+from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector, pair, rounded
+from nas.ops.shift import Shift
 from nas.ops.tokens import ClassToken, Flatten, PickToken, Positions, ToMap, ToTokens, Transpose
 
 __all__ = [
-    "ACTIVATIONS", "LEAVES", "Activation", "AdaptivePool", "Add", "Attention", "AvgPool", "BatchNorm", "ClassToken",
-    "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen", "GlobalPool", "LayerNorm", "Leaf", "Linear", "Map",
-    "MaxPool", "Multiply", "Pad", "Pair", "PickToken", "Positions", "Shape", "ToMap", "ToTokens", "Tokens", "Transpose",
-    "Vector", "frozen", "pair",
+    "ACTIVATIONS", "LEAVES", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool", "BatchNorm", "Blend", "Channels",
+    "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen", "GlobalPool", "LayerNorm",
+    "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply", "Pad", "Pair", "PickToken",
+    "Positions", "Scale", "Shape", "Shift", "Shuffle", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "frozen", "pair",
+    "rounded",
 ]  # fmt: skip

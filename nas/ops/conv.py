@@ -78,24 +78,29 @@ class Conv(Leaf):
 
 @leaf("pad")
 class Pad(Leaf):
-    """Constant padding by (before, after) rows and columns; negative numbers cut away."""
+    """Constant padding by (before, after) rows, columns and channels; negative numbers cut away."""
 
     rows: Pair
     columns: Pair
     value: float = 0.0
+    channels: Pair = (0, 0)
 
     def check(self) -> None:
         require_range((*self.rows, *self.columns), "pad", -(2**12), 2**12)
+        require_range(self.channels, "pad", -(2**20), 2**20)
         require_range(self.value, "value", -1e30, 1e30)
 
     def shape(self, x: Map) -> Map:
         expect(x, Map, "pad")
-        out = Map(x.width, x.rows + sum(self.rows), x.columns + sum(self.columns))
-        if out.rows < 1 or out.columns < 1:
-            raise ArchitectureError(f"pad by rows {self.rows}, columns {self.columns} leaves nothing of a map {x}")
+        out = Map(x.width + sum(self.channels), x.rows + sum(self.rows), x.columns + sum(self.columns))
+        if min(out) < 1:
+            by = f"rows {self.rows}, columns {self.columns}, channels {self.channels}"
+            raise ArchitectureError(f"pad by {by} leaves nothing of a map {x}")
         return out
 
     def module(self, x: Map) -> nn.Module:
         from torch import nn
 
+        if self.channels != (0, 0):
+            return nn.ConstantPad3d((*self.columns, *self.rows, *self.channels), self.value)
         return nn.ConstantPad2d((*self.columns, *self.rows), self.value)

@@ -13,13 +13,20 @@ if TYPE_CHECKING:
 
 @leaf("linear")
 class Linear(Leaf):
-    """Linear map of the features of a vector or of each token to `width` features."""
+    """Linear map of the features of a vector or of each token to `width` features.
+
+    `first` is what it is before training: the standard deviation of its weights and the value of its biases; without it
+    as in torch.
+    """
 
     width: int
     bias: bool = True
+    first: tuple[float, float] | None = None
 
     def check(self) -> None:
         require_range(self.width, "width", 1, 2**24)
+        if self.first is not None:
+            require_range(self.first, "first", 0.0, 1e3)
 
     def shape(self, x: Shape) -> Shape:
         expect(x, (Vector, Tokens), "linear")
@@ -34,7 +41,12 @@ class Linear(Leaf):
     def module(self, x: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.Linear(x.width, self.width, bias=self.bias)
+        made = nn.Linear(x.width, self.width, bias=self.bias)
+        if self.first is not None:
+            nn.init.normal_(made.weight, std=self.first[0])
+            if self.bias:
+                nn.init.constant_(made.bias, self.first[1])
+        return made
 
     def describe(self) -> str:
         return "linear"

@@ -72,3 +72,28 @@ class Concat(Leaf):
         from nas.ops.modules import ConcatModule
 
         return ConcatModule(-1 if isinstance(inputs[0], Tokens) else 1)
+
+
+@leaf("blend")
+class Blend(Leaf):
+    """Inputs of one shape, each of their channels weighted by a softmax over the inputs, added.
+
+    The last input is a vector of one score a channel and input, those of a channel side by side. This is the split
+    attention of ResNeSt (Zhang et al., arXiv 2004.08955, equation 1) with one group.
+    """
+
+    arity = None
+
+    def shape(self, *inputs: Shape) -> Shape:
+        *values, scores = inputs
+        if not values or any(type(x) is not type(values[0]) or x != values[0] for x in values):
+            raise ArchitectureError(f"blend got {', '.join(map(str, values))}; allowed: inputs of one shape")
+        wanted = len(values) * values[0].width
+        if not isinstance(scores, Vector) or scores.width != wanted:
+            raise ArchitectureError(f"blend got scores {scores}; allowed: a vector of {wanted}")
+        return values[0]
+
+    def module(self, *inputs: Shape) -> nn.Module:
+        from nas.ops.modules import BlendModule
+
+        return BlendModule(len(inputs) - 1, len(inputs[0]) - 1)

@@ -50,6 +50,14 @@ class Mean(nn.Module):
         return x.mean(self.axes)
 
 
+class MapLayerNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each pixel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class AttentionModule(nn.Module):
     """Multi-head attention over queries, keys and values that lie side by side."""
 
@@ -163,3 +171,109 @@ class PositionsModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, L, C) to the same shape."""
         return x + self.positions
+
+
+class ChannelsModule(nn.Module):
+    """A range along one axis."""
+
+    def __init__(self, axis: int, start: int, width: int) -> None:
+        super().__init__()
+        self.range = (axis, start, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) or (N, L, C) to the same with fewer channels."""
+        return x.narrow(*self.range)
+
+
+class ShuffleModule(nn.Module):
+    """Channels of the groups by turns."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        batch, width, rows, columns = x.shape
+        grouped = x.reshape(batch, self.groups, width // self.groups, rows, columns)
+        return grouped.transpose(1, 2).reshape(x.shape)
+
+
+class ScaleModule(nn.Module):
+    """Times a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any tensor to the same shape."""
+        return x * self.factor
+
+
+class LayerScaleModule(nn.Module):
+    """Times a learned number a channel, `trailing` more axes behind it."""
+
+    def __init__(self, width: int, trailing: int, initial: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((width,) + (1,) * trailing, initial))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), (N, L, C) or (N, C) to the same shape."""
+        return x * self.scale
+
+
+class AffineModule(nn.Module):
+    """Times a learned number and plus another a channel, `trailing` more axes behind it."""
+
+    def __init__(self, width: int, trailing: int) -> None:
+        super().__init__()
+        shape = (width,) + (1,) * trailing
+        self.scale = nn.Parameter(torch.ones(shape))
+        self.shift = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), (N, L, C) or (N, C) to the same shape."""
+        return torch.addcmul(self.shift, self.scale, x)
+
+
+class ShiftModule(nn.Module):
+    """Groups of channels moved by whole pixels."""
+
+    def __init__(self, groups: tuple[tuple[slice, tuple[int, int]], ...], edge: str) -> None:
+        super().__init__()
+        self.groups = groups
+        self.mode = {"zero": "constant", "keep": "replicate"}[edge]
+        self.margin = tuple(max(abs(step[axis]) for _, step in groups) for axis in (0, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        rows, columns = self.margin
+        padded = F.pad(x, (columns, columns, rows, rows), self.mode)
+        moved = torch.empty_like(x)
+        for channels, (down, right) in self.groups:
+            top, left = rows - down, columns - right
+            moved[:, channels] = padded[:, channels, top : top + x.shape[2], left : left + x.shape[3]]
+        return moved
+
+
+class BlendModule(nn.Module):
+    """Inputs weighted by a softmax over them, added."""
+
+    def __init__(self, count: int, trailing: int) -> None:
+        super().__init__()
+        self.count = count
+        self.trailing = trailing
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """`count` times (N, C, ...) or (N, L, C), and (N, C * count), to the shape of the first."""
+        *values, scores = inputs
+        weights = scores.view(scores.shape[0], -1, self.count).softmax(2)
+        total = values[0] * self.place(weights[:, :, 0])
+        for i, value in enumerate(values[1:], 1):
+            total = total + value * self.place(weights[:, :, i])
+        return total
+
+    def place(self, weight: Tensor) -> Tensor:
+        """(N, C) so that it multiplies the channels of the inputs."""
+        return weight[:, None] if self.trailing == 1 else weight[(...,) + (None,) * self.trailing]

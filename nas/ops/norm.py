@@ -41,7 +41,7 @@ class BatchNorm(Leaf):
 
 @leaf("layer_norm")
 class LayerNorm(Leaf):
-    """Layer normalisation over the features of each token or vector (Ba et al., arXiv 1607.06450)."""
+    """Layer normalisation over the features of each token or vector, or each pixel's channels (arXiv 1607.06450)."""
 
     eps: float = 1e-6
 
@@ -49,7 +49,7 @@ class LayerNorm(Leaf):
         require_range(self.eps, "eps", 0.0, 1.0)
 
     def shape(self, x: Shape) -> Shape:
-        expect(x, (Tokens, Vector), "layer_norm")
+        expect(x, (Map, Tokens, Vector), "layer_norm")
         return x
 
     def params(self, x: Shape) -> int:
@@ -58,7 +58,42 @@ class LayerNorm(Leaf):
     def module(self, x: Shape) -> nn.Module:
         from torch import nn
 
-        return nn.LayerNorm(x.width, eps=self.eps)
+        from nas.ops.modules import MapLayerNorm
+
+        return (MapLayerNorm if isinstance(x, Map) else nn.LayerNorm)(x.width, eps=self.eps)
 
     def describe(self) -> str:
         return "layer norm"
+
+
+@leaf("local_response_norm")
+class LocalResponseNorm(Leaf):
+    """Each value divided by (k + alpha * S)^beta, S the sum of squares over the `size` channels around its own.
+
+    Krizhevsky et al., ImageNet Classification with Deep Convolutional Neural Networks (2012), section 3.3, with the
+    constants given there. At the first and last channels the sum has fewer terms.
+    """
+
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 2.0
+
+    def check(self) -> None:
+        require_range(self.size, "size", 1, 4096)
+        require_range(self.alpha, "alpha", 0.0, 1e3)
+        require_range(self.beta, "beta", 0.0, 1e3)
+        require_range(self.k, "k", 1e-6, 1e6)
+
+    def shape(self, x: Shape) -> Shape:
+        expect(x, Map, "local_response_norm")
+        return x
+
+    def module(self, x: Shape) -> nn.Module:
+        from torch import nn
+
+        # torch takes the mean of the squares where the paper has their sum.
+        return nn.LocalResponseNorm(self.size, alpha=self.alpha * self.size, beta=self.beta, k=self.k)
+
+    def describe(self) -> str:
+        return "local response norm"

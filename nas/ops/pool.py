@@ -62,24 +62,31 @@ class MaxPool(_Pool):
 
 @leaf("avg_pool")
 class AvgPool(_Pool):
-    """Mean of each window, padding not counted."""
+    """Mean of each window; with `count_padding` the padding counts as zeros, else not at all."""
 
     kernel: Pair = (3, 3)
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     ceil: bool = False
+    count_padding: bool = False
 
     def module(self, x: Map) -> nn.Module:
         from torch import nn
 
-        return nn.AvgPool2d(self.kernel, self.stride, self.padding, ceil_mode=self.ceil, count_include_pad=False)
+        return nn.AvgPool2d(self.kernel, self.stride, self.padding, self.ceil, count_include_pad=self.count_padding)
 
 
 @leaf("adaptive_pool")
 class AdaptivePool(Leaf):
-    """Mean over a fixed number of rows x columns of windows, whatever the size of the map."""
+    """Mean over a fixed number of rows x columns of windows, whatever the size of the map.
+
+    Windows may differ in size by a pixel. With `equal` they do not: the stride is the map's size divided by the number
+    of windows, and the kernel what is left for one (17 to 5 is 5x5 of stride 3). A map smaller than that has windows
+    that differ all the same.
+    """
 
     size: Pair
+    equal: bool = False
 
     def check(self) -> None:
         require_range(self.size, "size", 1, 2**12)
@@ -91,7 +98,11 @@ class AdaptivePool(Leaf):
     def module(self, x: Map) -> nn.Module:
         from torch import nn
 
-        return nn.AdaptiveAvgPool2d(self.size)
+        if not self.equal or x.rows < self.size[0] or x.columns < self.size[1]:
+            return nn.AdaptiveAvgPool2d(self.size)
+        stride = (x.rows // self.size[0], x.columns // self.size[1])
+        kernel = (x.rows - (self.size[0] - 1) * stride[0], x.columns - (self.size[1] - 1) * stride[1])
+        return nn.AvgPool2d(kernel, stride)
 
     def describe(self) -> str:
         return f"adaptive pool to {self.size[0]}x{self.size[1]}"

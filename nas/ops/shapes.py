@@ -59,6 +59,15 @@ def pair(value: int | Pair) -> Pair:
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
+def rounded(width: float, step: int = 8) -> int:
+    """The nearest multiple of `step`, at least one, and never below 90% of `width`.
+
+    The rule by which MobileNet and EfficientNet scale widths (arXiv 1905.11946, released code).
+    """
+    near = max(step, int(width + step / 2) // step * step)
+    return near if near >= 0.9 * width else near + step
+
+
 def window(size: int, kernel: int, stride: int, before: int, after: int, dilation: int = 1) -> int:
     """Positions of a sliding window: W' = (W - F + 2P) / S + 1, rounded down, F the dilated kernel."""
     return (size + before + after - dilation * (kernel - 1) - 1) // stride + 1

@@ -15,14 +15,22 @@ from nas.primitives.basic import (
     SkipConnect,
 )
 from nas.primitives.cell import CellGraph, CellNode, Edge
-from nas.primitives.composite import Branches, Residual, Sequential, Step
+from nas.primitives.composite import Branches, Narrow, Residual, Sequential, Step
+from nas.primitives.convnext import ConvNeXtBlock
 from nas.primitives.dense import DenseBlock, DenseLayers, DenseTransition
+from nas.primitives.fire import Fire
 from nas.primitives.inception import Inception
+from nas.primitives.local import LocalNorm
 from nas.primitives.mobile import InvertedResidual
+from nas.primitives.preact import PreactBasic, PreactBottleneck
+from nas.primitives.regnet import RegNetBlock
 from nas.primitives.residual import BasicResidual, Bottleneck, SqueezeExcite
 from nas.primitives.separable import DepthwiseSeparable, FactorizedConv, SeparableConv
+from nas.primitives.shift import CycleMLP, SpatialShift
+from nas.primitives.shuffle import ShuffleUnit, ShuffleUnitV2
 from nas.primitives.transformer import (
     AttentionOverPositions,
+    GatedMLP,
     Mixer,
     MixerOverPositions,
     Patches,
@@ -31,9 +39,11 @@ from nas.primitives.transformer import (
 )
 
 __all__ = [
-    "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck", "Branches",
-    "CellGraph", "CellNode", "ConvNormAct", "DenseBlock", "DenseLayers", "DenseTransition", "DepthwiseSeparable",
-    "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Flattening", "GlobalPooling", "Inception",
-    "InvertedResidual", "LinearLayer", "MaxPooling", "Mixer", "MixerOverPositions", "Norm", "Patches", "PickClassToken",
-    "Residual", "SeparableConv", "Sequential", "SkipConnect", "SqueezeExcite", "Step", "Transformer",
+    "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck",
+    "Branches", "CellGraph", "CellNode", "ConvNeXtBlock", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers",
+    "DenseTransition", "DepthwiseSeparable", "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Fire",
+    "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "LinearLayer", "LocalNorm",
+    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "Patches", "PickClassToken", "PreactBasic",
+    "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv", "Sequential", "ShuffleUnit", "ShuffleUnitV2",
+    "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer",
 ]  # fmt: skip

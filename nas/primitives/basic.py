@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from nas.arch import Inner, Primitive, preset, primitive
@@ -9,6 +10,7 @@ from nas.ops import (
     ACTIVATIONS,
     Activation,
     AdaptivePool,
+    Affine,
     AvgPool,
     BatchNorm,
     Concat,
@@ -22,6 +24,7 @@ from nas.ops import (
     MaxPool,
     Pad,
     Pair,
+    Shape,
     Tokens,
     Vector,
     pair,
@@ -30,12 +33,46 @@ from nas.ops.base import require, require_range
 
 # Order of the parts: `conv` is convolution, norm, activation; `act` is activation, convolution, norm (NASNet's order).
 Order = Literal["conv", "act"]
+# Pixels on each side; None keeps the size of a map at stride 1; `same` is TensorFlow's, see `least_same`.
+Padding = int | Pair | Literal["same"] | None
+PoolPadding = int | Literal["same"] | None
 
 
 def same(kernel: Pair, dilation: int = 1) -> Pair:
     """Padding that keeps the size of a map at stride 1. Raises `ArchitectureError` unless the kernel is odd."""
     require(kernel[0] % 2 == kernel[1] % 2 == 1, f"kernel={kernel[0]}x{kernel[1]} with no padding set", "odd numbers")
     return (dilation * (kernel[0] - 1) // 2, dilation * (kernel[1] - 1) // 2)
+
+
+def least_same(size: int, kernel: int, stride: int, dilation: int = 1) -> Pair:
+    """Padding (before, after) of an axis under TensorFlow's `SAME`: the least that gives ceil(size / stride) positions.
+
+    Where it is odd the pixel more stands after the map.
+    """
+    missing = max(0, (-(-size // stride) - 1) * stride + dilation * (kernel - 1) + 1 - size)
+    return missing // 2, missing - missing // 2
+
+
+def placed_padding(
+    x: Shape, kernel: Pair, stride: Pair, padding: Padding, dilation: int = 1
+) -> tuple[tuple[Pad, ...], Pair]:
+    """What stands before a convolution of the map `x`, and the padding that is left to the convolution itself."""
+    if padding is None:
+        return (), same(kernel, dilation)
+    if padding != "same":
+        return (), pair(padding)
+    assert isinstance(x, Map)
+    rows = least_same(x.rows, kernel[0], stride[0], dilation)
+    columns = least_same(x.columns, kernel[1], stride[1], dilation)
+    if rows[0] == rows[1] and columns[0] == columns[1]:
+        return (), (rows[0], columns[0])
+    return (Pad(rows, columns),), (0, 0)
+
+
+def check_padding(padding: Padding, most: int) -> None:
+    """Raise `ArchitectureError` unless it is a number up to `most`, `same` or None."""
+    if padding is not None and padding != "same":
+        require_range(padding, "padding", 0, most)
 
 
 def check_activation(kind: str | None) -> None:
@@ -62,27 +99,28 @@ class ConvNormAct(Primitive):
     bias: bool | None = None
     groups: int = 1
     dilation: int = 1
-    padding: int | Pair | None = None
+    padding: Padding = None
     order: Order = "conv"
     eps: float = 1e-5
+    momentum: float = 0.1
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 4096)
         require_range(self.groups, "groups", 1, 65536)
         require_range(self.dilation, "dilation", 1, 64)
-        if self.padding is not None:
-            require_range(self.padding, "padding", 0, 4096)
+        check_padding(self.padding, 4096)
         check_activation(self.activation)
         check_eps(self.eps)
+        require_range(self.momentum, "momentum", 0.0, 1.0)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        kernel = pair(self.kernel)
-        padding = same(kernel, self.dilation) if self.padding is None else pair(self.padding)
+        kernel, step = pair(self.kernel), (stride, stride)
+        before, padding = placed_padding(g.shapes[inputs[0]], kernel, step, self.padding, self.dilation)
         bias = not self.norm if self.bias is None else self.bias
-        conv = Conv(width, kernel, (stride, stride), padding, (self.dilation, self.dilation), self.groups, bias)
-        parts: list[Conv | BatchNorm | Activation] = [conv]
+        conv = Conv(width, kernel, step, padding, (self.dilation, self.dilation), self.groups, bias)
+        parts: list[Pad | Conv | BatchNorm | Activation] = [*before, conv]
         if self.norm:
-            parts.append(BatchNorm(self.eps))
+            parts.append(BatchNorm(self.eps, self.momentum))
         if self.activation is not None:
             parts.insert(0 if self.order == "act" else len(parts), Activation(self.activation))
         return g.chain(inputs[0], *parts)
@@ -90,57 +128,74 @@ class ConvNormAct(Primitive):
 
 @primitive("max_pool")
 class MaxPooling(Primitive):
-    """Max pool; where a cell wants another width a 1x1 convolution and batch norm follow (NASNet's released code)."""
+    """Max pool; where a cell wants another width a 1x1 convolution and batch norm follow (NASNet's released code).
+
+    `eps` is that of the batch norm.
+    """
 
     kernel: int = 3
-    padding: int | None = None
+    padding: PoolPadding = None
     ceil: bool = False
+    eps: float = 1e-5
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 4096)
-        if self.padding is not None:
-            require_range(self.padding, "padding", 0, self.kernel // 2)
+        check_padding(self.padding, self.kernel // 2)
+        check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
-        x = g.add(MaxPool(pair(self.kernel), (stride, stride), pair(padding), self.ceil), inputs[0])
-        return to_width(g, x, width)
+        x = pool(g, inputs[0], MaxPool(pair(self.kernel), (stride, stride), ceil=self.ceil), self.padding)
+        return to_width(g, x, width, self.eps)
 
 
 @primitive("avg_pool")
 class AveragePooling(Primitive):
-    """Average pool without counting the padding; a 1x1 convolution and batch norm where another width is wanted."""
+    """Average pool; a 1x1 convolution and batch norm where another width is wanted.
+
+    With `count_padding` the padding counts as zeros, else not at all. `eps` is that of the batch norm.
+    """
 
     kernel: int = 3
-    padding: int | None = None
+    padding: PoolPadding = None
     ceil: bool = False
+    count_padding: bool = False
+    eps: float = 1e-5
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 4096)
-        if self.padding is not None:
-            require_range(self.padding, "padding", 0, self.kernel // 2)
+        check_padding(self.padding, self.kernel // 2)
+        check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
-        x = g.add(AvgPool(pair(self.kernel), (stride, stride), pair(padding), self.ceil), inputs[0])
-        return to_width(g, x, width)
+        leaf = AvgPool(pair(self.kernel), (stride, stride), ceil=self.ceil, count_padding=self.count_padding)
+        x = pool(g, inputs[0], leaf, self.padding)
+        return to_width(g, x, width, self.eps)
 
 
-def to_width(g: Inner, x: int, width: int) -> int:
+def pool(g: Inner, x: int, leaf: MaxPool | AvgPool, padding: PoolPadding) -> int:
+    """The pool `leaf`, which states no padding, with this one."""
+    if padding != "same":
+        return g.add(replace(leaf, padding=pair((leaf.kernel[0] - 1) // 2 if padding is None else padding)), x)
+    shape, (stride, _) = g.shapes[x], leaf.stride
+    assert isinstance(shape, Map)
+    rows, columns = (least_same(size, leaf.kernel[0], stride) for size in shape[1:])
+    if rows[0] == rows[1] and columns[0] == columns[1]:
+        return g.add(replace(leaf, padding=(rows[0], columns[0])), x)
+    if isinstance(leaf, AvgPool) and leaf.count_padding:
+        return g.chain(x, Pad(rows, columns), leaf)
+    if stride == 1:
+        # As much before the map as after it, and the first position dropped.
+        first_gone = Pad((rows[0] - rows[1], 0), (columns[0] - columns[1], 0))
+        return g.chain(x, replace(leaf, padding=(rows[1], columns[1])), first_gone)
+    # A pixel more after the map than before it is a last window that hangs over the edge by that pixel.
+    return g.add(replace(leaf, padding=(rows[0], columns[0]), ceil=True), x)
+
+
+def to_width(g: Inner, x: int, width: int, eps: float = 1e-5) -> int:
     """A 1x1 convolution and batch norm where the width is another."""
     if g.shapes[x].width == width:
         return x
-    return g.chain(x, Conv(width, (1, 1)), BatchNorm())
-
-
-@primitive("skip_connect")
-class SkipConnect(Primitive):
-    """Identity; a 1x1 convolution where the width is another, a factorised reduction where the stride is 2 or more."""
-
-    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        if stride == 1 and g.shapes[inputs[0]].width == width:
-            return inputs[0]
-        return g.apply(FactorizedReduction(), inputs[0], width=width, stride=stride)
+    return g.chain(x, Conv(width, (1, 1)), BatchNorm(eps))
 
 
 @primitive("factorized_reduction")
@@ -148,16 +203,18 @@ class FactorizedReduction(Primitive):
     """ReLU, then two 1x1 convolutions of half the width on grids shifted by one pixel, joined, and batch norm.
 
     So that a stride of 2 throws away half of the pixels and not three quarters (Zoph et al., arXiv 1707.07012, released
-    code). At stride 1 it is ReLU, a 1x1 convolution and batch norm.
+    code). At stride 1 it is ReLU, a 1x1 convolution and batch norm. `activation` stands in for ReLU, or none.
     """
 
     eps: float = 1e-5
+    activation: str | None = "relu"
 
     def check(self) -> None:
         check_eps(self.eps)
+        check_activation(self.activation)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        x = g.add(Activation("relu"), inputs[0])
+        x = inputs[0] if self.activation is None else g.add(Activation(self.activation), inputs[0])
         shape = g.shapes[x]
         assert isinstance(shape, Map)
         step = (stride, stride)
@@ -168,6 +225,21 @@ class FactorizedReduction(Primitive):
         shifted = g.add(Pad((-1, 1), (-1, 1)), x, name="shift")
         right = g.add(Conv(width - width // 2, (1, 1), step), shifted, name="conv")
         return g.add(BatchNorm(self.eps), g.add(Concat(), left, right))
+
+
+@primitive("skip_connect")
+class SkipConnect(Primitive):
+    """Identity, or `change` where the shape changes.
+
+    By default a 1x1 convolution where the width is another, a factorised reduction where the stride is 2 or more.
+    """
+
+    change: Primitive = FactorizedReduction()
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        if stride == 1 and g.shapes[inputs[0]].width == width:
+            return inputs[0]
+        return g.apply(self.change, inputs[0], width=width, stride=stride)
 
 
 @primitive("global_pool")
@@ -183,16 +255,17 @@ class GlobalPooling(Primitive):
 
 @primitive("adaptive_pool")
 class AdaptivePooling(Primitive):
-    """Mean over `size` x `size` windows, whatever the size of the map."""
+    """Mean over `size` x `size` windows, whatever the size of the map; of one size each if `equal`."""
 
     size: int
+    equal: bool = False
     strided = False
 
     def check(self) -> None:
         require_range(self.size, "size", 1, 4096)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        return g.add(AdaptivePool(pair(self.size)), inputs[0])
+        return g.add(AdaptivePool(pair(self.size), self.equal), inputs[0])
 
 
 @primitive("flatten")
@@ -208,20 +281,28 @@ class Flattening(Primitive):
 
 @primitive("linear")
 class LinearLayer(Primitive):
-    """Linear map of a vector (or of each token), with an activation and dropout after it where given."""
+    """Linear map of a vector (or of each token), with an activation and dropout after it where given.
+
+    With `norm` batch norm of a vector follows the map.
+    """
 
     activation: str | None = None
     dropout: float = 0.0
     bias: bool = True
+    norm: bool = False
+    eps: float = 1e-5
     accepts = (Vector, Tokens)
     strided = False
 
     def check(self) -> None:
         check_activation(self.activation)
+        check_eps(self.eps)
         require_range(self.dropout, "dropout", 0.0, 0.99)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = g.add(Linear(width, self.bias), inputs[0])
+        if self.norm:
+            x = g.add(BatchNorm(self.eps), x)
         if self.activation is not None:
             x = g.add(Activation(self.activation), x)
         return g.add(Dropout(self.dropout), x) if self.dropout else x
@@ -259,10 +340,15 @@ class ActivationLayer(Primitive):
 
 @primitive("norm")
 class Norm(Primitive):
-    """Normalisation by itself: batch norm of a map, layer norm of tokens or a vector; then an activation if given."""
+    """Normalisation by itself, then an activation if given.
+
+    Without a `kind` batch norm of a map, layer norm of tokens or a vector. `affine`, a learned scale and shift, takes
+    no statistics at all and has no `eps` (Touvron et al., arXiv 2105.03404, equation 1).
+    """
 
     activation: str | None = None
     eps: float | None = None
+    kind: Literal["batch", "layer", "affine"] | None = None
     accepts = (Map, Tokens, Vector)
     strided = False
 
@@ -271,7 +357,10 @@ class Norm(Primitive):
         check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        if isinstance(g.shapes[inputs[0]], Map):
+        kind = self.kind or ("batch" if isinstance(g.shapes[inputs[0]], Map) else "layer")
+        if kind == "affine":
+            x = g.add(Affine(), inputs[0])
+        elif kind == "batch":
             x = g.add(BatchNorm() if self.eps is None else BatchNorm(self.eps), inputs[0])
         else:
             x = g.add(LayerNorm() if self.eps is None else LayerNorm(self.eps), inputs[0])

@@ -53,7 +53,8 @@ class CellGraph(Primitive):
     factorised reduction, and batch norm. Edges from the inputs take the cell's stride. The output is the concatenation
     of the states in `output`, or of all that no edge reads (`unused`), an input among them only if `unused_inputs`.
     With `inputs` 1 the only input is state 0 (NAS-Bench-201). `first` says what state 0 is in the first cell of a
-    network, which has but one block before it: adapted like any other, or `raw` as in the released NASNet.
+    network, which has but one block before it: adapted like any other, or `raw` as in the released NASNet. With `base`
+    the later input is adapted twice over, as in the released ENAS.
     """
 
     nodes: tuple[CellNode, ...]
@@ -62,6 +63,7 @@ class CellGraph(Primitive):
     unused_inputs: bool = False
     first: Literal["adapt", "raw"] = "adapt"
     eps: float = 1e-5
+    base: bool = False
     cached = False
 
     def check(self) -> None:
@@ -121,6 +123,8 @@ class CellGraph(Primitive):
             return [last if g.shapes[last].width == width else g.apply(adapter, last, width=width, name="input0")]
         early, late = self.wants
         newest = g.apply(adapter, last, width=width, name="input1") if late else last
+        if late and self.base:
+            newest = g.apply(adapter, newest, width=width, name="base1")
         if not early:
             return [newest, newest]
         if self.first == "raw" and inputs[0] == last:
@@ -180,6 +184,7 @@ class CellBody(Primitive):
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         cell, count = self.cell, self.cell.inputs
         states = list(inputs)
+        given = len(states)
         for node in cell.nodes:
             number = len(states)
             outputs = [
@@ -192,15 +197,15 @@ class CellBody(Primitive):
             joined = outputs[0] if len(outputs) == 1 else g.add(_ADD if node.combine == "add" else _CONCAT, *outputs)
             states.append(joined)
         target = g.shapes[states[-1]]
-        ends = [self.shrink(g, states[i], target, width) for i in cell.outputs]
+        ends = [self.shrink(g, states[i], target, width) if i < given else states[i] for i in cell.outputs]
         return g.add(_CONCAT, *ends) if len(ends) > 1 else ends[0]
 
     def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
-        """An input that is joined in a reduction cell is reduced like everything else."""
+        """An input that is joined is reduced like everything else, and brought to the cell's width if it is raw."""
         shape = g.shapes[x]
         if not isinstance(shape, Map) or not isinstance(target, Map):
             raise ArchitectureError(f"a cell joins states {shape} and {target}; allowed: maps")
-        if shape.rows == target.rows:
+        if shape.rows == target.rows and shape.width == width:
             return x
         return g.apply(FactorizedReduction(self.cell.eps), x, width=width, stride=-(-shape.rows // target.rows))
 

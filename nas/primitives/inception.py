@@ -30,10 +30,13 @@ class Inception(Primitive):
         require(self.third in (3, 5, 7), f"third={self.third}", "3, 5, 7")
         check_eps(self.eps)
 
+    def own_width(self, width_in: int | None) -> int | None:
+        return None if self.widths is None else self.widths[0] + self.widths[2] + self.widths[4] + self.widths[5]
+
     def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
-        if self.widths is None:
+        own = self.own_width(None)
+        if self.widths is None or own is None:
             return super().settle(width, inputs)  # type: ignore[arg-type]
-        own = self.widths[0] + self.widths[2] + self.widths[4] + self.widths[5]
         require(width in (None, own), f"width={width} of an inception with widths {list(self.widths)}", f"{own} or none")
         return own
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from nas.arch import Inner, Primitive, preset, primitive
 from nas.ops import Activation, BatchNorm, Conv, Pair, pair
 from nas.ops.base import require_range
-from nas.primitives.basic import check_activation, check_eps, same
+from nas.primitives.basic import check_activation, check_eps, placed_padding, same
 
 
 @primitive("sep_conv")
@@ -19,6 +21,7 @@ class SeparableConv(Primitive):
     dilation: int = 1
     times: int = 2
     eps: float = 1e-5
+    padding: Literal["same"] | None = None
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 99)
@@ -35,8 +38,9 @@ class SeparableConv(Primitive):
         dilation = pair(self.dilation)
         for step in [stride] + [1] * (self.times - 1):
             wide = g.shapes[x].width
-            depthwise = Conv(wide, kernel, pair(step), same(kernel, self.dilation), dilation, groups=wide)
-            x = g.chain(x, Activation("relu"), depthwise, Conv(width, (1, 1)), BatchNorm(self.eps))
+            before, padding = placed_padding(g.shapes[x], kernel, pair(step), self.padding, self.dilation)
+            depthwise = Conv(wide, kernel, pair(step), padding, dilation, groups=wide)
+            x = g.chain(x, Activation("relu"), *before, depthwise, Conv(width, (1, 1)), BatchNorm(self.eps))
         return x
 
 
@@ -45,16 +49,20 @@ class FactorizedConv(Primitive):
     """A 1xn then an nx1 convolution: ReLU, 1xn, batch norm, ReLU, nx1, batch norm (arXiv 1707.07012, section 3)."""
 
     kernel: int = 7
+    eps: float = 1e-5
+    padding: Literal["same"] | None = None
 
     def check(self) -> None:
         require_range(self.kernel, "kernel", 1, 99)
+        check_eps(self.eps)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = inputs[0]
         # Each of the two takes the stride of its own axis.
         sides: tuple[tuple[Pair, Pair], ...] = (((1, self.kernel), (1, stride)), ((self.kernel, 1), (stride, 1)))
         for kernel, step in sides:
-            x = g.chain(x, Activation("relu"), Conv(width, kernel, step, same(kernel)), BatchNorm())
+            before, padding = placed_padding(g.shapes[x], kernel, step, self.padding)
+            x = g.chain(x, Activation("relu"), *before, Conv(width, kernel, step, padding), BatchNorm(self.eps))
         return x
 
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from nas.errors import ArchitectureError
 from nas.ops import ACTIVATIONS, Leaf, Map, Shape, Tokens, Vector
 from nas.ops.activation import Activation
+from nas.ops.channels import Channels, Scale, Shuffle
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
-from nas.ops.merge import Add, Concat, Multiply
+from nas.ops.merge import Add, Blend, Concat, Multiply
 from nas.ops.pool import AdaptivePool, AvgPool, MaxPool
+from nas.ops.shift import Shift
 from nas.ops.tokens import PickToken, ToMap
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ Example = tuple[Leaf, tuple[Shape, ...]]
 BATCH = 2
 DEFAULTS: tuple[Shape, ...] = (Map(6, 8, 7), Tokens(5, 12), Vector(9))
 M, T, V = DEFAULTS
+EDGES: tuple[Literal["zero", "keep"], ...] = ("zero", "keep")
 
 
 def _pools(kind: Callable[..., Leaf]) -> list[Example]:
@@ -43,10 +46,12 @@ def _pools(kind: Callable[..., Leaf]) -> list[Example]:
 # Leaves whose fields have no defaults, or whose inputs are not simply any shape; all others are tried as they are.
 EXAMPLES: dict[str, list[Example]] = {
     "activation": [(Activation(kind), (shape,)) for kind in ACTIVATIONS for shape in DEFAULTS],
-    "adaptive_pool": [(AdaptivePool((3, 2)), (M,)), (AdaptivePool((9, 9)), (M,))],
+    "adaptive_pool": [(AdaptivePool(size, equal), (M,)) for size in ((3, 2), (9, 9), (8, 3)) for equal in (False, True)],
     "add": [(Add(), (shape,) * count) for shape in DEFAULTS for count in (1, 2, 3)],
     "attention": [(Attention(heads), (T,)) for heads in (1, 2, 4)],
-    "avg_pool": _pools(AvgPool),
+    "avg_pool": [*_pools(AvgPool), (AvgPool((3, 3), (2, 2), (1, 1), count_padding=True), (M,))],
+    "blend": [(Blend(), shapes) for shapes in ((M, Vector(6)), (M, M, M, Vector(18)), (T, T, Vector(24)), (V, V, Vector(18)))],
+    "channels": [(Channels(start, 2), (shape,)) for start in (0, 3) for shape in DEFAULTS],
     "concat": [(Concat(), (M, Map(3, 8, 7))), (Concat(), (T, Tokens(5, 1), T)), (Concat(), (V, V))],
     "conv": [
         (Conv(8), (M,)),
@@ -57,8 +62,11 @@ EXAMPLES: dict[str, list[Example]] = {
     "linear": [(Linear(4, bias), (shape,)) for bias in (True, False) for shape in (T, V)],
     "max_pool": _pools(MaxPool),
     "multiply": [(Multiply(), shapes) for shapes in ((M, M), (M, Vector(6)), (T, T), (T, Vector(12)), (V, V))],
-    "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,))],
+    "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,)), (Pad((0, 0), (1, 0), channels=(-1, 4)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
+    "scale": [(Scale(0.17), (shape,)) for shape in DEFAULTS],
+    "shift": [(Shift(((0, 1), (0, -1), (2, 0), (-1, 3)), turns, edge), (M,)) for turns in (False, True) for edge in EDGES],
+    "shuffle": [(Shuffle(groups), (M,)) for groups in (1, 2, 3)],
     "to_map": [(ToMap(2, 3), (Tokens(6, 4),))],
 }
 

@@ -19,14 +19,18 @@ from nas.arch.text import dump, parse
 from nas.ops import Map, Shape, Tokens, Vector
 from nas.primitives import (
     AdaptivePooling,
+    AveragePooling,
     Branches,
     CellGraph,
     CellNode,
     ConvNormAct,
     DenseLayers,
     Edge,
+    FactorizedConv,
     Inception,
     MaxPooling,
+    Mixer,
+    Narrow,
     Residual,
     SeparableConv,
     Sequential,
@@ -48,6 +52,7 @@ INPUTS: tuple[Shape, ...] = (Map(24, 8, 8), Tokens(16, 24), Vector(24))
 # Primitives that cannot be made of defaults alone.
 EXAMPLES: dict[str, tuple[Primitive, ...]] = {
     "adaptive_pool": (AdaptivePooling(2),),
+    "avg_pool": tuple(AveragePooling(size, "same", count_padding=counts) for size in (2, 3, 4) for counts in (False, True)),
     "branches": (
         Branches((Step(ConvNormAct(1)), Step(ConvNormAct(3)), Step(MaxPooling()))),
         Branches((Step(ConvNormAct(1)), Step(SkipConnect())), "add"),
@@ -57,9 +62,14 @@ EXAMPLES: dict[str, tuple[Primitive, ...]] = {
         CellGraph((CellNode((Edge(ConvNormAct(), 0), Edge(SkipConnect(), 0))), CellNode((Edge(SeparableConv(), 1),), "concat")), inputs=1),
         CellGraph((CellNode((Edge(ConvNormAct(), 0),)),), (0, 1), inputs=1),
     ),
+    "conv": (ConvNormAct(padding="same"), ConvNormAct((2, 5), padding="same", order="act")),
     "dense_layers": (DenseLayers(2, growth=5), DenseLayers(1, growth=5, bottleneck=0)),
     "inception": (Inception(), Inception(third=3), Inception((3, 2, 4, 1, 2, 5))),
+    "max_pool": tuple(MaxPooling(size, "same") for size in (2, 3, 4)),
+    "mixer": (Mixer(), Mixer(None, norm="affine", scale=1e-4)),
+    "narrow": (Narrow(FactorizedConv(padding="same")), Narrow(MaxPooling(), 3)),
     "residual": (Residual((Step(ConvNormAct()), Step(ConvNormAct(activation=None), stride=1))),),
+    "sep_conv": (SeparableConv(5, padding="same"), SeparableConv(3, dilation=2, padding="same")),
     "sequential": (Sequential((Step(ConvNormAct()), Step(SeparableConv(), width=5), Step(ConvNormAct(1)))),),
 }
 
