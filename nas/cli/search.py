@@ -50,11 +50,12 @@ def engine_options(function: Any) -> Any:
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs a candidate (default: fitted to the budget).")
 @click.option("--width", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Width of the proxy, a fraction (default: fitted).")
 @click.option("--depth", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Depth of the proxy, a fraction (default: fitted).")
+@click.option("--start", metavar="NAMES", default="", help="Networks to try first, joined by commas: names or YAML files in the space.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
 @engine_options
 def command(
     space: str, strategy: str, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
-    epochs: int | None, width: float | None, depth: float | None, timeout: float | None,
+    epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
@@ -69,7 +70,7 @@ def command(
     with Screen() as screen, summary(screen):
         study = nas.search(
             space, strategy=strategy, dataset=dataset, evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
-            budget=budget, fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
+            budget=budget, start=[name.strip() for name in start.split(",") if name.strip()], fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)

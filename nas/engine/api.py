@@ -8,12 +8,13 @@ import platform
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import evaluators, spaces, strategies
+from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
 from nas.engine.driver import Driver
@@ -22,6 +23,7 @@ from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
+from nas.loading import load
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def search(
     dataset: str | None = None,
     budget: str | Budget = "5m",
     fidelity: Fidelity | None = None,
+    start: Iterable[str | Path | Architecture] = (),
     workers: int | None = None,
     gpus_per_trial: float | None = None,
     timeout: float | None = None,
@@ -58,6 +61,7 @@ def search(
 
     evaluator: a registered name, an `Evaluator`, or a function `evaluate(architecture, fidelity) -> metrics` (or one
     number, the `objective`). workers: default all GPUs, else all cores (one thread with the local engine).
+    start: networks that are tried first, as far as they lie in the space: names, files or architectures.
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
@@ -75,6 +79,7 @@ def search(
     _check_seconds("timeout", timeout)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
+    seeds = [searched.recognise(item if isinstance(item, Architecture) else load(item)) for item in start]
     fidelity = fidelity or _fit(judge, searched, limits, shares, seed, watcher)
     settings = Settings(
         study=directory.name,
@@ -88,6 +93,7 @@ def search(
         evaluator_options=_settings(judge) if isinstance(evaluator, str) else {},
         dataset=dataset,
         fidelity=fidelity.to_dict(),
+        start=seeds,
         timeout=timeout,
         storage=storage,
         engine=engine,

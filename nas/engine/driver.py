@@ -228,7 +228,8 @@ class Driver:
 
     def _propose(self) -> Work:
         number = self._study.next_number
-        decisions = self._strategy.ask(number)
+        start = self._study.settings.start
+        decisions = start[number] if number < len(start) else self._strategy.ask(number)
         architecture = self._study.space.decode(decisions)
         seed, fidelity = trial_seed(self._study.settings.seed, number), self._fidelity.to_dict()
         self._study.start(decisions, architecture, seed=seed, fidelity=fidelity)

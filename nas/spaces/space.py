@@ -12,6 +12,7 @@ from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
 from nas.spaces.choosers import Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay
+from nas.spaces.recognise import Mismatch, recognise
 from nas.spaces.template import Choice, Open, SpaceDecoder
 
 
@@ -69,6 +70,16 @@ class Space:
                 known = "no decision" if name not in self.choices else "a decision that these others do not lead to"
                 raise SpaceError(f"decision {name!r} is {known} of space {self.name!r}; allowed: {', '.join(list(replay.used)[:8])}, ...")
         return made
+
+    def recognise(self, architecture: Architecture) -> Decisions:
+        """The decisions that lead to this network, its name, input and classes aside: the inverse of `decode`.
+
+        Raises `SpaceError` that names the first place where the network leaves the space.
+        """
+        try:
+            return self.record(Replay(recognise(self._template, architecture)))
+        except Mismatch as error:
+            raise SpaceError(f"{architecture.name!r} does not lie in space {self.name!r}: {error}") from None
 
     def mutate(self, decisions: Mapping[str, Option], rng: random.Random) -> Decisions:
         """A copy in which one decision is another; decisions that only the change leads to are made uniformly.

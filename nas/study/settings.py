@@ -34,6 +34,7 @@ class Settings:
     strategy_options: dict[str, Any] = field(default_factory=dict)
     dataset: str | None = None
     fidelity: dict[str, Any] = field(default_factory=dict)
+    start: list[dict[str, Any]] = field(default_factory=list)  # decisions of the first trials
     timeout: float | None = None
     storage: str | None = None
     engine: str = "ray"
@@ -53,6 +54,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "float | None": (int, float, type(None)),
     "dict[str, Any]": (dict,),
     "list[str]": (list,),
+    "list[dict[str, Any]]": (list,),
 }
 
 

@@ -1,0 +1,78 @@
+"""Finding the decisions that lead to a given architecture: the inverse of deciding."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nas.arch.codec import encode
+from nas.errors import SpaceError
+from nas.spaces.choosers import Decisions, Option
+from nas.spaces.template import Choice, Open, OpenTuple, OpenValue
+
+# What a search sets by itself, and what does not change a network.
+FREE = ("name", "input", "classes")
+
+
+class Mismatch(SpaceError):
+    """The value does not lie in this part of the space."""
+
+
+def recognise(template: Open, architecture: Any) -> Decisions:
+    """The decisions by which the template becomes the architecture; its name, input and classes are not looked at.
+
+    Raises `Mismatch` that names the first place where the two differ.
+    """
+    made: Decisions = {}
+    _match(template, architecture, made, "the network", FREE)
+    return made
+
+
+def _match(part: Any, value: Any, made: Decisions, where: str, free: tuple[str, ...] = ()) -> None:
+    if isinstance(part, Choice):
+        _match_choice(part, value, made)
+    elif isinstance(part, OpenValue):
+        if type(value) is not part.cls:
+            raise Mismatch(f"{where} is {_show(value)}; the space has {part.cls.__name__} there")
+        for name, wanted in part.fixed.items():
+            if name not in free:
+                _match(wanted, getattr(value, name), made, f"{where}.{name}")
+        for name in type(value).__match_args__:  # type: ignore[attr-defined]
+            if name not in part.fixed and name not in free:
+                _match(_default(part.cls, name), getattr(value, name), made, f"{where}.{name}")
+    elif isinstance(part, OpenTuple):
+        if not isinstance(value, tuple) or len(value) != len(part.items):
+            raise Mismatch(f"{where} has {len(value) if isinstance(value, tuple) else 'no'} items; the space has {len(part.items)}")
+        for index, (item, own) in enumerate(zip(part.items, value, strict=True)):
+            _match(item, own, made, f"{where}[{index}]")
+    elif part != value:
+        raise Mismatch(f"{where} is {_show(value)}; the space has {_show(part)}")
+
+
+def _match_choice(choice: Choice, value: Any, made: Decisions) -> None:
+    """The first option that fits. A decision that stands in several places must be the same in all."""
+    for label, option in zip(choice.labels, choice.values, strict=True):
+        if choice.name in made and not _same(made[choice.name], label):
+            continue
+        trial: Decisions = {**made, choice.name: label}
+        try:
+            _match(option, value, trial, choice.name)
+        except Mismatch:
+            continue
+        made.update(trial)
+        return
+    names = ", ".join(map(str, choice.labels[:12]))
+    raise Mismatch(f"decision {choice.name!r} cannot be {_show(value)}; allowed: {names}")
+
+
+def _same(a: Option, b: Option) -> bool:
+    return a == b and type(a) is type(b)
+
+
+def _default(cls: Any, name: str) -> Any:
+    return next(field.default for field in dataclasses.fields(cls) if field.name == name)
+
+
+def _show(value: Any) -> str:
+    text = str(encode(value))
+    return text if len(text) <= 80 else f"{text[:77]}..."
