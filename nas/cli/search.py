@@ -70,7 +70,8 @@ def command(
     with Screen() as screen, summary(screen):
         study = nas.search(
             space, strategy=strategy, dataset=dataset, evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
-            budget=budget, start=[name.strip() for name in start.split(",") if name.strip()], fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
+            budget=budget, start=[name.strip() for name in start.split(",") if name.strip()],
+            fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
