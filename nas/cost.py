@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 from nas.arch import Architecture, Lowered, lower
+from nas.arch.field import PIXEL, Field, trace
 from nas.ops import Shape
 
 
 class Layer(NamedTuple):
-    """One leaf in its place. `activations` counts the numbers it writes for one example."""
+    """One leaf in its place. `activations` counts the numbers it writes for one example, `biases` a part of `params`.
+
+    `field` is its receptive field in (rows, columns) of the image; None where it sees the whole image.
+    """
 
     place: str
     kind: str
@@ -21,6 +25,8 @@ class Layer(NamedTuple):
     params: int
     macs: int
     activations: int
+    biases: int = 0
+    field: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Cost:
 
     `params` counts trainable numbers; `macs` the multiply-adds of convolutions, matrix products and attention;
     `activations` the numbers that layers write into memory of their own: elementwise operations, which can work in place,
-    and views count none.
+    and views count none. Without `biases` those of convolutions and linear maps are left out of `params`.
     """
 
     params: int
@@ -37,23 +43,34 @@ class Cost:
     activations: int
     lowered: Lowered = field(repr=False, compare=False)
     aux: bool = True
+    biases: bool = True
 
     @property
     def activation_bytes(self) -> int:
         """Memory of all activations of one example in 32-bit floats."""
         return 4 * self.activations
 
+    def without_biases(self) -> Cost:
+        """The same with no bias of a convolution or linear map counted; scale and shift of a norm are none."""
+        return replace(self, params=self.params - sum(layer.biases for layer in self.layers), biases=False)
+
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """All leaves in running order, auxiliary heads last."""
-        graphs = [("", self.lowered.main)]
-        if self.aux:
-            graphs += [(graph.label, graph) for graph, _, _ in self.lowered.aux]
-        return tuple(
-            Layer(place, op.name, op.describe(), inputs, *facts)
-            for prefix, graph in graphs
-            for place, op, inputs, facts in graph.leaves(prefix)
-        )
+        fields: list[Field] = []
+        values = trace(self.lowered.main, [PIXEL], fields)
+        leaves = [*self.lowered.main.leaves()]
+        for graph, source, _ in self.lowered.aux if self.aux else ():
+            trace(graph, [values[source]], fields)
+            leaves += graph.leaves(graph.label)
+        made = []
+        for (place, op, inputs, (shape, params, macs, activations)), seen in zip(leaves, fields, strict=True):
+            size = None if seen is None else (seen[0].size, seen[1].size)
+            biases = op.biases(*inputs)
+            if not self.biases:
+                params, biases = params - biases, 0
+            made.append(Layer(place, op.name, op.describe(), inputs, shape, params, macs, activations, biases, size))
+        return tuple(made)
 
 
 def cost(architecture: Architecture, aux: bool = True) -> Cost:

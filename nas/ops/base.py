@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from nas.errors import ArchitectureError
-from nas.ops.shapes import Shape
+from nas.ops.shapes import POINT, Reach, Shape, Vector
 from nas.registry import Registry
 
 if TYPE_CHECKING:
@@ -89,6 +89,18 @@ class Leaf(Frozen):
     def macs(self, *inputs: Any) -> int:
         """Multiply-adds of convolutions, matrix products and attention; everything else counts none."""
         return 0
+
+    def biases(self, *inputs: Any) -> int:
+        """How many of the parameters a convolution or linear map only adds to its outputs."""
+        return 0
+
+    def reach(self, *inputs: Any) -> tuple[Reach, Reach] | None:
+        """What a pixel, or a token for its pixels, reads along rows and columns; None where it is the whole input.
+
+        Unless stated otherwise only what lies at the same place, and for a vector everything.
+        """
+        gathers = isinstance(self.shape(*inputs), Vector) and not isinstance(inputs[0], Vector)
+        return None if gathers else (POINT, POINT)
 
     def module(self, *inputs: Any) -> nn.Module:
         """A new torch module that maps the inputs, batch first, to the output."""

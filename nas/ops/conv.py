@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
 from nas.ops.base import Leaf, expect, leaf, require_range
-from nas.ops.shapes import Map, Pair, window
+from nas.ops.shapes import Map, Pair, Reach, window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +19,14 @@ def _positions(x: Map, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
     if rows < 1 or columns < 1:
         what = f"{who} of kernel {kernel[0]}x{kernel[1]}, padding {padding} does not fit a map {x}"
         raise ArchitectureError(f"{what}; allowed: a smaller kernel, more padding")
+    return rows, columns
+
+
+def sliding(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> tuple[Reach, Reach]:
+    """What a sliding window reads along rows and columns."""
+    rows, columns = (
+        Reach(-p, d * (k - 1) - p, s) for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
+    )
     return rows, columns
 
 
@@ -52,6 +60,12 @@ class Conv(Leaf):
 
     def params(self, x: Map) -> int:
         return self.width * (x.width // self.groups) * self.kernel[0] * self.kernel[1] + self.width * self.bias
+
+    def biases(self, x: Map) -> int:
+        return self.width * self.bias
+
+    def reach(self, x: Map) -> tuple[Reach, Reach]:
+        return sliding(self.kernel, self.stride, self.padding, self.dilation)
 
     def macs(self, x: Map) -> int:
         out = self.shape(x)
@@ -97,6 +111,9 @@ class Pad(Leaf):
             by = f"rows {self.rows}, columns {self.columns}, channels {self.channels}"
             raise ArchitectureError(f"pad by {by} leaves nothing of a map {x}")
         return out
+
+    def reach(self, x: Map) -> tuple[Reach, Reach]:
+        return Reach(-self.rows[0], -self.rows[0], 1), Reach(-self.columns[0], -self.columns[0], 1)
 
     def module(self, x: Map) -> nn.Module:
         from torch import nn

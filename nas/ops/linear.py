@@ -35,6 +35,9 @@ class Linear(Leaf):
     def params(self, x: Shape) -> int:
         return self.width * (x.width + self.bias)
 
+    def biases(self, x: Shape) -> int:
+        return self.width * self.bias
+
     def macs(self, x: Shape) -> int:
         return x.elements * self.width
 
@@ -74,6 +77,9 @@ class Attention(Leaf):
 
     def macs(self, x: Tokens) -> int:
         return 2 * x.length * x.length * (x.width // 3)
+
+    def reach(self, x: Tokens) -> None:
+        return None
 
     def module(self, x: Tokens) -> nn.Module:
         from nas.ops.modules import AttentionModule

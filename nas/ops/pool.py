@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas.ops.base import Leaf, expect, leaf, require, require_range
-from nas.ops.conv import _positions
-from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector, window
+from nas.ops.conv import _positions, sliding
+from nas.ops.shapes import Map, Pair, Reach, Shape, Tokens, Vector, window
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +39,9 @@ class _Pool(Leaf):
         kernel, stride, padding = self.kernel[axis], self.stride[axis], self.padding[axis]
         positions = window(size, kernel, stride, padding, padding + stride - 1)
         return positions - ((positions - 1) * stride >= size + padding)
+
+    def reach(self, x: Map) -> tuple[Reach, Reach]:
+        return sliding(self.kernel, self.stride, self.padding)
 
     def describe(self) -> str:
         stride = f"/{self.stride[0]}" if self.stride != (1, 1) else ""
@@ -95,6 +98,11 @@ class AdaptivePool(Leaf):
         expect(x, Map, "adaptive_pool")
         return Map(x.width, *self.size)
 
+    def reach(self, x: Map) -> tuple[Reach, Reach] | None:
+        # Where windows differ in size or distance: the largest, as far apart as they are at least.
+        rows, columns = (_share(*axis) for axis in zip(x[1:], self.size, strict=True))
+        return None if self.size == (1, 1) else (rows, columns)
+
     def module(self, x: Map) -> nn.Module:
         from torch import nn
 
@@ -106,6 +114,12 @@ class AdaptivePool(Leaf):
 
     def describe(self) -> str:
         return f"adaptive pool to {self.size[0]}x{self.size[1]}"
+
+
+def _share(size: int, count: int) -> Reach:
+    """What the windows read that share `size` pixels among `count` outputs."""
+    widest = max(-(-(i + 1) * size // count) - i * size // count for i in range(count))
+    return Reach(0, widest - 1, max(1, size // count))
 
 
 @leaf("global_pool")

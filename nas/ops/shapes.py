@@ -50,6 +50,15 @@ class Vector(NamedTuple):
         return f"{self.width}"
 
 
+class Reach(NamedTuple):
+    """Along one axis: pixel i of the output reads the pixels from i * stride + low to i * stride + high of the input."""
+
+    low: int
+    high: int
+    stride: int
+
+
+POINT = Reach(0, 0, 1)
 Shape = Map | Tokens | Vector
 Pair = tuple[int, int]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from nas.ops.base import Leaf, expect, leaf, require, require_range
-from nas.ops.shapes import Map, Pair
+from nas.ops.shapes import Map, Pair, Reach
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +31,10 @@ class Shift(Leaf):
     def shape(self, x: Map) -> Map:
         expect(x, Map, "shift")
         return x
+
+    def reach(self, x: Map) -> tuple[Reach, Reach]:
+        rows, columns = (Reach(-max(moves), -min(moves), 1) for moves in zip(*self.steps, strict=True))
+        return rows, columns
 
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import ShiftModule
