@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nas import baselines, draw
     from nas.arch import Architecture
     from nas.engine import resume, search
-    from nas.loading import load
+    from nas.ensembles import Ensemble
+    from nas.loading import ensemble, load
     from nas.mutation import mutate
     from nas.spaces import Space
     from nas.study import open_study
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
 # Each name is imported when it is first used, so that `import nas` and the command line start at once.
 _WHERE = {
     "Architecture": "nas.arch",
+    "Ensemble": "nas.ensembles",
     "Space": "nas.spaces",
     "baselines": "nas.baselines",
     "draw": "nas.draw",
+    "ensemble": "nas.loading",
     "load": "nas.loading",
     "mutate": "nas.mutation",
     "open_study": "nas.study",
@@ -36,7 +39,10 @@ _WHERE = {
     "search": "nas.engine",
 }
 
-__all__ = ["Architecture", "Space", "__version__", "baselines", "draw", "load", "mutate", "open_study", "resume", "search"]
+__all__ = [
+    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study", "resume",
+    "search",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nas.arch import Architecture, Graph, Lowered, lower
 from nas.ops import Leaf, Shape
@@ -17,10 +20,51 @@ _KEEPS_OUTPUT = ("conv", "linear", "max_pool", "avg_pool", "concat")
 
 
 class Outputs(NamedTuple):
-    """What a network with auxiliary heads returns in training: logits (N, classes), and those of each auxiliary head."""
+    """What a network returns in training where other outputs have losses of their own, as auxiliary heads have.
+
+    All are logits (N, classes). `main` is what it would return in evaluation.
+    """
 
     main: Tensor
     aux: tuple[Tensor, ...]
+
+
+class Together(nn.Module):
+    """Networks side by side on one image: the log of their mean probabilities, which serves as logits do.
+
+    In training `Outputs`: the same without gradient, then each member's logits, then their auxiliary heads'. So every
+    member learns from its own loss; `member_weights` and `aux_weights` say how much each counts.
+    """
+
+    def __init__(self, members: Sequence[nn.Module], sizes: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.sizes = tuple(sizes)
+        self.member_weights = (1.0,) * len(members)
+        self.aux_weights = tuple(weight for member in members for weight in getattr(member, "aux_weights", ()))
+
+    def forward(self, x: Tensor) -> Tensor | Outputs:
+        """(N, C, H, W) to (N, classes), or `Outputs` in training."""
+        made = [member(resample(x, size)) for member, size in zip(self.members, self.sizes, strict=True)]
+        logits = [output.main if isinstance(output, Outputs) else output for output in made]
+        if not self.training:
+            return mean_probability(logits)
+        aux = [each for output in made if isinstance(output, Outputs) for each in output.aux]
+        with torch.no_grad():
+            return Outputs(mean_probability(logits), (*logits, *aux))
+
+
+def resample(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images (N, C, H, W) at another size (rows, columns); the same ones where they have it."""
+    if x.shape[2:] == size:
+        return x
+    return functional.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def mean_probability(logits: Sequence[Tensor]) -> Tensor:
+    """Log of the mean of the softmax of each of `logits` (N, classes), in 32-bit floats."""
+    logs = torch.stack([each.float().log_softmax(1) for each in logits])
+    return logs.logsumexp(0) - math.log(len(logits))
 
 
 class Step(NamedTuple):

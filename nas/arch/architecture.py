@@ -147,6 +147,12 @@ class Architecture(Frozen):
         """The same network for another input shape and number of classes."""
         return dataclasses.replace(self, input=(input[0], input[1], input[2]), classes=classes)
 
+    def resized(self, width: float = 1.0, depth: float = 1.0) -> Architecture:
+        """All widths times `width` and repeats times `depth`, rounded; see `nas.scale.resize`."""
+        from nas.scale import resize
+
+        return resize(self, width, depth)
+
     def cost(self, aux: bool = True) -> Cost:
         """Parameters, multiply-adds and activations; without `aux` those of the inference network.
 

@@ -13,6 +13,7 @@ from nas.errors import NasError
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
+    from nas.ensembles import Ensemble
 
 
 @click.command(
@@ -21,24 +22,28 @@ if TYPE_CHECKING:
         "nas show resnet50",
         "nas show nasnet_a_cifar --svg cell.svg",
         "nas show runs/NAME/best.yaml --input 3x64x64 --classes 100",
+        "nas show vgg16 --no-biases",
         "nas show googlenet --json | jq .inference.params",
     ),
 )
 @click.argument("network")
 @click.option("--input", "shape", metavar="CxHxW", help="Input shape, such as 3x224x224.")
 @click.option("--classes", type=int, metavar="N", help="Number of classes.")
-@click.option("--by", type=click.Choice(["layer", "block", "stage"]), help="One row a layer, block or stage (default: what fits).")
+@click.option("--by", type=click.Choice(["layer", "block", "stage", "member"]), help="One row each (default: what fits).")
+@click.option("--biases/--no-biases", default=True, help="Whether biases of convolutions and linear maps count (default: yes).")
 @click.option("--json", "as_json", is_flag=True, help="The numbers as JSON, one entry a layer unless --by says otherwise.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="The network in the language, as a file that every verb reads.")
 @click.option("--svg", type=click.Path(path_type=Path), metavar="FILE", help="Draw the cell and the stages into FILE.")
 @click.option("--dark", is_flag=True, help="Draw light on dark.")
 def command(
-    network: str, shape: str | None, classes: int | None, by: str | None, as_json: bool, as_yaml: bool, svg: Path | None, dark: bool
-) -> None:
+    network: str, shape: str | None, classes: int | None, by: str | None, biases: bool, as_json: bool, as_yaml: bool,
+    svg: Path | None, dark: bool,
+) -> None:  # fmt: skip
     """Show NETWORK, a baseline's name (`nas list baselines`), a YAML file, or a run folder.
 
-    The table has a row a layer with its output shape, parameters, multiply-adds (MACs; FLOPs are twice that) and
-    activations, the numbers that it writes into memory of its own, for one image.
+    The table has a row a layer with its output shape, its receptive field in pixels of the image (`all` where a number
+    depends on the whole image), parameters, multiply-adds (MACs; FLOPs are twice that) and activations, the numbers
+    that it writes into memory of its own, for one image. An ensemble has a row a member.
     """
     import nas
     from nas.report.network import to_dict
@@ -47,7 +52,7 @@ def command(
     if shape is not None or classes is not None:
         size = parse_shape(shape) if shape is not None else architecture.input
         architecture = architecture.with_input(size, architecture.classes if classes is None else classes)
-    cost = architecture.cost()
+    cost = architecture.cost() if biases else architecture.cost().without_biases()
     if svg is not None:
         write_svg(architecture, svg, dark)
     if as_yaml:
@@ -70,11 +75,14 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     return int(parts[0]), int(parts[1]), int(parts[2])
 
 
-def write_svg(architecture: Architecture, path: Path, dark: bool) -> None:
-    """Draw into a file. Raises `NasError` where it cannot be written."""
+def write_svg(network: Architecture | Ensemble, path: Path, dark: bool) -> None:
+    """Draw into a file. Raises `NasError` where it cannot be written, or where there are several networks."""
     from nas.draw import svg
+    from nas.ensembles import Ensemble
 
+    if isinstance(network, Ensemble):
+        raise NasError(f"--svg of an ensemble of {len(network.members)}; allowed: a single network")
     try:
-        path.write_text(svg(architecture, dark=dark), encoding="utf-8")
+        path.write_text(svg(network, dark=dark), encoding="utf-8")
     except OSError as error:
         raise NasError(f"cannot write {path}: {error.strerror or error}") from None

@@ -23,7 +23,7 @@ from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
-from nas.loading import load
+from nas.loading import load_one
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def search(
     _check_seconds("timeout", timeout)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
-    seeds = [searched.recognise(item if isinstance(item, Architecture) else load(item)) for item in start]
+    seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
     fidelity = fidelity or _fit(judge, searched, limits, shares, seed, watcher)
     settings = Settings(
         study=directory.name,

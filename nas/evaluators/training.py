@@ -21,13 +21,13 @@ from nas.errors import NasError
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
 from nas.evaluators.fit import Fit, sample
 from nas.evaluators.proxy import Plan, Size
-from nas.scale import resize
 from nas.training.dataset import TrainingData
 from nas.training.loop import train
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
+    from nas.ensembles import Ensemble
     from nas.spaces import Space
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -85,7 +85,7 @@ class TrainingEvaluator:
         data = self._part(torch.device("cpu"), 1.0)
         return (data.shape[0], data.shape[1], data.shape[2]), data.classes
 
-    def evaluate(self, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
+    def evaluate(self, architecture: Architecture | Ensemble, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
         """Train the candidate's proxy and return the metrics of `nas.training.loop.train`.
 
         With them `params` and `macs` of the candidate itself at this data set's input, auxiliary heads left out.
@@ -128,9 +128,9 @@ class TrainingEvaluator:
     def _device(self, offered: str) -> torch.device:
         return torch.device(offered if self.device == "auto" else self.device)
 
-    def _build(self, candidate: Architecture, size: Size, recipe: Recipe, seed: int) -> nn.Module:
+    def _build(self, candidate: Architecture | Ensemble, size: Size, recipe: Recipe, seed: int) -> nn.Module:
         """The module at `size`, with parameters drawn from `seed`: torch draws them from its one global generator."""
-        proxy = resize(candidate, width=size[0], depth=size[1])
+        proxy = candidate.resized(width=size[0], depth=size[1])
         with self._lock, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             module: nn.Module = proxy.build(drop_path=recipe.drop_path)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from nas.ops import LEAVES
-from nas.ops.shapes import Shape
+from nas.cost import Cost, Layer
+from nas.ensembles import Ensemble, EnsembleCost
+from nas.ops import LEAVES, Shape, Vector
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
-    from nas.cost import Cost, Layer
 
-Level = Literal["layer", "block", "stage"]
-LEVELS: tuple[Level, ...] = ("layer", "block", "stage")
+Level = Literal["layer", "block", "stage", "member"]
+LEVELS: tuple[Level, ...] = ("layer", "block", "stage", "member")
 # A table of more rows than this is shown at the next coarser level unless a level is asked for.
 READABLE = 80
 # What belongs to the layer before it: it has no width of its own.
@@ -22,7 +22,7 @@ FOLDED = {name for name, leaf in LEAVES.items() if leaf.overwrites} | {"batch_no
 
 @dataclass
 class Row:
-    """One line of the table: `layers` leaves at `place`, the last of which writes `shape`."""
+    """One line of the table: the leaves at `place`, the last of which writes `shape` and sees `field` of the image."""
 
     place: str
     text: str
@@ -30,10 +30,11 @@ class Row:
     params: int = 0
     macs: int = 0
     activations: int = 0
+    field: tuple[int, int] | None = None
 
     def add(self, layer: Layer) -> None:
         """Count another leaf in."""
-        self.shape = layer.shape
+        self.shape, self.field = layer.shape, layer.field
         self.params += layer.params
         self.macs += layer.macs
         self.activations += layer.activations
@@ -43,22 +44,40 @@ class Row:
         return {
             "place": self.place, "operation": self.text, "output": list(self.shape),
             "params": self.params, "macs": self.macs, "activations": self.activations,
+            "field": None if self.field is None else list(self.field),
         }  # fmt: skip
 
 
-def rows(architecture: Architecture, cost: Cost, level: Level | None = None) -> tuple[Level, list[Row]]:
-    """The rows at a level, or at the finest that stays readable."""
+def rows(
+    network: Architecture | Ensemble, cost: Cost | EnsembleCost, level: Level | None = None
+) -> tuple[Level, list[Row]]:
+    """The rows at a level, or at the finest that stays readable; an ensemble's members."""
+    if level is None and isinstance(network, Ensemble):
+        level = "member"
     if level is not None:
-        return level, _rows(architecture, cost, level)
-    for finest in LEVELS:
-        made = _rows(architecture, cost, finest)
+        return level, _rows(network, cost, level)
+    for finest in LEVELS[:3]:
+        made = _rows(network, cost, finest)
         if len(made) <= READABLE:
             return finest, made
     return "stage", made
 
 
-def _rows(architecture: Architecture, cost: Cost, level: Level) -> list[Row]:
-    return _layer_rows(cost) if level == "layer" else _part_rows(architecture, cost, 3 if level == "block" else 2)
+def _rows(network: Architecture | Ensemble, cost: Cost | EnsembleCost, level: Level) -> list[Row]:
+    if isinstance(network, Ensemble):
+        assert isinstance(cost, EnsembleCost)
+        pairs = zip(network.members, cost.members, strict=True)
+        return [_of(label, row, level) for member, (label, one) in pairs for row in _rows(member, one, level)]
+    assert isinstance(cost, Cost)
+    if level == "member":
+        text = f"input {'x'.join(map(str, network.input))}"
+        return [Row(network.name, text, Vector(network.classes), cost.params, cost.macs, cost.activations)]
+    return _layer_rows(cost) if level == "layer" else _part_rows(network, cost, 3 if level == "block" else 2)
+
+
+def _of(label: str, row: Row, level: Level) -> Row:
+    """The row as one of an ensemble."""
+    return replace(row, place=label if level == "member" else f"{label}.{row.place}")
 
 
 def _layer_rows(cost: Cost) -> list[Row]:
@@ -102,17 +121,26 @@ def _labels(architecture: Architecture, cost: Cost) -> dict[str, str]:
     return labels
 
 
-def to_dict(architecture: Architecture, cost: Cost, level: Level | None = None) -> dict[str, Any]:
+def inference_cost(network: Architecture | Ensemble, cost: Cost | EnsembleCost) -> Cost | EnsembleCost:
+    """Cost without auxiliary heads, biases counted where `cost` counts them."""
+    inference = network.cost(aux=False)
+    return inference if cost.biases else inference.without_biases()
+
+
+def to_dict(
+    network: Architecture | Ensemble, cost: Cost | EnsembleCost, level: Level | None = None
+) -> dict[str, Any]:
     """The table as plain data, by leaf unless a level is asked for; counts without auxiliary heads beside those with."""
-    inference = architecture.cost(aux=False)
-    made = _rows(architecture, cost, level) if level else [
-        Row(y.place, y.text, y.shape, y.params, y.macs, y.activations) for y in cost.layers
+    inference = inference_cost(network, cost)
+    made = _rows(network, cost, level) if level else [
+        Row(y.place, y.text, y.shape, y.params, y.macs, y.activations, y.field) for y in cost.layers
     ]  # fmt: skip
     return {
-        "name": architecture.name,
-        "digest": architecture.digest,
-        "input": list(architecture.input),
-        "classes": architecture.classes,
+        "name": network.name,
+        "digest": network.digest,
+        "input": list(network.input),
+        "classes": network.classes,
+        "biases": cost.biases,
         "params": cost.params,
         "macs": cost.macs,
         "activations": cost.activations,

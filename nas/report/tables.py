@@ -9,12 +9,13 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from nas.report.network import Level, rows
+from nas.report.network import Level, inference_cost, rows
 from nas.units import format_count
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.cost import Cost
+    from nas.ensembles import Ensemble, EnsembleCost
     from nas.study import Study
 
 TOP = 5
@@ -28,17 +29,20 @@ def console(stderr: bool = False) -> Console:
     return made
 
 
-def network_table(architecture: Architecture, cost: Cost, level: Level | None = None) -> Group:
-    """Layer, output shape, parameters, multiply-adds and activations, with totals."""
-    level, made = rows(architecture, cost, level)
-    shape = "x".join(map(str, architecture.input))
+def network_table(
+    network: Architecture | Ensemble, cost: Cost | EnsembleCost, level: Level | None = None
+) -> Group:
+    """Layer, output shape, receptive field, parameters, multiply-adds and activations, with totals."""
+    level, made = rows(network, cost, level)
+    shape = "x".join(map(str, network.input))
     table = Table(box=None, show_footer=True)
-    inference = architecture.cost(aux=False)
+    inference = inference_cost(network, cost)
     split = inference.params != cost.params
     note = ["total", *(["  without auxiliary heads"] if split else [])]
     table.add_column("place", footer="\n".join(note), no_wrap=True)
     table.add_column("operation", max_width=60)
     table.add_column("output", justify="right")
+    table.add_column("field", justify="right", no_wrap=True)
     for name, total, bare in (
         ("parameters", cost.params, inference.params),
         ("MACs", cost.macs, inference.macs),
@@ -46,8 +50,11 @@ def network_table(architecture: Architecture, cost: Cost, level: Level | None = 
     ):
         table.add_column(name, footer=f"{total:,}" + (f"\n{bare:,}" if split else ""), justify="right", no_wrap=True)
     for row in made:
-        table.add_row(row.place, Text(row.text), str(row.shape), f"{row.params:,}", f"{row.macs:,}", f"{row.activations:,}")
-    return Group(Text(f"{architecture.name}: input {shape}, {architecture.classes} classes, by {level}"), table)
+        field = "all" if row.field is None else f"{row.field[0]}x{row.field[1]}"
+        numbers = (f"{row.params:,}", f"{row.macs:,}", f"{row.activations:,}")
+        table.add_row(row.place, Text(row.text), str(row.shape), field, *numbers)
+    counted = "" if cost.biases else ", without biases"
+    return Group(Text(f"{network.name}: input {shape}, {network.classes} classes, by {level}{counted}"), table)
 
 
 def short_path(path: Path) -> str:

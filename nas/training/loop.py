@@ -78,7 +78,8 @@ class Run:
         self.augmentation = Augmentation.of(recipe.flip and data.flip, recipe.translate, recipe.cutout, height, width)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.optimiser = Sgd(self.module, recipe.momentum, recipe.nesterov, recipe.weight_decay)
-        self.auxiliary = [recipe.auxiliary * weight for weight in getattr(module, "aux_weights", ())]
+        auxiliary = [recipe.auxiliary * weight for weight in getattr(module, "aux_weights", ())]
+        self.weights = [*getattr(module, "member_weights", ()), *auxiliary]  # of all outputs but the main one
         self.drop_path, self.norms = DropPathSchedule(self.module), NormWarmUp(self.module)
         self.precision = _precision(recipe.precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
@@ -123,7 +124,7 @@ class Run:
         images, labels = self._augmented(rows), self.data.labels[rows]
         with self._autocast():
             output = self.module(images)
-        main, total = losses(output, labels, self.recipe.label_smoothing, self.auxiliary)
+        main, total = losses(output, labels, self.recipe.label_smoothing, self.weights)
         self.optimiser.zero_grad()
         self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip > 0:
@@ -214,9 +215,9 @@ class Pace:
 
 
 def losses(output: Any, labels: Tensor, smoothing: float, weights: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the main head, and the same plus that of every auxiliary head times its weight.
+    """Cross-entropy of the main head, and the same plus that of every other output times its weight.
 
-    `output` is logits (B, classes), or has them as `.main` and, one an auxiliary head, in `.aux`.
+    `output` is logits (B, classes), or has them as `.main` and, for each auxiliary head or member, in `.aux`.
     """
     heads = (output,) if isinstance(output, Tensor) else (output.main, *output.aux)
     main, *others = (functional.cross_entropy(head.float(), labels, label_smoothing=smoothing) for head in heads)
