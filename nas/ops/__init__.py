@@ -11,11 +11,12 @@ from nas.ops.pool import AdaptivePool, AvgPool, GlobalPool, MaxPool
 from nas.ops.shapes import Map, Pair, Shape, Tokens, Vector, pair, rounded
 from nas.ops.shift import Shift
 from nas.ops.tokens import ClassToken, Flatten, PickToken, Positions, ToMap, ToTokens, Transpose
+from nas.ops.window import SpaceToDepth, WindowAttention
 
 __all__ = [
-    "ACTIVATIONS", "LEAVES", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool", "BatchNorm", "Blend", "Channels",
-    "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen", "GlobalPool", "LayerNorm",
-    "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply", "Pad", "Pair", "PickToken",
-    "Positions", "Scale", "Shape", "Shift", "Shuffle", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "frozen", "pair",
-    "rounded",
+    "ACTIVATIONS", "LEAVES", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool", "BatchNorm",
+    "Blend", "Channels", "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen", "GlobalPool",
+    "LayerNorm", "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply", "Pad", "Pair",
+    "PickToken", "Positions", "Scale", "Shape", "Shift", "Shuffle", "SpaceToDepth", "ToMap", "ToTokens", "Tokens",
+    "Transpose", "Vector", "WindowAttention", "frozen", "pair", "rounded",
 ]  # fmt: skip

@@ -37,13 +37,14 @@ from nas.primitives.transformer import (
     PickClassToken,
     Transformer,
 )
+from nas.primitives.window import PatchMerging, WindowTransformer
 
 __all__ = [
     "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck",
     "Branches", "CellGraph", "CellNode", "ConvNeXtBlock", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers",
     "DenseTransition", "DepthwiseSeparable", "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Fire",
     "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "LinearLayer", "LocalNorm",
-    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "Patches", "PickClassToken", "PreactBasic",
+    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "PatchMerging", "Patches", "PickClassToken", "PreactBasic",
     "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv", "Sequential", "ShuffleUnit", "ShuffleUnitV2",
-    "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer",
+    "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer", "WindowTransformer",
 ]  # fmt: skip
