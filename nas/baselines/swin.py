@@ -8,7 +8,7 @@ from nas.baselines.registry import Facts, timm, torchvision
 from nas.primitives import Norm, Patches, PatchMerging, Sequential, Step, WindowTransformer
 
 PAPER = "Liu et al., Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, arXiv 2103.14030"
-# Width of the first stage, blocks of the third, accuracy, name in timm, and what the network costs at 224 (section 3.3).
+# Width of the first stage, blocks of the third, accuracy, name in timm; what the network costs at 224 (section 3.3).
 SIZES = {
     "t": (96, 6, (0.81474, 0.95776), "tiny", "28,288,354 parameters, 4.491 GMACs"),
     "s": (96, 18, (0.83196, 0.9636), "small", "49,606,258 parameters, 8.741 GMACs"),

@@ -340,3 +340,34 @@ def _apart(size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int
     tiles = region.view(size[0] // window[0], window[0], size[1] // window[1], window[1])
     pixels = tiles.permute(0, 2, 1, 3).reshape(-1, window[0] * window[1])
     return (pixels[:, :, None] != pixels[:, None]) * APART
+
+
+class ReverseModule(nn.Module):
+    """Tokens from the last to the first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, C) to the same shape."""
+        return x.flip(1)
+
+
+class SelectiveScanModule(nn.Module):
+    """Linear state-space model, its steps all at once."""
+
+    def __init__(self, width: int, states: int) -> None:
+        super().__init__()
+        # A = -1, -2, ... at first (S4D-Real, arXiv 2312.00752, section 3.6); learned as a logarithm it stays below 0.
+        self.decay = nn.Parameter(torch.arange(1.0, states + 1).log().repeat(width, 1))
+        self.skip = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor, step: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        """(N, L, C) twice and (N, L, S) twice to (N, L, C)."""
+        keep = (step[..., None] * -self.decay.exp()).exp()
+        state = (step * x)[..., None] * b[:, :, None]
+        # After k rounds a state has taken in the 2^k tokens up to its own.
+        reach = 1
+        while reach < x.shape[1]:
+            state = torch.cat([state[:, :reach], state[:, reach:] + keep[:, reach:] * state[:, :-reach]], 1)
+            keep = torch.cat([keep[:, :reach], keep[:, reach:] * keep[:, :-reach]], 1)
+            reach *= 2
+        # Of a single token nothing decays; the zero gives the decay a gradient all the same.
+        return (state @ c[..., None]).squeeze(-1) + (self.skip + 0.0 * self.decay.sum(1)) * x

@@ -33,7 +33,7 @@ class WindowAttention(Leaf):
     def shape(self, x: Map) -> Map:
         expect(x, Map, "window_attention")
         width, (rows, columns) = x.width // 3, self.window
-        require(x.width % 3 == 0, f"window_attention over a map {x}", "a width that is queries, keys and values side by side")
+        require(x.width % 3 == 0, f"window_attention over a map {x}", "a width of queries, keys and values side by side")
         require(width % self.heads == 0, f"heads={self.heads} of width {width}", "a number that divides it")
         fits = x.rows % rows == 0 and x.columns % columns == 0
         require(fits, f"windows of {rows}x{columns} on a map {x}", "windows that divide it")
@@ -56,7 +56,7 @@ class WindowAttention(Leaf):
 
 @leaf("space_to_depth")
 class SpaceToDepth(Leaf):
-    """Windows of `size` x `size` pixels become one pixel: all channels of the first, then of the next, down the columns."""
+    """Windows of `size` x `size` pixels become one: all channels of the first, then of the one below it, by columns."""
 
     size: int = 2
 

@@ -28,6 +28,7 @@ from nas.primitives.residual import BasicResidual, Bottleneck, SqueezeExcite
 from nas.primitives.separable import DepthwiseSeparable, FactorizedConv, SeparableConv
 from nas.primitives.shift import CycleMLP, SpatialShift
 from nas.primitives.shuffle import ShuffleUnit, ShuffleUnitV2
+from nas.primitives.statespace import StateSpace, StateSpaceOverPositions
 from nas.primitives.transformer import (
     AttentionOverPositions,
     GatedMLP,
@@ -46,5 +47,5 @@ __all__ = [
     "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "LinearLayer", "LocalNorm",
     "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "PatchMerging", "Patches", "PickClassToken", "PreactBasic",
     "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv", "Sequential", "ShuffleUnit", "ShuffleUnitV2",
-    "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer", "WindowTransformer",
+    "SkipConnect", "SpatialShift", "SqueezeExcite", "StateSpace", "StateSpaceOverPositions", "Step", "Transformer", "WindowTransformer",
 ]  # fmt: skip

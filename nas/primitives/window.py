@@ -22,8 +22,8 @@ def filled(g: Inner, x: int, rows: int, columns: int) -> int:
 class WindowTransformer(Primitive):
     """Swin's block: norm, attention in windows, add; norm, MLP, add (Liu et al., arXiv 2103.14030, equation 3).
 
-    In a `shifted` block the windows lie half a window further, unless one is as large as the map. The number of heads is
-    the largest divisor of the width that leaves at least `head_width` features a head.
+    In a `shifted` block the windows lie half a window further, unless one is as large as the map. The number of heads
+    is the largest divisor of the width that leaves at least `head_width` features a head.
     """
 
     window: int = 7
@@ -55,7 +55,7 @@ class WindowTransformer(Primitive):
 
 @primitive("merge_patches")
 class PatchMerging(Primitive):
-    """Windows of as many pixels as the stride put side by side, norm, linear (Liu et al., arXiv 2103.14030, section 3.1)."""
+    """Windows as large as the stride put side by side, norm, linear (Liu et al., arXiv 2103.14030, section 3.1)."""
 
     eps: float = 1e-5
 

@@ -21,6 +21,7 @@ from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Blend, Concat, Multiply
 from nas.ops.pool import AdaptivePool, AvgPool, MaxPool
+from nas.ops.scan import SelectiveScan
 from nas.ops.shift import Shift
 from nas.ops.tokens import PickToken, ToMap
 from nas.ops.window import SpaceToDepth, WindowAttention
@@ -66,6 +67,7 @@ EXAMPLES: dict[str, list[Example]] = {
     "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,)), (Pad((0, 0), (1, 0), channels=(-1, 4)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
     "scale": [(Scale(0.17), (shape,)) for shape in DEFAULTS],
+    "selective_scan": [(SelectiveScan(), (Tokens(n, 6), Tokens(n, 6), Tokens(n, 3), Tokens(n, 3))) for n in (1, 5, 8)],
     "shift": [(Shift(((0, 1), (0, -1), (2, 0), (-1, 3)), turns, edge), (M,)) for turns in (False, True) for edge in EDGES],
     "shuffle": [(Shuffle(groups), (M,)) for groups in (1, 2, 3)],
     "space_to_depth": [(SpaceToDepth(size), (Map(3, 6, 12),)) for size in (1, 2, 3)],
