@@ -27,6 +27,7 @@ FAMILIES = (
     "regnet",
     "convnext",
     "vit",
+    "swin",
     "mixer",
     "resmlp",
     "gmlp",

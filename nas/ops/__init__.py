@@ -8,15 +8,17 @@ from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Blend, Concat, Multiply
 from nas.ops.norm import BatchNorm, LayerNorm, LocalResponseNorm
 from nas.ops.pool import AdaptivePool, AvgPool, GlobalPool, MaxPool
+from nas.ops.scan import SelectiveScan
 from nas.ops.shapes import POINT, Map, Pair, Reach, Shape, Tokens, Vector, pair, rounded
 from nas.ops.shift import Shift
-from nas.ops.tokens import ClassToken, Flatten, PickToken, Positions, ToMap, ToTokens, Transpose
+from nas.ops.tokens import ClassToken, Flatten, PickToken, Positions, Reverse, ToMap, ToTokens, Transpose
+from nas.ops.window import SpaceToDepth, WindowAttention
 
 __all__ = [
     "ACTIVATIONS", "LEAVES", "POINT", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool",
-    "BatchNorm", "Blend", "Channels",
-    "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen", "GlobalPool", "LayerNorm",
-    "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply", "Pad", "Pair", "PickToken",
-    "Positions", "Reach", "Scale", "Shape", "Shift", "Shuffle", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "frozen", "pair",
-    "rounded",
+    "BatchNorm", "Blend", "Channels", "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen",
+    "GlobalPool", "LayerNorm", "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply",
+    "Pad", "Pair", "PickToken", "Positions", "Reach", "Reverse", "Scale", "SelectiveScan", "Shape", "Shift",
+    "Shuffle", "SpaceToDepth", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "WindowAttention", "frozen",
+    "pair", "rounded",
 ]  # fmt: skip

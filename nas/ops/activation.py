@@ -19,6 +19,7 @@ ACTIVATIONS: dict[str, tuple[str, bool]] = {
     "gelu": ("GELU", False),
     "sigmoid": ("Sigmoid", False),
     "tanh": ("Tanh", False),
+    "softplus": ("Softplus", False),
 }
 
 

@@ -26,7 +26,8 @@ class Linear(Leaf):
     def check(self) -> None:
         require_range(self.width, "width", 1, 2**24)
         if self.first is not None:
-            require_range(self.first, "first", 0.0, 1e3)
+            require_range(self.first[0], "first[0]", 0.0, 1e3)
+            require_range(self.first[1], "first[1]", -1e3, 1e3)
 
     def shape(self, x: Shape) -> Shape:
         expect(x, (Vector, Tokens), "linear")

@@ -277,3 +277,112 @@ class BlendModule(nn.Module):
     def place(self, weight: Tensor) -> Tensor:
         """(N, C) so that it multiplies the channels of the inputs."""
         return weight[:, None] if self.trailing == 1 else weight[(...,) + (None,) * self.trailing]
+
+
+class SpaceToDepthModule(nn.Module):
+    """Windows of pixels as one pixel."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H * s, W * s) to (N, s * s * C, H, W)."""
+        batch, width, rows, columns = x.shape
+        windows = x.view(batch, width, rows // self.size, self.size, columns // self.size, self.size)
+        return windows.permute(0, 5, 3, 1, 2, 4).reshape(batch, -1, rows // self.size, columns // self.size)
+
+
+# Added to the scores of pixels that are no neighbours (released code of Swin).
+APART = -100.0
+
+
+class WindowAttentionModule(nn.Module):
+    """Multi-head attention in windows, with a learned number for each way between two pixels of a window."""
+
+    def __init__(self, heads: int, window: tuple[int, int], shift: tuple[int, int]) -> None:
+        super().__init__()
+        self.heads, self.window, self.shift = heads, window, shift
+        ways = (2 * window[0] - 1) * (2 * window[1] - 1)
+        self.bias = nn.Parameter(nn.init.trunc_normal_(torch.empty(ways, heads), std=0.02))
+        # What depends on the size of the map alone, worked out once a size and device.
+        self._fixed: tuple[object, Tensor, Tensor | None] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3 * C, H, W) to (N, C, H, W)."""
+        if any(self.shift):
+            x = x.roll((-self.shift[0], -self.shift[1]), (2, 3))
+        batch, width, rows, columns = x.shape
+        across, down = rows // self.window[0], columns // self.window[1]
+        parts = x.view(batch, 3, self.heads, width // (3 * self.heads), across, self.window[0], down, self.window[1])
+        # (3, N, windows, heads, pixels, features).
+        q, k, v = parts.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6).flatten(2, 3)
+        index, apart = self.fixed(rows, columns, x.device)
+        mask = self.bias[index].permute(2, 0, 1)
+        if apart is not None:
+            mask = mask + apart[:, None]
+        made = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
+        pixels = made.view(batch, across, down, self.heads, *self.window, -1).permute(0, 3, 6, 1, 4, 2, 5)
+        y = pixels.reshape(batch, width // 3, rows, columns)
+        return y.roll(self.shift, (2, 3)) if any(self.shift) else y
+
+    def fixed(self, rows: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """The number of the way between each two pixels of a window, and what keeps pixels of two edges apart."""
+        key = (rows, columns, device)
+        if self._fixed is None or self._fixed[0] != key:
+            # What is made in inference mode could not be used in training later.
+            with torch.inference_mode(False):
+                index = _ways(self.window, device)
+                apart = _apart((rows, columns), self.window, self.shift, device) if any(self.shift) else None
+            self._fixed = (key, index, apart)
+        return self._fixed[1:]
+
+
+def _ways(window: tuple[int, int], device: torch.device) -> Tensor:
+    """(pixels, pixels): the number of the way from each pixel of a window to each."""
+    rows = torch.arange(window[0], device=device).repeat_interleave(window[1])
+    columns = torch.arange(window[1], device=device).repeat(window[0])
+    down = rows[:, None] - rows[None] + window[0] - 1
+    right = columns[:, None] - columns[None] + window[1] - 1
+    return down * (2 * window[1] - 1) + right
+
+
+def _apart(size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], device: torch.device) -> Tensor:
+    """(windows, pixels, pixels): zero where both pixels lie on one side of the edge, else a number that is very low."""
+    # After the shift the last rows (columns) of the last windows are those that came over the edge.
+    sides = [(torch.arange(n, device=device) >= n - s).int() * (s > 0) for n, s in zip(size, shift, strict=True)]
+    region = 2 * sides[0][:, None] + sides[1][None]
+    tiles = region.view(size[0] // window[0], window[0], size[1] // window[1], window[1])
+    pixels = tiles.permute(0, 2, 1, 3).reshape(-1, window[0] * window[1])
+    return (pixels[:, :, None] != pixels[:, None]) * APART
+
+
+class ReverseModule(nn.Module):
+    """Tokens from the last to the first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, L, C) to the same shape."""
+        return x.flip(1)
+
+
+class SelectiveScanModule(nn.Module):
+    """Linear state-space model, its steps all at once."""
+
+    def __init__(self, width: int, states: int) -> None:
+        super().__init__()
+        # A = -1, -2, ... at first (S4D-Real, arXiv 2312.00752, section 3.6); learned as a logarithm it stays below 0.
+        self.decay = nn.Parameter(torch.arange(1.0, states + 1).log().repeat(width, 1))
+        self.skip = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor, step: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        """(N, L, C) twice and (N, L, S) twice to (N, L, C)."""
+        keep = (step[..., None] * -self.decay.exp()).exp()
+        state = (step * x)[..., None] * b[:, :, None]
+        # After k rounds a state has taken in the 2^k tokens up to its own.
+        reach = 1
+        while reach < x.shape[1]:
+            state = torch.cat([state[:, :reach], state[:, reach:] + keep[:, reach:] * state[:, :-reach]], 1)
+            keep = torch.cat([keep[:, :reach], keep[:, reach:] * keep[:, :-reach]], 1)
+            reach *= 2
+        # Of a single token nothing decays; the zero gives the decay a gradient all the same.
+        return (state @ c[..., None]).squeeze(-1) + (self.skip + 0.0 * self.decay.sum(1)) * x

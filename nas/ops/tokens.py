@@ -87,6 +87,20 @@ class Transpose(Leaf):
         return TransposeModule()
 
 
+@leaf("reverse")
+class Reverse(Leaf):
+    """Tokens from the last to the first."""
+
+    def shape(self, x: Tokens) -> Tokens:
+        expect(x, Tokens, "reverse")
+        return x
+
+    def module(self, x: Tokens) -> nn.Module:
+        from nas.ops.modules import ReverseModule
+
+        return ReverseModule()
+
+
 @leaf("pick_token")
 class PickToken(Leaf):
     """One token as a vector."""

@@ -28,6 +28,7 @@ from nas.primitives.residual import BasicResidual, Bottleneck, SqueezeExcite
 from nas.primitives.separable import DepthwiseSeparable, FactorizedConv, SeparableConv
 from nas.primitives.shift import CycleMLP, SpatialShift
 from nas.primitives.shuffle import ShuffleUnit, ShuffleUnitV2
+from nas.primitives.statespace import StateSpace, StateSpaceOverPositions
 from nas.primitives.transformer import (
     AttentionOverPositions,
     GatedMLP,
@@ -37,13 +38,14 @@ from nas.primitives.transformer import (
     PickClassToken,
     Transformer,
 )
+from nas.primitives.window import PatchMerging, WindowTransformer
 
 __all__ = [
     "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck",
     "Branches", "CellGraph", "CellNode", "ConvNeXtBlock", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers",
     "DenseTransition", "DepthwiseSeparable", "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Fire",
     "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "LinearLayer", "LocalNorm",
-    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "Patches", "PickClassToken", "PreactBasic",
+    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "PatchMerging", "Patches", "PickClassToken", "PreactBasic",
     "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv", "Sequential", "ShuffleUnit", "ShuffleUnitV2",
-    "SkipConnect", "SpatialShift", "SqueezeExcite", "Step", "Transformer",
+    "SkipConnect", "SpatialShift", "SqueezeExcite", "StateSpace", "StateSpaceOverPositions", "Step", "Transformer", "WindowTransformer",
 ]  # fmt: skip

@@ -21,8 +21,10 @@ from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Blend, Concat, Multiply
 from nas.ops.pool import AdaptivePool, AvgPool, MaxPool
+from nas.ops.scan import SelectiveScan
 from nas.ops.shift import Shift
 from nas.ops.tokens import PickToken, ToMap
+from nas.ops.window import SpaceToDepth, WindowAttention
 
 if TYPE_CHECKING:
     import torch
@@ -65,9 +67,16 @@ EXAMPLES: dict[str, list[Example]] = {
     "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,)), (Pad((0, 0), (1, 0), channels=(-1, 4)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],
     "scale": [(Scale(0.17), (shape,)) for shape in DEFAULTS],
+    "selective_scan": [(SelectiveScan(), (Tokens(n, 6), Tokens(n, 6), Tokens(n, 3), Tokens(n, 3))) for n in (1, 5, 8)],
     "shift": [(Shift(((0, 1), (0, -1), (2, 0), (-1, 3)), turns, edge), (M,)) for turns in (False, True) for edge in EDGES],
     "shuffle": [(Shuffle(groups), (M,)) for groups in (1, 2, 3)],
+    "space_to_depth": [(SpaceToDepth(size), (Map(3, 6, 12),)) for size in (1, 2, 3)],
     "to_map": [(ToMap(2, 3), (Tokens(6, 4),))],
+    "window_attention": [
+        (WindowAttention(1, (2, 3)), (Map(6, 4, 6),)),
+        (WindowAttention(2, (3, 3), (1, 1)), (Map(12, 6, 9),)),
+        (WindowAttention(2, (4, 2), (0, 1)), (Map(12, 4, 6),)),
+    ],
 }
 
 
