@@ -127,7 +127,9 @@ def closing(study: Any) -> None:
     )
     where = short_path(study.directory)
     if study.best is not None:
-        click.echo(f"next:  nas show {where}/best.yaml      (picture: {where}/best.svg)")
-        click.echo(f"       nas resume {where}      after an interruption;  optuna-dashboard {where}/study.journal  to browse the trials")
+        click.echo(f"next:  nas show {where}/best.yaml      its layers and costs; its picture is {where}/best.svg")
+        click.echo(f"       nas resume {where}      goes on after an interruption")
+        if study.settings.storage is None:
+            click.echo(f"       optuna-dashboard {where}/study.journal      every trial (pip install optuna-dashboard)")
     else:
         click.echo(f"next:  nas resume {where}")
