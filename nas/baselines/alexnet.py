@@ -40,7 +40,9 @@ def alexnet(input: Input = IMAGENET, classes: int = 1000) -> Architecture:
     return Architecture("alexnet", input, classes, stages, head=head)
 
 
-@baseline("alexnet_two_tower", TWO_TOWERS, facts=(Facts(0.593, 0.818, "Krizhevsky et al., table 2, ten crops"),))
+@baseline(
+    "alexnet_two_tower", TWO_TOWERS, facts=(Facts(0.593, 0.818, "Krizhevsky et al., table 2, ten crops", 227, "ten crops"),)
+)
 def alexnet_two_tower(input: Input = (3, 227, 227), classes: int = 1000) -> Architecture:
     """AlexNet on two graphics cards: 60,965,224 parameters, 0.724 GMACs at 227.
 

@@ -67,5 +67,5 @@ def variant(
     def made(input: Input = own_input, classes: int = own_classes) -> Architecture:
         return make(name, input, classes)
 
-    made.__name__, made.__doc__ = name, about
+    made.__name__, made.__doc__, made.__module__ = name, about, make.__module__
     baseline(name, paper, *aliases, facts=facts, references=references)(made)

@@ -19,8 +19,8 @@ SIZES = {
     "mixer_h14": (14, 1280, 32, "432,350,952 parameters, 121.0 GMACs"),
 }
 FACTS = {
-    "mixer_b16": (Facts(0.76616, 0.9225, "timm goog_in21k_ft_in1k"),),
-    "mixer_l16": (Facts(0.72084, 0.87632, "timm goog_in21k_ft_in1k"),),
+    "mixer_b16": (Facts(0.76616, 0.9225, "timm goog_in21k_ft_in1k", extra="ImageNet-21k"),),
+    "mixer_l16": (Facts(0.72084, 0.87632, "timm goog_in21k_ft_in1k", extra="ImageNet-21k"),),
 }
 
 

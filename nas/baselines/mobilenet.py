@@ -110,7 +110,10 @@ def mobilenet_v3(
     "mobilenet_v3_large",
     V3.format(1),
     "mobilenetv3_large_100",
-    facts=(Facts(0.74042, 0.9134, "torchvision IMAGENET1K_V1"), Facts(0.7792, 0.92894, "timm miil_in21k_ft_in1k")),
+    facts=(
+        Facts(0.74042, 0.9134, "torchvision IMAGENET1K_V1"),
+        Facts(0.7792, 0.92894, "timm miil_in21k_ft_in1k", extra="ImageNet-21k"),
+    ),
     references=(torchvision("mobilenet_v3_large"),),
 )
 def mobilenet_v3_large(input: Input = IMAGENET, classes: int = 1000) -> Architecture:

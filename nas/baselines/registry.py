@@ -21,12 +21,16 @@ M = TypeVar("M", bound=Maker)
 
 
 class Facts(NamedTuple):
-    """Published ImageNet accuracy of one set of weights, as fractions; `image` is the side in pixels it was measured at."""
+    """Published ImageNet accuracy of one set of weights, as fractions; `image` is the side in pixels it was measured at.
+
+    `extra` is what it took beyond the training images of ImageNet-1k and one crop of the image that is judged.
+    """
 
     top1: float
     top5: float | None
     source: str
     image: int = 224
+    extra: str | None = None
 
 
 # The reference's keys brought into the order of our `state_dict`, those that we have no use for left out.
@@ -51,6 +55,11 @@ class Baseline(NamedTuple):
     aliases: tuple[str, ...] = ()
     facts: tuple[Facts, ...] = ()
     references: tuple[Reference, ...] = ()
+
+    @property
+    def family(self) -> str:
+        """The name of the file that defines it, such as `resnet`."""
+        return str(getattr(self.make, "__module__", None) or "").rpartition(".")[2]
 
 
 _BASELINES: dict[str, Baseline] = {}

@@ -106,7 +106,7 @@ _imagenet(
     "ResNet-18 without its shortcuts: 11,515,688 parameters, 1.795 GMACs at 224.",
     PLAIN,
     (2, 2, 2, 2),
-    facts=(Facts(0.7206, None, "He et al., table 2, ten crops"),),
+    facts=(Facts(0.7206, None, "He et al., table 2, ten crops", extra="ten crops"),),
     references=(),
 )
 _imagenet(
@@ -115,7 +115,7 @@ _imagenet(
     "ResNet-34 without its shortcuts: 21,623,848 parameters, 3.645 GMACs at 224.",
     PLAIN,
     (3, 4, 6, 3),
-    facts=(Facts(0.7146, 0.8998, "He et al., table 3, ten crops"),),
+    facts=(Facts(0.7146, 0.8998, "He et al., table 3, ten crops", extra="ten crops"),),
     references=(),
 )
 _imagenet(

@@ -34,17 +34,17 @@ TORCHVISION = ("b", "l", "h")
 FACTS = {
     "vit_b16": (
         Facts(0.81072, 0.95318, "torchvision IMAGENET1K_V1"),
-        Facts(0.81886, 0.9618, "torchvision IMAGENET1K_SWAG_LINEAR_V1"),
+        Facts(0.81886, 0.9618, "torchvision IMAGENET1K_SWAG_LINEAR_V1", extra="Instagram images"),
         Facts(0.79154, 0.94108, "timm augreg_in1k"),
     ),
     "vit_b32": (Facts(0.75912, 0.92466, "torchvision IMAGENET1K_V1"), Facts(0.74908, 0.9177, "timm augreg_in1k")),
     "vit_l16": (
         Facts(0.79662, 0.94638, "torchvision IMAGENET1K_V1"),
-        Facts(0.85146, 0.97422, "torchvision IMAGENET1K_SWAG_LINEAR_V1"),
-        Facts(0.85856, 0.97822, "timm augreg_in21k_ft_in1k"),
+        Facts(0.85146, 0.97422, "torchvision IMAGENET1K_SWAG_LINEAR_V1", extra="Instagram images"),
+        Facts(0.85856, 0.97822, "timm augreg_in21k_ft_in1k", extra="ImageNet-21k"),
     ),
     "vit_l32": (Facts(0.76972, 0.9307, "torchvision IMAGENET1K_V1"),),
-    "vit_h14": (Facts(0.85708, 0.9773, "torchvision IMAGENET1K_SWAG_LINEAR_V1"),),
+    "vit_h14": (Facts(0.85708, 0.9773, "torchvision IMAGENET1K_SWAG_LINEAR_V1", extra="Instagram images"),),
 }
 
 

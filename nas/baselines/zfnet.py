@@ -13,7 +13,7 @@ PAPER = "Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, 
 POOL = Block(MaxPooling(3, padding=0, ceil=True), None, 2)
 
 
-@baseline("zfnet", PAPER, facts=(Facts(0.625, 0.84, "Zeiler & Fergus, table 2, ten crops"),))
+@baseline("zfnet", PAPER, facts=(Facts(0.625, 0.84, "Zeiler & Fergus, table 2, ten crops", extra="ten crops"),))
 def zfnet(input: Input = IMAGENET, classes: int = 1000) -> Architecture:
     """ZFNet with 512, 1,024 and 512 maps in convolutions 3 to 5: 107,627,624 parameters, 2.48 GMACs at 224.
 

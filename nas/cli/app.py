@@ -13,6 +13,7 @@ VERBS = {
     "resume": ("resume", "Go on with a search after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
+    "compare": ("compare", "Networks side by side, and accuracy against MACs as a figure."),
     "list": ("listing", "Names of networks, spaces, strategies, data sets, operations."),
 }
 

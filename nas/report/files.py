@@ -1,0 +1,37 @@
+"""Writing what a person asked for, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nas.errors import NasError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file in one move: what was there stays as it was unless all of the new is there. Raises `NasError`."""
+    target = path.resolve()
+    part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
+    try:
+        if target.exists() and not target.is_file():
+            # A pipe or a device, or a folder, which raises.
+            target.write_bytes(data)
+            return
+        try:
+            part.write_bytes(data)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise NasError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def check_writable(path: Path) -> None:
+    """Raise `NasError` before any work is done where a file can certainly not be written."""
+    if path.is_dir():
+        raise NasError(f"cannot write {path}: Is a directory")
+    parent = path.resolve().parent
+    if not parent.is_dir():
+        raise NasError(f"cannot write {path}: no such folder {parent}")
+    if not os.access(parent if not path.exists() else path, os.W_OK):
+        raise NasError(f"cannot write {path}: Permission denied")
