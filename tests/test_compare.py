@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from matplotlib.text import Text
 
 import nas as package
 from nas import baselines
@@ -124,11 +125,8 @@ def test_names_of_the_full_figure_do_not_cover_each_other() -> None:
     made = canvas(figure(with_fronts(published())))
     made.draw_without_rendering()
     renderer = made.canvas.get_renderer()
-    boxes = []
-    for text in made.axes[0].texts:
-        if text.arrow_patch is not None:
-            text.arrow_patch.set_visible(False)
-        boxes.append(text.get_window_extent(renderer).padded(-0.5))
+    # The extent of the texts alone, not of the lines to their bubbles.
+    boxes = [Text.get_window_extent(text, renderer).padded(-0.5) for text in made.axes[0].texts]
     covered = sum(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert len(boxes) > 40
     assert covered == 0
@@ -292,3 +290,10 @@ def test_the_table_needs_no_plotting_library() -> None:
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     modules = out.splitlines()[-1]
     assert not [name for name in ("matplotlib", "plotly", "numpy", "torch", "ray", "optuna") if f"'{name}'" in modules]
+
+
+def test_more_than_imagenet_and_one_crop_is_said() -> None:
+    for name in baselines.names():
+        for facts in baselines.get(name).facts:
+            more = re.search(r"in2[12]k|in12k|SWAG|JFT|ten crops", facts.source)
+            assert (more is None) == (facts.extra is None), f"{name}: {facts}"

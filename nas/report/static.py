@@ -197,11 +197,12 @@ def _place(
 
 def _tries(axes: Axes, text: Annotation, radius: float, far: bool) -> Iterator[tuple[Box, tuple[float, float, str, str, bool]]]:
     """Every place that a name may stand at, with its box in pixels."""
+    from matplotlib.text import Text
+
     x, y = axes.transData.transform(text.xy)
     scale = _scale(axes)
-    text.arrow_patch.set_visible(False)  # type: ignore[union-attr]
-    extent = text.get_window_extent(axes.figure.canvas.get_renderer())  # type: ignore[attr-defined]
-    text.arrow_patch.set_visible(True)  # type: ignore[union-attr]
+    # The extent of the text alone, not of the line to its bubble.
+    extent = Text.get_window_extent(text, axes.figure.canvas.get_renderer())  # type: ignore[attr-defined]
     wide, high = extent.width, extent.height
     for distance in DISTANCES if far else DISTANCES[:1]:
         for right, up, across, along in PLACES:
