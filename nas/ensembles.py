@@ -147,7 +147,7 @@ class Ensemble:
     def from_dict(cls, data: Any) -> Ensemble:
         """From `name` (optional) and `ensemble`, a list of networks in the language or baselines' names.
 
-        Raises `ArchitectureError` that names the member, or `UnknownNameError`.
+        Raises `ArchitectureError` that names the member.
         """
         require(isinstance(data, dict), f"an ensemble is a {type(data).__name__}", "a mapping with name, ensemble")
         for key in data:

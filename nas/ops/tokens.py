@@ -95,6 +95,10 @@ class Reverse(Leaf):
         expect(x, Tokens, "reverse")
         return x
 
+    def reach(self, x: Tokens) -> None:
+        # The other end of the image.
+        return None
+
     def module(self, x: Tokens) -> nn.Module:
         from nas.ops.modules import ReverseModule
 

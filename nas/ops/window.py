@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas.ops.base import Leaf, expect, leaf, require, require_range
-from nas.ops.shapes import Map, Pair
+from nas.ops.conv import sliding
+from nas.ops.shapes import Map, Pair, Reach
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,6 +46,10 @@ class WindowAttention(Leaf):
     def macs(self, x: Map) -> int:
         return 2 * x.rows * x.columns * self.window[0] * self.window[1] * (x.width // 3)
 
+    def reach(self, x: Map) -> tuple[Reach, Reach]:
+        # As wide as a window; where in it a pixel lies differs.
+        return sliding(self.window, (1, 1), (0, 0))
+
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import WindowAttentionModule
 
@@ -68,6 +73,9 @@ class SpaceToDepth(Leaf):
         fits = x.rows % self.size == 0 and x.columns % self.size == 0
         require(fits, f"space_to_depth of size={self.size} on a map {x}", "a size that divides it")
         return Map(x.width * self.size**2, x.rows // self.size, x.columns // self.size)
+
+    def reach(self, x: Map) -> tuple[Reach, Reach]:
+        return sliding((self.size, self.size), (self.size, self.size), (0, 0))
 
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import SpaceToDepthModule

@@ -9,6 +9,7 @@ Each check raises `AssertionError` that says what was stated and what the built 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
@@ -106,6 +107,8 @@ def check(leaf: Leaf, *shapes: Shape) -> None:
     check_module(leaf, *shapes)
     check_macs(leaf, *shapes)
     check_flags(leaf, *shapes)
+    check_biases(leaf, *shapes)
+    check_reach(leaf, *shapes)
     check_other_kinds(leaf)
 
 
@@ -154,6 +157,37 @@ def check_flags(leaf: Leaf, *shapes: Shape) -> None:
         (x,) = tensors(shapes)
         same = leaf.module(*shapes)(x).untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
         _require(same, f"{leaf} at {shapes} reshapes but copies")
+
+
+def check_biases(leaf: Leaf, *shapes: Shape) -> None:
+    """The stated biases are those of the module's convolutions and linear maps."""
+    from torch import nn
+
+    parts = [part for part in leaf.module(*shapes).modules() if isinstance(part, nn.Linear | nn.modules.conv._ConvNd)]
+    counted = sum(part.bias.numel() for part in parts if part.bias is not None)
+    _same(leaf.biases(*shapes), counted, f"{leaf} at {shapes}: biases")
+
+
+def check_reach(leaf: Leaf, *shapes: Shape) -> None:
+    """No pixel of an output reads further than stated, nor does a token that is said to read its own place only."""
+    import torch
+
+    reach, stated = leaf.reach(*shapes), leaf.shape(*shapes)
+    if reach is None or isinstance(stated, Vector) or any(type(x) is not type(stated) for x in shapes):
+        return
+    axes = (1,) if isinstance(stated, Tokens) else (2, 3)
+    module, inputs = leaf.module(*shapes).eval(), [each.requires_grad_() for each in tensors(shapes)]
+    output = module(*inputs)
+    output = output.sum([axis for axis in range(output.ndim) if axis not in axes])
+    for place in itertools.product(*[{0, size // 2, size - 1} for size in output.shape]):
+        for gradient in torch.autograd.grad(output[place], inputs, retain_graph=True, allow_unused=True):
+            if gradient is None:
+                continue
+            weight = gradient.abs().sum([axis for axis in range(gradient.ndim) if axis not in axes])
+            seen = (weight > 1e-20).nonzero().T.tolist()  # less is a masked place of a softmax
+            for found, told in zip(seen, reach, strict=False):
+                size = max(found, default=0) - min(found, default=0) + 1
+                _require(size <= told.high - told.low + 1, f"{leaf} at {shapes} reads {size} places at {place}, stated {told}")
 
 
 def check_other_kinds(leaf: Leaf) -> None:
