@@ -78,10 +78,9 @@ def test_the_header_says_that_biases_are_left_out(call: Call) -> None:
 
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3", "resnet50", "vit_b16", "nasnet_a_cifar"])
 def test_biases_are_those_of_the_module(name: str) -> None:
-    architecture = package.load(name)
+    architecture = package.load(name).resized(width=0.25, depth=0.3)
     bare = architecture.cost().without_biases()
-    with torch.device("meta"):
-        module = architecture.build()
+    module = architecture.build()
     parts = [part for part in module.modules() if isinstance(part, nn.Conv2d | nn.Linear) and part.bias is not None]
     assert architecture.cost().params - bare.params == sum(part.bias.numel() for part in parts)
     assert bare.params == sum(layer.params for layer in bare.layers)
