@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from nas.baselines import Reference
 
 _LIBRARY: list[Any] = []
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Weights are zero and not random, because the caller sets them: drawing them takes a large network most of a minute."""
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.Tensor.normal_, torch.Tensor.uniform_):
+            return args[0].zero_()
+        return func(*args, **(kwargs or {}))
 
 
 def _define_operators() -> None:
@@ -33,15 +44,17 @@ def absent(reference: Reference) -> bool:
 
 
 def create(reference: Reference, **options: Any) -> torch.nn.Module:
-    """The reference network with random weights, nothing downloaded."""
+    """The reference network in evaluation, nothing downloaded. Its weights are not random: set them all."""
     _define_operators()
     settings = {**dict(reference.options), **options}
     if reference.package == "torchvision":
-        import torchvision.models
+        from torchvision.models import get_model
 
-        made: torch.nn.Module = torchvision.models.get_model(reference.model, weights=None, **settings)
-        return made
-    import timm
+        with _WithoutDraws():
+            theirs: torch.nn.Module = get_model(reference.model, weights=None, **settings)
+    else:
+        from timm import create_model
 
-    network: torch.nn.Module = timm.create_model(reference.model, pretrained=False, **settings)
-    return network
+        with _WithoutDraws():
+            theirs = create_model(reference.model, pretrained=False, **settings)
+    return theirs.eval()

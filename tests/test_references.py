@@ -1,37 +1,82 @@
-"""Every baseline that torchvision or timm has gives the same numbers as theirs, with the same weights."""
+"""Every baseline that torchvision or timm has is the same network as theirs, weight for weight and number for number."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import nas
 from nas import baselines
+from nas.arch import Architecture
 from nas.baselines import Reference
+from nas.build import Network
 from nas.errors import ArchitectureError
 from tests import references
 
 PAIRS = [(name, reference) for name in baselines.names() for reference in baselines.get(name).references]
+IDS = [f"{name}-{reference.package}" for name, reference in PAIRS]
+# Numbers are compared on fewer pixels here, where the whole image takes more than some seconds: the side in pixels.
+FEWER = {"vit_h14": 70, "vit_l16": 112, "mixer_l16": 112, "resmlp_big_24": 112, "efficientnet_b7": 320, "convnext_large": 160}
+# How a constructor is told the size of an image that its weights depend on.
+SIZES = {("vit", "torchvision"): "image_size", ("vit", "timm"): "img_size", ("mixer", "timm"): "img_size", ("resmlp", "timm"): "img_size"}
+# One image and not two from this many multiply-adds on.
+LARGE = 4e9
+
+
+def pairs(test: Any) -> Any:
+    """Run for every baseline and each of its references; the giants in one process, so that two never share the memory."""
+    made = [
+        pytest.param(*pair, id=id, marks=[pytest.mark.xdist_group("giants")] if "_h14" in id else [])
+        for pair, id in zip(PAIRS, IDS, strict=True)
+    ]
+    return pytest.mark.parametrize(("name", "reference"), made)(test)
+
+
+def reference_network(reference: Reference, **options: Any) -> torch.nn.Module:
+    if references.absent(reference):
+        pytest.skip(f"{reference.package} is not installed; ./scripts/test installs it")
+    return references.create(reference, **options)
+
+
+def without_memory(architecture: Architecture) -> Network:
+    with torch.device("meta"):
+        return architecture.build().eval()
+
+
+@pairs
+def test_same_structure(name: str, reference: Reference) -> None:
+    """The whole network at its own size: tensors in order, parameters, and operations by torch's count."""
+    theirs = reference_network(reference).to("meta")
+    architecture = nas.load(name)
+    with torch.no_grad():
+        baselines.load_reference(without_memory(architecture), theirs.state_dict())
+        with FlopCounterMode(display=False) as counter:
+            theirs(torch.empty(1, *architecture.input, device="meta"))
+    assert sum(p.numel() for p in theirs.parameters()) in {architecture.cost(aux=aux).params for aux in (True, False)}
+    assert 2 * architecture.cost(aux=False).macs == pytest.approx(counter.get_total_flops(), rel=1e-9)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "reference"), PAIRS, ids=[f"{name}-{reference.package}" for name, reference in PAIRS])
+@pairs
 def test_same_output(name: str, reference: Reference) -> None:
-    if references.absent(reference):
-        pytest.skip(f"{reference.package} is not installed; ./scripts/test installs it")
     torch.manual_seed(0)
-    theirs = references.create(reference).eval()
-    architecture = nas.load(name)
-    with torch.device("meta"):
-        ours = architecture.build()
-    ours = ours.to_empty(device="cpu").eval()
+    architecture, options = nas.load(name), {}
+    if name in FEWER:
+        architecture = architecture.with_input((3, FEWER[name], FEWER[name]), architecture.classes)
+        size = SIZES.get((name.partition("_")[0], reference.package))
+        options = {size: FEWER[name]} if size else {}
+    theirs = reference_network(reference, **options)
+    ours = without_memory(architecture).to_empty(device="cpu")
     with torch.no_grad():
         for tensor in theirs.state_dict().values():
             # Nothing may be zero or one, or a wrong place would not show; variances stay positive, and signals in range.
             if tensor.is_floating_point():
                 tensor.copy_(_random_like(tensor))
         baselines.load_reference(ours, theirs.state_dict())
-        images = torch.randn(2, *architecture.input)
+        images = torch.randn(1 if architecture.cost().macs > LARGE else 2, *architecture.input)
         expected, got = theirs(images), ours(images)
     assert torch.isfinite(expected).all()
     assert expected.std() > 0
@@ -42,7 +87,7 @@ def _random_like(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.ndim < 2:
         return torch.rand_like(tensor) * 0.5 + 0.75
     # The gain is 1: with half as much again, the rounding of float32 grows to a tenth of the output of 150 layers.
-    return torch.randn_like(tensor) / max(tensor[0].numel(), 1) ** 0.5
+    return torch.randn_like(tensor).div_(max(tensor[0].numel(), 1) ** 0.5)
 
 
 def test_first_mismatch_is_named() -> None:
