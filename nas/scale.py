@@ -37,7 +37,8 @@ def resize(architecture: Architecture, width: float = 1.0, depth: float = 1.0) -
 def _block(architecture: Architecture, block: Block, width: float, depth: float) -> Block:
     made = block.op.resized(width, depth)
     multiple = architecture.operation(block).width_multiple
-    wide = round_width(block.width * width, multiple) if isinstance(block.width, int) else block.width
+    scaled = isinstance(block.width, int) and width != 1.0  # rounding alone would change a width of 84
+    wide = round_width(block.width * width, multiple) if scaled else block.width  # type: ignore[operator]
     repeat = max(1, round(block.repeat * depth)) if block.repeat > 1 else 1
     return dataclasses.replace(block, op=made, width=wide, repeat=repeat)
 

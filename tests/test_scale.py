@@ -17,9 +17,8 @@ def test_every_baseline_at_any_width_and_depth(name, width, depth):
     made = resize(architecture, width, depth)
     kit.check_yaml(made)
     before, after = architecture.cost(), made.cost()
-    if name == "googlenet" and width == 1.0:
-        assert made == architecture  # its modules all differ and stand once
-        return
+    if width == 1.0 and all(block.repeat == 1 for stage in architecture.stages for block in stage) and made == architecture:
+        return  # its blocks all differ and stand once: there is nothing to be deeper or shallower by
     if width <= 1.0 and depth <= 1.0:
         assert after.params < before.params
         assert after.macs < before.macs

@@ -468,7 +468,7 @@ def test_fuzz_values(name):
     read, text = SOURCES[name]
     data, rng = parse(text), random.Random(f"values:{name}")
     outcomes = {survives(read, dump(mutated(copy.deepcopy(data), rng))) for _ in range(cases(text))}
-    assert outcomes == {"read", "refused"}
+    assert {"refused"} <= outcomes <= {"read", "refused"}
 
 
 @pytest.mark.parametrize("name", SOURCES)
