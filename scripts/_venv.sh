@@ -15,8 +15,9 @@ find_python() {
     exit 2
 }
 
-install() { # install EXTRAS: "" or "[test]"
-    local wanted stamp=".venv/installed$1"
+install() { # install EXTRAS [PACKAGE...]: "" or "[test]", then packages without what they depend on
+    local wanted extras=$1 stamp=".venv/installed$1"
+    shift
     wanted=$(cat pyproject.toml constraints.txt | cksum)
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
@@ -27,7 +28,10 @@ install() { # install EXTRAS: "" or "[test]"
     echo "installing into .venv (torch and Ray: some minutes the first time)"
     # torch first and by itself, so that the pinned build is taken and nothing else pulls another one in.
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$1"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$extras"
+    if [ $# -gt 0 ]; then
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps "$@"
+    fi
     echo "$wanted" >"$stamp"
     echo "$wanted" >.venv/installed # what is installed with extras is installed without them too
 }
