@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nas.baselines import registry
+from nas.baselines.registry import Reference, find, get, names
 from nas.errors import ArchitectureError
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def load_reference(module: Network, state_dict: Mapping[str, Tensor]) -> None:
     its family says. Raises `ArchitectureError` that names the first mismatch; then nothing was copied.
     """
     name = module.architecture.name
-    found = registry.find(name)
+    found = find(name)
     if found is None or not found.references:
-        known = ", ".join(item for item in registry.names() if registry.get(item).references)
+        known = ", ".join(item for item in names() if get(item).references)
         raise ArchitectureError(f"no reference weights are known for network {name!r}; allowed: {known}")
     errors = []
     for reference in found.references:
@@ -42,7 +42,7 @@ def load_reference(module: Network, state_dict: Mapping[str, Tensor]) -> None:
     raise ArchitectureError(f"the state dict does not fit {name!r}; " + "; ".join(errors))
 
 
-def _pairs(module: Network, state_dict: Mapping[str, Tensor], reference: registry.Reference) -> list[tuple[Tensor, Tensor]]:
+def _pairs(module: Network, state_dict: Mapping[str, Tensor], reference: Reference) -> list[tuple[Tensor, Tensor]]:
     mine = {key: tensor for key, tensor in module.state_dict().items() if not key.endswith(_IGNORED)}
     keys = [key for key in state_dict if not key.endswith(_IGNORED)]
     if reference.arrange is not None:

@@ -162,6 +162,7 @@ def add_rows(out: Drawing, rows: Sequence[Row], start: Rect, last: Rect | None) 
 
 
 def row_height(row: Row) -> float:
+    """One line, or two where there is a detail to tell."""
     return HIGH if row.detail or row.repeat > 1 else LOW
 
 
