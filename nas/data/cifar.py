@@ -88,7 +88,7 @@ def _source(layout: Layout, data_dir: Path) -> Source:
         return Source(read=lambda: _decode(layout, archive, read_tar(archive, _wanted(layout))))
     remote = Remote(data_dir / layout.archive, (f"{HOST}/{layout.archive}",), layout.md5)
     pickled = [root / name for root in roots for name in layout.pickled if os.path.exists(root / name)]
-    remark = f"{pickled[0]} is the python version (pickle); the binary version is wanted" if pickled else ""
+    remark = f"{pickled[0].name} is the python version (pickle); the binary version is wanted" if pickled else ""
     return Source(read=lambda: _decode(layout, data_dir, {}), missing=(remote,), remark=remark)
 
 
