@@ -47,14 +47,22 @@ def create(reference: Reference, **options: Any) -> torch.nn.Module:
     """The reference network in evaluation, nothing downloaded. Its weights are not random: set them all."""
     _define_operators()
     settings = {**dict(reference.options), **options}
-    if reference.package == "torchvision":
-        from torchvision.models import get_model
+    with _WithoutDraws():
+        if reference.package == "torchvision":
+            from torchvision.models import get_model
 
-        with _WithoutDraws():
             theirs: torch.nn.Module = get_model(reference.model, weights=None, **settings)
-    else:
-        from timm import create_model
+        else:
+            from timm import create_model
 
-        with _WithoutDraws():
             theirs = create_model(reference.model, pretrained=False, **settings)
     return theirs.eval()
+
+
+def create_without_memory(reference: Reference) -> torch.nn.Module:
+    """The same of shapes alone."""
+    try:
+        with torch.device("meta"):
+            return create(reference)
+    except NotImplementedError:  # some constructors read numbers out of tensors
+        return create(reference).to("meta")
