@@ -113,7 +113,7 @@ def test_counting_many_shared_names_is_quick():
     both = "\n".join(f"- {{block: conv3x3, width: {{choose: [4, 6, 8], name: w{i}}}}}" for i in range(60))
     start = time.perf_counter()
     assert space(f"{both}\n{both}").count() == 3**60
-    assert time.perf_counter() - start < 1.0
+    assert time.perf_counter() - start < 10.0  # 2 ** 60 steps the slow way
 
 
 def test_samples_are_uniform():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -222,12 +223,14 @@ def test_a_part_keeps_every_class_and_the_validation_rows() -> None:
 
 def test_learns_digits_above_nine_tenths_in_three_epochs() -> None:
     data = TrainingData.of(datasets.load("digits"), 0.2, 0, CPU)
+    begun = time.perf_counter()
     metrics = train(convnet(), data, Recipe.default(len(data.train), 8), 3, seed=0)
+    spent = time.perf_counter() - begun
     assert metrics["accuracy"] > 0.93
     assert metrics["epochs"] == 3
-    assert metrics["train_seconds"] < 10
+    assert 0 < metrics["first_validation_seconds"] < spent
+    assert 0 < metrics["train_seconds"] < spent
     assert metrics["val_loss"] < 0.5
-    assert metrics["first_validation_seconds"] > metrics["train_seconds"] / 3
     assert metrics["images_per_second"] == pytest.approx(3 * (len(data.train) // 64) * 64 / metrics["train_seconds"])
 
 

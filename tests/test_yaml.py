@@ -62,7 +62,7 @@ def read_space(text):
     return made
 
 
-def refused(read, text, says="", within=1.0):
+def refused(read, text, says="", within=10.0):
     """The message of the error that `read` raises: typed, short, one line, and soon."""
     start = time.perf_counter()
     with pytest.raises(NasError) as caught:
