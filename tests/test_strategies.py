@@ -19,8 +19,9 @@ import pytest
 
 from nas import strategies
 from nas.errors import NasError, SpaceError, UnknownNameError
-from nas.strategies import STRATEGIES, Trial, create
-from nas.strategies.base import generator, in_order
+from nas.spaces import Replay
+from nas.strategies import STRATEGIES, Proposal, Trial, create
+from nas.strategies.base import generator
 from nas.testing import strategies as kit
 
 GOLDEN = Path(__file__).parent / "golden" / "strategies.json"
@@ -61,6 +62,21 @@ class Toy:
 
     def sample(self, rng):
         return self.decide(Chooser({}, rng))
+
+    def record(self, chooser):
+        return self.decide(chooser)
+
+    def ordered(self, decisions):
+        return self.decide(Replay(decisions))
+
+    def at(self, number):
+        return self
+
+    def fits(self, decisions):
+        return True
+
+    def fitted(self, decisions, rng):
+        return decisions
 
     def decode(self, decisions):
         made = self.decide(Chooser(decisions, None))
@@ -246,14 +262,14 @@ def test_evolution_forgets_the_oldest_and_ignores_failures():
     strategy = create("evolution", space, 0, population=3, sample=30, tries=1)
     worst = {"depth": 1, "layer0.kind": "skip", "residual": False}
     other = {"depth": 4, **{f"layer{i}.kind": "pool" for i in range(4)}, **{f"layer{i}.kernel": 3 for i in range(4)}}
-    other = in_order(space, {**other, "residual": True})
+    other = space.ordered({**other, "residual": True})
     strategy.tell(Trial(0, other, 100.0))
     for number in range(1, 4):
         strategy.tell(Trial(number, worst, 1.0 + number / 10))
     strategy.tell(Trial(4, space.sample(rng), None))
     # the best ever has died of age: a child is one mutation from `worst`, which changes depth, kind or residual
     for number in range(10, 40):
-        child = strategy.ask(number)
+        child = strategy.ask(number).decisions
         kept = [child.get(name) == option for name, option in worst.items()]
         assert kept.count(False) == 1
 
@@ -263,8 +279,8 @@ def test_evolution_is_random_until_the_population_has_succeeded():
     strategy, plain = create("evolution", space, 0, population=5), create("random", space, 0)
     for number in range(12):
         assert strategy.ask(number) == plain.ask(number)
-        strategy.tell(Trial(number, strategy.ask(number), None if number % 3 else 1.0))
-    strategy.tell(Trial(12, strategy.ask(12), 1.0))
+        strategy.tell(Trial(number, strategy.ask(number).decisions, None if number % 3 else 1.0))
+    strategy.tell(Trial(12, strategy.ask(12).decisions, 1.0))
     assert any(strategy.ask(number) != plain.ask(number) for number in range(13, 20))
 
 
@@ -273,7 +289,7 @@ def test_evolution_may_keep_the_parent():
     strategy = create("evolution", space, 0, population=1, identity=1.0)
     parent = space.sample(random.Random(0))
     strategy.tell(Trial(0, parent, 1.0))
-    assert strategy.ask(1) == parent
+    assert strategy.ask(1).decisions == parent
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -282,7 +298,7 @@ def test_known_candidates_are_avoided(name):
     strategy = create(name, space, 0, tries=50)
     history = kit.run(strategy, kit.separable(space, 0), 60)
     known = [trial.decisions for trial in history]
-    assert all(strategy.ask(number) not in known for number in range(60, 90))
+    assert all(strategy.ask(number).decisions not in known for number in range(60, 90))
 
 
 @pytest.mark.parametrize("name", ["rl:ppo", "rl:reinforce"])
@@ -305,7 +321,7 @@ def test_rl_asks_and_tells_quickly():
     asked = told = 0.0
     for number in range(40):
         start = time.process_time()
-        decisions = strategy.ask(number)
+        decisions = strategy.ask(number).decisions
         middle = time.process_time()
         strategy.tell(Trial(number, decisions, objective(decisions)))
         asked, told = asked + middle - start, told + time.process_time() - middle
@@ -369,6 +385,9 @@ class Breach:
         self.fault, self.space, self.seed, self.count, self.told = fault, space, seed, 0, []
 
     def ask(self, number):
+        return Proposal(self.propose(number))
+
+    def propose(self, number):
         self.count += 1
         if self.fault == "foreign":
             return {"depth": 99}

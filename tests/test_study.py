@@ -15,6 +15,7 @@ import pytest
 
 from nas.errors import StudyError
 from nas.evaluators import Outcome
+from nas.strategies import Proposal
 from nas.study import Recorder, create_study, open_study, resume_study
 from nas.study.storage import without_password
 from tests.toy import ToySpace, settings
@@ -28,7 +29,7 @@ def new(directory: Path, **changes: object) -> Recorder:
 
 def begin(study: Recorder) -> int:
     decisions = SPACE.sample(random.Random(study.next_number))
-    return study.start(decisions, SPACE.decode(decisions), seed=study.next_number, fidelity={"epochs": 2})  # type: ignore[arg-type]
+    return study.start(Proposal(decisions, 3, "mutation"), SPACE.decode(decisions), seed=study.next_number, fidelity={"epochs": 2})  # type: ignore[arg-type]
 
 
 def complete(study: Recorder, number: int, value: float = 0.5, seconds: float = 2.0) -> None:

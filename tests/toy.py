@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nas.evaluators import Evaluation, Fidelity
+from nas.strategies import Proposal
 from nas.study import Settings
 
 
@@ -37,6 +38,9 @@ class ToySpace:
     def sample(self, rng: random.Random) -> dict[str, Any]:
         return {name: rng.choice(options) for name, options in self.choices.items()}
 
+    def at(self, number: int) -> ToySpace:
+        return self
+
     def decode(self, decisions: Mapping[str, Any]) -> ToyArchitecture:
         return ToyArchitecture("".join(str(decisions[name]) for name in self.choices))
 
@@ -52,12 +56,12 @@ class Climber:
         self.best: Any = None
         self.told: list[tuple[int, float | None]] = []
 
-    def ask(self, number: int) -> dict[str, Any]:
+    def ask(self, number: int) -> Proposal:
         rng = random.Random(f"{self.seed}:{number}:{self.told}")
         if self.best is None or rng.random() < 0.3:
-            return self.space.sample(rng)
+            return Proposal(self.space.sample(rng))
         name = rng.choice(list(self.space.choices))
-        return {**self.best.decisions, name: rng.choice(self.space.choices[name])}
+        return Proposal({**self.best.decisions, name: rng.choice(self.space.choices[name])}, self.best.number, "letter")
 
     def tell(self, trial: Any) -> None:
         self.told.append((trial.number, trial.value))

@@ -16,7 +16,7 @@ from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.errors import StudyError
 from nas.evaluators import Fidelity, Outcome
-from nas.strategies import Trial
+from nas.strategies import Proposal, Trial
 from nas.study import Recorder
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Work:
     number: int
     decisions: Decisions
     architecture: Architecture
+    fraction: float = 1.0  # of the full fidelity
     prior: float = 0.0
     lost: int = 0
     started: float = 0.0  # by the driver's clock
@@ -85,11 +86,11 @@ class Driver:
     def _unfinished(self) -> Iterator[Work]:
         for trial in self._study.unfinished():
             architecture = self._study.space.decode(trial.decisions)
-            yield Work(trial.number, trial.decisions, architecture, trial.device_seconds, trial.lost)
+            yield Work(trial.number, trial.decisions, architecture, trial.fraction, trial.device_seconds, trial.lost)
 
     def _replay(self) -> None:
         for trial in self._study.history():
-            self._strategy.tell(Trial(trial.number, trial.decisions, trial.value))
+            self._strategy.tell(Trial(trial.number, trial.decisions, trial.value, fraction=trial.fraction))
             if trial.value is None:
                 continue
             if trial.first_seconds is not None:
@@ -164,7 +165,7 @@ class Driver:
         del self._running[done.lane]
         if not done.gone:
             self._idle.add(done.lane)
-        self._strategy.tell(Trial(work.number, work.decisions, value))
+        self._strategy.tell(Trial(work.number, work.decisions, value, fraction=work.fraction))
         if outcome.first_seconds is not None:
             self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds)
@@ -229,17 +230,17 @@ class Driver:
     def _propose(self) -> Work:
         number = self._study.next_number
         start = self._study.settings.start
-        decisions = start[number] if number < len(start) else self._strategy.ask(number)
-        architecture = self._study.space.decode(decisions)
-        seed, fidelity = trial_seed(self._study.settings.seed, number), self._fidelity.to_dict()
-        self._study.start(decisions, architecture, seed=seed, fidelity=fidelity)
-        return Work(number, decisions, architecture)
+        proposal = Proposal(start[number], how="start") if number < len(start) else self._strategy.ask(number)
+        architecture = self._study.space.decode(proposal.decisions)
+        seed, fidelity = trial_seed(self._study.settings.seed, number), self._fidelity.part(proposal.fraction).to_dict()
+        self._study.start(proposal, architecture, seed=seed, fidelity=fidelity)
+        return Work(number, proposal.decisions, architecture, proposal.fraction)
 
     def _candidate(self, work: Work) -> Candidate:
         seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
         work.deadline = work.started + min(seconds, self._timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
-        return Candidate(work.number, work.architecture, self._fidelity, seed, seconds, self._timeout)
+        return Candidate(work.number, work.architecture, self._fidelity.part(work.fraction), seed, seconds, self._timeout)
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""

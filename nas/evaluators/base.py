@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nas.errors import NasError
@@ -37,6 +37,14 @@ class Fidelity:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the record."""
         return asdict(self)
+
+    def part(self, fraction: float) -> Fidelity:
+        """A fraction of the training: fewer epochs, rounded and at least one, then fewer samples; the same network."""
+        if fraction == 1.0:
+            return self
+        epochs = max(1, round(self.epochs * fraction))
+        samples = min(1.0, self.samples * self.epochs * fraction / epochs)
+        return replace(self, epochs=epochs, samples=samples if epochs == 1 else self.samples)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Fidelity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nas.arch import Architecture
@@ -12,8 +12,12 @@ from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
 from nas.spaces.choosers import Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay
+from nas.spaces.limits import Judge, read
 from nas.spaces.recognise import Mismatch, recognise
 from nas.spaces.template import Choice, Open, SpaceDecoder
+
+DRAWS = 30  # samples or mutations tried before the nearest is made to fit the limits
+CLIMB = 500  # changes tried to make it fit
 
 
 class Space:
@@ -25,6 +29,10 @@ class Space:
     def __init__(self, data: Any) -> None:
         """From plain data, as YAML holds it. Raises `SpaceError` that names the field, its value and what is allowed."""
         decoder = SpaceDecoder()
+        limits = {}
+        if isinstance(data, Mapping):
+            data = dict(data)
+            limits = data.pop("limits", {})
         try:
             template = decode_architecture(data, decoder)
         except NasError as error:
@@ -40,10 +48,25 @@ class Space:
         # Decisions that stand in several places: made once, and the same everywhere.
         times = Counter(part.name for part in walk(template) if isinstance(part, Choice))
         self._shared = {name for name, n in times.items() if n > 1}
+        self._flat = all(not isinstance(part, Choice) or not any(part.children()) for part in walk(template))
+        self._allowed = {name: {(type(option), option) for option in options} for name, options in self.choices.items()}
+        self.limits = read(limits)
+        self._judge = Judge(self.limits)
 
     def with_input(self, input: tuple[int, int, int], classes: int) -> Space:
         """The same space for another input shape (channels, rows, columns) and number of classes."""
-        return Space({**self._data, "input": list(input), "classes": classes})
+        return Space({**self.to_data(), "input": list(input), "classes": classes})
+
+    def within(self, limits: Mapping[str, Any]) -> Space:
+        """The same space under more limits, such as `{"params": "5M"}`; a given one replaces the space's own.
+
+        Raises `SpaceError` for an unknown measure or a bound that is no number.
+        """
+        return Space({**self.to_data(), "limits": {**self.to_data().get("limits", {}), **limits}}) if limits else self
+
+    def at(self, number: int) -> Space:
+        """The space as trial `number` may draw from it."""
+        return self
 
     def decide(self, chooser: Chooser) -> Architecture:
         """The architecture that the chooser's decisions lead to. Raises `SpaceError` where they fit no architecture."""
@@ -52,14 +75,74 @@ class Space:
         return made
 
     def sample(self, rng: random.Random) -> Decisions:
-        """Decisions made uniformly, in the order they were made."""
-        return self.record(RandomChooser(rng))
+        """Decisions made uniformly among those within the limits, in the order they were made.
+
+        Where few are, a sample that is not is changed until it is. Raises `SpaceError` when none is found.
+        """
+        return self._fitting(lambda: self.record(RandomChooser(rng)), rng)
 
     def record(self, chooser: Chooser) -> Decisions:
-        """The decisions of a chooser, in the order they were made."""
+        """The decisions of a chooser, in the order they were made. Whether they fit together is not looked at."""
+        if self._flat:
+            choose = chooser.choose
+            return {name: choose(name, options) for name, options in self.choices.items()}
         recorder = Recorder(chooser)
-        self.decide(recorder)
+        self._template.visit(Once(recorder) if self._shared else recorder)
         return recorder.decisions
+
+    def ordered(self, decisions: Mapping[str, Option]) -> Decisions:
+        """Decisions in the order in which the space makes them, for a storage may return them in another.
+
+        Raises `SpaceError` when one is missing or not an option.
+        """
+        if self._flat and len(decisions) == len(self.choices):
+            made = {name: decisions[name] for name in self.choices if name in decisions}
+            if len(made) == len(decisions) and all((type(option), option) in self._allowed[name] for name, option in made.items()):
+                return made
+        return self.record(Replay(decisions))
+
+    def fits(self, decisions: Mapping[str, Option]) -> bool:
+        """Whether the architecture of these decisions is within the limits."""
+        return not self.limits or self._excess(decisions) == 0.0
+
+    def fitted(self, decisions: Decisions, rng: random.Random, avoid: Mapping[str, Option] | None = None) -> Decisions:
+        """The decisions, changed one after another until they are within the limits and not those to `avoid`.
+
+        Raises `SpaceError`, naming the nearest that was found, when they never are.
+        """
+        best, least = decisions, self._excess(decisions) if self.limits else 0.0
+        for _ in range(CLIMB):
+            if least == 0.0:
+                return best
+            changed = self._changed(best, rng)
+            excess = self._excess(changed)
+            if excess <= least and changed != avoid:
+                best, least = changed, excess
+        if least == 0.0:
+            return best
+        try:
+            nearest = self._judge.nearest(self.decode(best))
+        except NasError as error:
+            nearest = str(error)
+        raise SpaceError(f"space {self.name!r} has no network within its limits among those tried; the nearest has {nearest}")
+
+    def _fitting(self, propose: Callable[[], Decisions], rng: random.Random, avoid: Mapping[str, Option] | None = None) -> Decisions:
+        """The first of some proposals that is within the limits, else the nearest of them made to fit."""
+        decisions = propose()
+        if not self.limits:
+            return decisions
+        nearest, least = decisions, self._excess(decisions)
+        for _ in range(DRAWS):
+            if least == 0.0:
+                break
+            decisions = propose()
+            excess = self._excess(decisions)
+            if excess < least:
+                nearest, least = decisions, excess
+        return self.fitted(nearest, rng, avoid)
+
+    def _excess(self, decisions: Mapping[str, Option]) -> float:
+        return self._judge.excess(frozenset(decisions.items()), lambda: self.decode(decisions))
 
     def decode(self, decisions: Mapping[str, Option]) -> Architecture:
         """The architecture of recorded decisions. Raises `SpaceError` when one is missing, unknown or not an option."""
@@ -84,13 +167,20 @@ class Space:
     def mutate(self, decisions: Mapping[str, Option], rng: random.Random) -> Decisions:
         """A copy in which one decision is another; decisions that only the change leads to are made uniformly.
 
-        Raises `SpaceError` when no decision has a second option.
+        Within the limits; where no single change is found to be, more are made. Raises `SpaceError` when no decision
+        has a second option.
         """
+        return self._fitting(lambda: self._changed(decisions, rng), rng, decisions)
+
+    def _changed(self, decisions: Mapping[str, Option], rng: random.Random) -> Decisions:
         names = [name for name in decisions if len(self.choices.get(name, ())) > 1]
         if not names:
             raise SpaceError(f"no decision of space {self.name!r} has a second option; allowed: two or more options")
-        name = rng.choice(names)
-        return self.record(Change(name, decisions[name], Replay(decisions, RandomChooser(rng)), rng))
+        name = names[int(rng.random() * len(names))]
+        change = Change(name, decisions[name], Replay(decisions, RandomChooser(rng)), rng)
+        if self._flat and len(decisions) == len(self.choices):
+            return {**decisions, name: change.choose(name, self.choices[name])}
+        return self.record(change)
 
     def encode(self, decisions: Mapping[str, Option]) -> tuple[int, ...]:
         """One number for each of `choices`: 0 where the decision was not met, else 1 + the index of the option."""
@@ -121,7 +211,14 @@ class Space:
 
     def to_yaml(self) -> str:
         """YAML from which an equal space is made."""
-        return dump(self._data)
+        return dump(self.to_data())
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data from which an equal space is made."""
+        limits: dict[str, dict[str, float]] = {}
+        for limit in self.limits:
+            limits.setdefault(limit.measure, {})["min" if limit.least else "max"] = limit.bound
+        return {**self._data, "limits": limits} if limits else dict(self._data)
 
     def __repr__(self) -> str:
         return f"Space({self.name!r}, {len(self.choices)} decisions)"

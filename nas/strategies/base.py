@@ -9,22 +9,59 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from nas.spaces import Decisions, Option, Space
+    from nas.spaces import Decisions, Option
 
 Key = frozenset[tuple[str, "Option"]]
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """What is to be tried, and where it came from.
+
+    parent: the number of the trial it was made from; how: what made it (`sample`, `mutation`, ...); fraction: of the
+    full fidelity, in (0, 1], at which it is to be evaluated.
+    """
+
+    decisions: Decisions
+    parent: int | None = None
+    how: str = "sample"
+    fraction: float = 1.0
+
+
+@dataclass(frozen=True)
 class Trial:
-    """A finished trial. `value` is larger for better; None when the trial failed, which NaN and infinities count as."""
+    """A finished trial. `value` is larger for better; None when the trial failed, which NaN and infinities count as.
+
+    values: with several objectives one number each, all larger for better, the first of them `value`; fraction: of the
+    full fidelity at which it was evaluated.
+    """
 
     number: int
     decisions: Decisions
     value: float | None
+    values: tuple[float, ...] = ()
+    fraction: float = 1.0
 
     def __post_init__(self) -> None:
+        given = self.values or (self.value,)
+        numbers = tuple(number for number in map(finite, given) if number is not None)
+        whole = len(numbers) == len(given) and finite(self.value) is not None
         object.__setattr__(self, "decisions", dict(self.decisions))  # a caller may go on changing its own
-        object.__setattr__(self, "value", finite(self.value))
+        object.__setattr__(self, "value", numbers[0] if whole else None)
+        object.__setattr__(self, "values", numbers if whole else ())
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a strategy may know of the search besides its space.
+
+    objectives: how many numbers a trial is judged by; trials: how many the budget allows, as far as that is known;
+    features: numbers that are known of a candidate without training it, for strategies that learn to predict.
+    """
+
+    objectives: int = 1
+    trials: float = math.inf
+    features: Callable[[Decisions], tuple[float, ...]] | None = None
 
 
 class Strategy(Protocol):
@@ -33,8 +70,8 @@ class Strategy(Protocol):
     All state comes from what was told, in that order: a restart is `create` and `tell` of the history.
     """
 
-    def ask(self, number: int) -> Decisions:
-        """The decisions of trial `number`: a pure function of (space, seed, number, what was told so far)."""
+    def ask(self, number: int) -> Proposal:
+        """What trial `number` is to be: a pure function of (space, seed, number, what was told so far)."""
         ...
 
     def tell(self, trial: Trial) -> None:
@@ -93,15 +130,3 @@ class Record:
             if not self.known(decisions):
                 return decisions
         return propose()
-
-
-def in_order(space: Space, decisions: Mapping[str, Option]) -> Decisions:
-    """`decisions` in the order in which `space` makes them, for a storage may return them in another.
-
-    Raises `SpaceError` when one is missing or not an option.
-    """
-    from nas.spaces import Recorder, Replay  # not at the top: names of strategies are listed without any space
-
-    recorder = Recorder(Replay(decisions))
-    space.decide(recorder)
-    return recorder.decisions

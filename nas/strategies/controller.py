@@ -112,11 +112,11 @@ class Controller:
         pieces = torch.split(flat, [shape.numel() for shape in self._shapes.values()])
         return {name: piece.view(shape) for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)}
 
-    def sample(self, rng: random.Random) -> Decisions:
-        """Decisions drawn from the policy, in the order in which the space asks for them."""
+    def sample(self, space: Space, rng: random.Random) -> Decisions:
+        """Decisions drawn from the policy, in the order in which `space` asks for them."""
         chooser = _PolicyChooser(self, rng)
         with one_thread(), torch.inference_mode():
-            self._space.decide(chooser)
+            space.record(chooser)
         return chooser.made
 
     def step(self, token: int, decision: int, state: State) -> tuple[list[float], State]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from nas.strategies.base import Record, Trial, generator, in_order
+from nas.strategies.base import Context, Proposal, Record, Trial, generator
 from nas.strategies.options import option
 
 if TYPE_CHECKING:
-    from nas.spaces import Decisions, Space
+    from nas.spaces import Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,25 +38,26 @@ class Evolution:
     here. Asynchronous as in the paper: whoever finishes joins, whenever it was asked for.
     """
 
-    def __init__(self, space: Space, seed: int, options: EvolutionOptions) -> None:
+    def __init__(self, space: Space, seed: int, options: EvolutionOptions, context: Context) -> None:
         self._space, self._seed, self._options = space, seed, options
         self._fixed = all(len(choices) == 1 for choices in space.choices.values())  # no mutation is possible
         self._record = Record()
         self._alive: deque[Trial] = deque(maxlen=options.population)  # the oldest drops out as the next joins
 
-    def ask(self, number: int) -> Decisions:
+    def ask(self, number: int) -> Proposal:
         """A random sample while fewer than `population` trials have succeeded, then a child."""
-        rng = generator(self._seed, number)
+        rng, space = generator(self._seed, number), self._space.at(number)
         if len(self._alive) < self._options.population:
-            return self._space.sample(rng)
-        parent = tournament(self._alive, self._options.sample, rng).decisions
+            return Proposal(space.sample(rng))
+        parent = tournament(self._alive, self._options.sample, rng)
         if rng.random() < self._options.identity or self._fixed:
-            return dict(parent)
-        return self._record.fresh(lambda: self._space.mutate(parent, rng), self._options.tries)
+            return Proposal(dict(parent.decisions), parent.number, "copy")
+        child = self._record.fresh(lambda: space.mutate(parent.decisions, rng), self._options.tries)
+        return Proposal(child, parent.number, "mutation")
 
     def tell(self, trial: Trial) -> None:
         """The trial joins the population if it succeeded. Raises `SpaceError` for decisions of another space."""
-        decisions = in_order(self._space, trial.decisions)
+        decisions = self._space.ordered(trial.decisions)
         if self._record.add(trial) and trial.value is not None:
             self._alive.append(Trial(trial.number, decisions, trial.value))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from nas.strategies.base import Record, Trial, generator, in_order
+from nas.strategies.base import Context, Proposal, Record, Trial, generator
 from nas.strategies.options import option
 
 if TYPE_CHECKING:
@@ -89,17 +89,17 @@ class PolicyGradient:
         self._baseline, self._record = Baseline(options.decay), Record()
         self._waiting: list[tuple[Decisions, float]] = []
 
-    def ask(self, number: int) -> Decisions:
+    def ask(self, number: int) -> Proposal:
         """A sample of the policy, or of its nearest neighbours when the policy has settled on what is known."""
-        rng, tries = generator(self._seed, number), self._options.tries
-        sample = self._record.fresh(lambda: self._controller.sample(rng), tries)
+        rng, tries, space = generator(self._seed, number), self._options.tries, self._space.at(number)
+        sample = self._record.fresh(lambda: space.fitted(self._controller.sample(space, rng), rng), tries)
         if self._fixed or tries == 1 or not self._record.known(sample):
-            return sample
-        return self._record.fresh(lambda: self._space.mutate(sample, rng), tries)
+            return Proposal(sample, how="policy")
+        return Proposal(self._record.fresh(lambda: space.mutate(sample, rng), tries), how="policy, mutation")
 
     def tell(self, trial: Trial) -> None:
         """Every `batch` trials the policy is improved. Raises `SpaceError` for decisions of another space."""
-        decisions = in_order(self._space, trial.decisions)
+        decisions = self._space.ordered(trial.decisions)
         if not decisions or not self._record.add(trial):
             return
         self._waiting.append((decisions, self._baseline.advantage(trial.value)))
@@ -116,12 +116,12 @@ class PolicyGradient:
         self._controller.improve(batch, advantages, self._loss, epochs=self._epochs, rate=options.rate, entropy=options.entropy)
 
 
-def reinforce(space: Space, seed: int, options: ReinforceOptions) -> PolicyGradient:
+def reinforce(space: Space, seed: int, options: ReinforceOptions, context: Context) -> PolicyGradient:
     """REINFORCE: one step up the log-probability times the advantage after each trial."""
     return PolicyGradient(space, seed, options, 1, 1, reinforce_loss)
 
 
-def ppo(space: Space, seed: int, options: PPOOptions) -> PolicyGradient:
+def ppo(space: Space, seed: int, options: PPOOptions, context: Context) -> PolicyGradient:
     """PPO: several steps on each batch, none of which is rewarded for going far from the policy at its start."""
 
     def loss(new: Tensor, old: Tensor, advantages: Tensor) -> Tensor:

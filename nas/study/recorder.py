@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from nas.arch import Architecture
     from nas.evaluators import Outcome
-    from nas.spaces import Decisions, Space
+    from nas.spaces import Space
+    from nas.strategies import Proposal
 
 
 @dataclass
@@ -71,14 +72,18 @@ class Recorder(Study):
         with _writing(self.directory), self._storage.batch():
             yield
 
-    def start(self, decisions: Decisions, architecture: Architecture, *, seed: int, fidelity: Mapping[str, Any]) -> int:
+    def start(self, proposal: Proposal, architecture: Architecture, *, seed: int, fidelity: Mapping[str, Any]) -> int:
         """Record a new trial as running; its number. Raises `StudyError` when another program added trials."""
-        attrs = {
+        decisions = proposal.decisions
+        attrs: dict[str, Any] = {
+            "how": proposal.how,
             "architecture": architecture.to_yaml(),
             "digest": architecture.digest,
             "seed": seed,
             "fidelity": dict(fidelity),
         }
+        attrs |= {"parent": proposal.parent} if proposal.parent is not None else {}
+        attrs |= {"fraction": proposal.fraction} if proposal.fraction != 1.0 else {}
         template = _running(dict(decisions), {name: self._distribution(name) for name in decisions}, attrs)
         storage = self._storage.optuna
         with _writing(self.directory):

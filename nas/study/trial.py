@@ -17,6 +17,7 @@ class Trial:
     """A trial. `state` is Optuna's name: RUNNING, COMPLETE or FAIL; `value` the objective's, None unless complete.
 
     `device_seconds` sums all attempts, those cut off by a kill included. `order` counts finished trials from 0.
+    `parent` is the number of the trial it was made from, `how` what made it; `fraction` is of the run's fidelity.
     """
 
     number: int
@@ -35,6 +36,9 @@ class Trial:
     first_seconds: float | None = None
     lost: int = 0
     order: int | None = None
+    parent: int | None = None
+    how: str = ""
+    fraction: float = 1.0
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -70,4 +74,7 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         first_seconds=attrs.get("first_seconds"),
         lost=int(attrs.get("lost", 0)),
         order=attrs.get("order"),
+        parent=attrs.get("parent"),
+        how=str(attrs.get("how", "")),
+        fraction=float(attrs.get("fraction", 1.0)),
     )

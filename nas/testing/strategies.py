@@ -42,6 +42,7 @@ def check(factory: Factory, space: Space) -> None:
 def check_proposals_lie_in_the_space(factory: Factory, space: Space) -> None:
     """Every proposal decodes to an architecture and consists of options of the space."""
     for trial in run(factory(space, 0), separable(space, 0), 60):
+        _require(space.fits(trial.decisions), f"ask({trial.number}) proposed what the limits of the space forbid: {trial.decisions}")
         for name, option in trial.decisions.items():
             allowed = space.choices.get(name, ())
             _require(option in allowed, f"ask({trial.number}) proposed {name}={option!r}; allowed: {allowed}")
@@ -52,12 +53,12 @@ def check_asking_changes_nothing(factory: Factory, space: Space) -> None:
     """Asks are pure: in any order, any number of times, they give the same, and what is returned may be changed."""
     strategy = factory(space, 0)
     run(strategy, separable(space, 0), 30)
-    before = {number: dict(strategy.ask(number)) for number in range(30, 36)}
+    before = {number: dict(strategy.ask(number).decisions) for number in range(30, 36)}
     for number in (35, 30, 33, 33, 31, 34, 32):
-        decisions = strategy.ask(number)
+        decisions = strategy.ask(number).decisions
         _same(decisions, before[number], f"ask({number}) when asked again")
         decisions.clear()
-    _same(strategy.ask(33), before[33], "ask(33) after the caller emptied what it had been given")
+    _same(strategy.ask(33).decisions, before[33], "ask(33) after the caller emptied what it had been given")
 
 
 def check_restart(factory: Factory, space: Space, lengths: Iterable[int] = LENGTHS) -> None:
@@ -72,14 +73,14 @@ def check_survives_bad_tells(factory: Factory, space: Space) -> None:
     """Failed, NaN, infinite and enormous values, numbers never asked for, and tells long after the ask."""
     strategy, rng = factory(space, 5), random.Random("bad")
     values = (None, math.nan, math.inf, -math.inf, 1e308, -1e308, 0.0, 1e-320, 0.5)
-    late = Trial(0, strategy.ask(0), 0.25)
+    late = Trial(0, strategy.ask(0).decisions, 0.25)
     history = [Trial(1000 + index, space.sample(rng), values[index % len(values)]) for index in range(45)] + [late]
     for trial in history:
         strategy.tell(trial)
-        space.decode(strategy.ask(trial.number + 1))
+        space.decode(strategy.ask(trial.number + 1).decisions)
     _same_strategy(strategy, replayed(factory, space, 5, history), 2000, "after a restart with failed and late trials")
     only_failures = [Trial(number, space.sample(rng), None) for number in range(60)]
-    space.decode(replayed(factory, space, 5, only_failures).ask(60))
+    space.decode(replayed(factory, space, 5, only_failures).ask(60).decisions)
 
 
 def check_duplicates_are_ignored(factory: Factory, space: Space) -> None:
@@ -96,7 +97,7 @@ def check_history_is_left_alone(factory: Factory, space: Space) -> None:
     copies = [dict(trial.decisions) for trial in history]
     strategy = replayed(factory, space, 7, history)
     for number in range(60, 90):
-        strategy.ask(number).clear()
+        strategy.ask(number).decisions.clear()
     for trial, copy in zip(history, copies, strict=True):
         _same(trial.decisions, copy, f"decisions told as trial {trial.number}")
 
@@ -108,7 +109,7 @@ def check_learns_from_others(factory: Factory, space: Space) -> None:
     history = [Trial(number, decisions, objective(decisions)) for number, decisions in enumerate(samples)]
     shuffled = [Trial(t.number, dict(sorted(t.decisions.items(), reverse=True)), t.value) for t in history]
     given, other = replayed(factory, space, 8, history), replayed(factory, space, 8, shuffled)
-    space.decode(given.ask(60))
+    space.decode(given.ask(60).decisions)
     _same_strategy(given, other, 60, "when the decisions of the history are in another order")
 
 
@@ -125,7 +126,7 @@ def first_asks(factory: Factory, space: Space, seed: int, count: int, told: int 
     """The first `count` asks after a search of `told` trials: for golden files and for comparing processes."""
     strategy = factory(space, seed)
     run(strategy, separable(space, seed), told)
-    return [strategy.ask(number) for number in range(told, told + count)]
+    return [strategy.ask(number).decisions for number in range(told, told + count)]
 
 
 def run(strategy: Strategy, objective: Objective, count: int, workers: int = 1) -> list[Trial]:
@@ -134,8 +135,8 @@ def run(strategy: Strategy, objective: Objective, count: int, workers: int = 1) 
     flying: list[Trial] = []
     rng = random.Random("completion")
     for number in range(count):
-        decisions = strategy.ask(number)
-        flying.append(Trial(number, decisions, objective(decisions)))
+        proposal = strategy.ask(number)
+        flying.append(Trial(number, proposal.decisions, objective(proposal.decisions), fraction=proposal.fraction))
         while len(flying) >= workers or (flying and number == count - 1):
             history.append(flying.pop(rng.randrange(len(flying))))
             strategy.tell(history[-1])
@@ -169,7 +170,8 @@ def separable(space: Space, seed: int) -> Objective:
 
 def _same_strategy(one: Strategy, other: Strategy, number: int, when: str) -> None:
     for each in range(number, number + 5):
-        _same(other.ask(each), one.ask(each), f"ask({each}) {when}")
+        _same(other.ask(each).decisions, one.ask(each).decisions, f"ask({each}) {when}")
+        _require(other.ask(each) == one.ask(each), f"ask({each}) {when} has another origin: {other.ask(each)}; expected {one.ask(each)}")
 
 
 def _same(found: Mapping[str, Option], expected: Mapping[str, Option], what: str) -> None:

@@ -1,0 +1,95 @@
+"""Limits on what a candidate may cost, known before it is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nas import measures
+from nas.errors import ArchitectureError, NasError, SpaceError
+from nas.units import format_count, parse_count
+
+if TYPE_CHECKING:
+    from nas.arch import Architecture
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A bound on a measure: at most `bound`, or at least."""
+
+    measure: str
+    bound: float
+    least: bool = False
+
+    def excess(self, value: float) -> float:
+        """How far `value` is beyond the bound, as a fraction of it; 0 within."""
+        beyond = self.bound - value if self.least else value - self.bound
+        return max(0.0, beyond) / max(abs(self.bound), 1e-12)
+
+    def __str__(self) -> str:
+        return f"{self.measure} {'>=' if self.least else '<='} {format_count(self.bound)}"
+
+
+def read(data: Any) -> tuple[Limit, ...]:
+    """Limits as YAML holds them: `{params: 5M, macs: {min: 100M, max: 600M}}`.
+
+    Raises `SpaceError` that names the measure, the value and what is allowed.
+    """
+    if not isinstance(data, Mapping):
+        raise SpaceError(f"limits={data!r}; allowed: measures with their bounds, such as {{params: 5M}}")
+    limits: list[Limit] = []
+    for name, bounds in data.items():
+        try:
+            measures.MEASURES.get(name, where="limits")
+        except NasError as error:
+            raise SpaceError(str(error)) from None
+        bounds = bounds if isinstance(bounds, Mapping) else {"max": bounds}
+        extra = set(bounds) - {"min", "max"}
+        if extra or not bounds:
+            raise SpaceError(f"limits.{name}={dict(bounds)!r}; allowed: a number, or {{min: NUMBER, max: NUMBER}}")
+        found = {kind: _number(bound, f"limits.{name}.{kind}") for kind, bound in bounds.items()}
+        if found.get("min", -math.inf) > found.get("max", math.inf):
+            raise SpaceError(f"limits.{name}: min {found['min']:g} is above max {found['max']:g}; allowed: min <= max")
+        limits += [Limit(name, bound, kind == "min") for kind, bound in found.items()]
+    return tuple(limits)
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, str):
+        try:
+            value = parse_count(value, where=where)
+        except NasError as error:
+            raise SpaceError(str(error)) from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise SpaceError(f"{where}={value!r}; allowed: a number, such as 5M")
+    return float(value)
+
+
+class Judge:
+    """Values of the limited measures of architectures, each measured once: a latency must not change between two asks."""
+
+    def __init__(self, limits: tuple[Limit, ...], *, remember: int = 100_000) -> None:
+        self.limits, self._remember = limits, remember
+        self._known: dict[Any, float] = {}
+
+    def excess(self, key: Any, build: Callable[[], Architecture]) -> float:
+        """How far the architecture that `build` makes is beyond the limits, summed; infinite if its shapes do not fit."""
+        if key not in self._known:
+            if len(self._known) >= self._remember:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = self._measured(build)
+        return self._known[key]
+
+    def _measured(self, build: Callable[[], Architecture]) -> float:
+        try:
+            architecture = build()
+            return sum(limit.excess(measures.measure(architecture, limit.measure)) for limit in self.limits)
+        except (ArchitectureError, SpaceError):
+            return math.inf
+
+    def nearest(self, architecture: Architecture) -> str:
+        """The limits that an architecture breaks, with its values."""
+        found = [(limit, measures.measure(architecture, limit.measure)) for limit in self.limits]
+        return ", ".join(f"{limit.measure} {format_count(value)} where {limit} is asked" for limit, value in found if limit.excess(value))
