@@ -10,6 +10,8 @@ import click
 from nas.cli.app import Examples
 from nas.errors import NasError
 
+FRONT_ROWS = 20
+
 
 def engine_options(function: Any) -> Any:
     """Options that say where candidates are trained; `search` and `resume` share them."""
@@ -32,6 +34,7 @@ def engine_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --strategy rl",
         "nas search --space my-space.yaml --dataset npz:mine.npz --budget 2h,500trials --out runs/mine",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
+        "nas search --space nasnet-cell --budget 1h --objectives accuracy,params --strategy nsga2",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -45,6 +48,10 @@ def engine_options(function: Any) -> Any:
     "--budget", default="5m", show_default=True, metavar="B",
     help="Ngpuh (device-hours over all workers), Ns, Nm, Nh, Nd, Ntrials; several joined by commas: the first to be reached ends it.",
 )  # fmt: skip
+@click.option(
+    "--objectives", metavar="NAMES",
+    help="What is to be good, joined by commas: accuracy,params,macs,min:val_loss (default: accuracy). Costs are minimised.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of proposals and trainings.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder, new (default: runs/SPACE-TIME).")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs a candidate (default: fitted to the budget).")
@@ -55,7 +62,7 @@ def engine_options(function: Any) -> Any:
 @engine_options
 def command(
     space: str, strategy: str, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
-    epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
+    objectives: str | None, epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
@@ -70,7 +77,7 @@ def command(
     with Screen() as screen, summary(screen):
         study = nas.search(
             space, strategy=strategy, dataset=dataset, evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
-            budget=budget, start=[name.strip() for name in start.split(",") if name.strip()],
+            budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
@@ -112,12 +119,17 @@ class summary:
 
 
 def closing(study: Any) -> None:
-    """The best five, what was used, and what to type next."""
-    from nas.report.tables import console, short_path, top_table
+    """The best five or the front, what was used, and what to type next."""
+    from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
 
-    ledger = study.ledger()
-    if study.best is not None:
+    ledger, several = study.ledger(), len(study.goals) > 1
+    front = study.front if several else []
+    if front:
+        more = f"; the first {FRONT_ROWS} by {study.goals[0].name}" if len(front) > FRONT_ROWS else ""
+        click.echo(f"front of {short_path(study.directory)}: {len(front)} of {ledger.finished} networks{more}")
+        console().print(front_table(study, front[:FRONT_ROWS]))
+    elif study.best is not None:
         click.echo(f"best of {short_path(study.directory)}")
         console().print(top_table(study))
     failed = f", {ledger.failed} failed" if ledger.failed else ""
@@ -128,6 +140,8 @@ def closing(study: Any) -> None:
     where = short_path(study.directory)
     if study.best is not None:
         click.echo(f"next:  nas show {where}/best.yaml      its layers and costs; its picture is {where}/best.svg")
+        if several:
+            click.echo(f"       nas show {where}/front/{front[-1].number}.yaml      any other of the front, by its trial")
         click.echo(f"       nas resume {where}      goes on after an interruption")
         if study.settings.storage is None:
             click.echo(f"       optuna-dashboard {where}/study.journal      every trial (pip install optuna-dashboard)")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nas import evaluators, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
+from nas.engine import judging
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
 from nas.engine.driver import Driver
 from nas.engine.lanes import Lanes
@@ -24,6 +25,8 @@ from nas.engine.observer import Observer
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.loading import load_one
+from nas.objectives import Objective
+from nas.strategies import Context
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ def search(
     evaluator: Any = "training",
     evaluator_options: Mapping[str, Any] | None = None,
     objective: str | None = None,
+    objectives: str | Iterable[str] | None = None,
     dataset: str | None = None,
     budget: str | Budget = "5m",
     fidelity: Fidelity | None = None,
@@ -60,7 +64,9 @@ def search(
     """Search `space` until `budget` ends; the study, which lies in the folder `out` (default: `runs/SPACE-TIME`).
 
     evaluator: a registered name, an `Evaluator`, or a function `evaluate(architecture, fidelity) -> metrics` (or one
-    number, the `objective`). workers: default all GPUs, else all cores (one thread with the local engine).
+    number, the `objective`). objectives: several, such as ("accuracy", "params", "min:val_loss"): metrics of the
+    evaluator, or `nas.measures` of the candidate; see `nas.objectives.parse` for their directions.
+    workers: default all GPUs, else all cores (one thread with the local engine).
     start: networks that are tried first, as far as they lie in the space: names, files or architectures.
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
@@ -70,12 +76,14 @@ def search(
     watcher = observer or Observer()
     searched = spaces.load(space)
     limits = budget if isinstance(budget, Budget) else Budget.parse(budget)
-    strategies.create(strategy, searched, seed, **dict(strategy_options or {}))
+    goals = judging.read(objective, objectives)
+    strategies.create(strategy, searched, seed, _context(len(goals) if goals else 1, limits), **dict(strategy_options or {}))
     shares = _shares(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
     if dataset is None and isinstance(evaluator, str):
         dataset = _default_dataset(limits, shares, options.get("data_dir"), watcher)
-    judge = _evaluator(evaluator, _options(options, dataset), objective)
+    judge = _evaluator(evaluator, _options(options, dataset), judging.own(goals))
+    goals = judging.check(goals, judge)
     _check_seconds("timeout", timeout)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
@@ -88,7 +96,8 @@ def search(
         strategy_options=dict(strategy_options or {}),
         seed=seed,
         budget=str(limits),
-        objective=judge.objective,
+        objective=goals[0].name,
+        objectives=[] if goals == (Objective(goals[0].name),) else list(map(str, goals)),
         evaluator=evaluator if isinstance(evaluator, str) else None,
         evaluator_options=_settings(judge) if isinstance(evaluator, str) else {},
         dataset=dataset,
@@ -150,7 +159,8 @@ def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: st
 
 def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, observer: Observer | None, spent: float) -> Study:
     settings = study.settings
-    strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
+    context = _context(len(study.goals), budget)
+    strategy = strategies.create(settings.strategy, study.space, settings.seed, context, **settings.strategy_options)
     fidelity = Fidelity.from_dict(settings.fidelity)
     try:
         Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=study.write_best).run()
@@ -160,6 +170,11 @@ def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, 
     if finished.best is None:
         raise NothingFinishedError(_nothing(finished))
     return finished
+
+
+def _context(objectives: int, budget: Budget) -> Context:
+    """What a strategy may know of the search."""
+    return Context(objectives=objectives, trials=budget.trials)
 
 
 def _nothing(study: Study) -> str:
@@ -223,7 +238,7 @@ def _evaluator(evaluator: Any, options: Mapping[str, Any], objective: str | None
 
 def _resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
     if evaluator is not None:
-        return _evaluator(evaluator, {}, settings.objective)
+        return _evaluator(evaluator, {}, judging.own(settings.goals))
     if settings.evaluator is None:
         raise StudyError("the run was started from Python with an evaluator of its own; hand it in: resume(directory, evaluator=...)")
     return evaluators.create(settings.evaluator, **settings.evaluator_options)

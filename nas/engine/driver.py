@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.budget import Budget
+from nas.engine.judging import judged
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.errors import StudyError
 from nas.evaluators import Fidelity, Outcome
+from nas.objectives import oriented
 from nas.strategies import Proposal, Trial
+from nas.strategies.dominance import Front
 from nas.study import Recorder
 
 if TYPE_CHECKING:
@@ -76,8 +79,10 @@ class Driver:
         self._closing = False  # no time is left for another launch
         self._began = time.monotonic() - spent - study.ledger().seconds
         self._beaten = self._ticked = self._saved = -math.inf
+        self._goals = study.goals
         self._best: Finished | None = None
-        self._shown: Finished | None = None
+        self._front: Front[int] = Front()  # numbers of the trials that no other beats
+        self._news = False  # whether the best or the front has changed since it was shown
         self._show_best = show_best
         self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
         self._redo = deque(self._unfinished())
@@ -90,15 +95,26 @@ class Driver:
 
     def _replay(self) -> None:
         for trial in self._study.history():
-            self._strategy.tell(Trial(trial.number, trial.decisions, trial.value, fraction=trial.fraction))
+            self._tell(trial.number, trial.decisions, trial.values, trial.fraction)
             if trial.value is None:
                 continue
             if trial.first_seconds is not None:
                 self._first.append(trial.first_seconds)
-            if self._best is None or trial.value > (self._best.value or -math.inf):
+            if self._is_best(trial.value):
                 outcome = Outcome("complete", trial.metrics, cut=trial.cut, first_seconds=trial.first_seconds)
                 architecture = self._study.space.decode(trial.decisions)
                 self._best = Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds)
+
+    def _tell(self, number: int, decisions: Decisions, values: tuple[float, ...], fraction: float) -> None:
+        """Tell the strategy, larger for better, and keep the front."""
+        numbers = oriented(self._goals, values) if values else ()
+        self._strategy.tell(Trial(number, decisions, numbers[0] if numbers else None, numbers, fraction))
+        if numbers and self._front.add(numbers, number):
+            self._news |= len(self._goals) > 1
+
+    def _is_best(self, value: float) -> bool:
+        better = self._goals[0].oriented
+        return self._best is None or self._best.value is None or better(value) > better(self._best.value)
 
     # ---- the loop ------------------------------------------------------------------------------------------------
 
@@ -158,19 +174,19 @@ class Driver:
         return [self._finish(event, work)]
 
     def _finish(self, done: Done, work: Work) -> Finished:
-        outcome = done.outcome
-        value = outcome.metrics[self._study.settings.objective] if outcome.state == "complete" else None
+        outcome, values = judged(self._goals, done.outcome, work.architecture)
+        value = values[0] if values else None
         seconds = work.prior + outcome.seconds * self._lanes.share
-        self._study.finish(work.number, outcome, value, seconds, done.lane)
+        self._study.finish(work.number, outcome, values or None, seconds, done.lane)
         del self._running[done.lane]
         if not done.gone:
             self._idle.add(done.lane)
-        self._strategy.tell(Trial(work.number, work.decisions, value, fraction=work.fraction))
+        self._tell(work.number, work.decisions, values, work.fraction)
         if outcome.first_seconds is not None:
             self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds)
-        if value is not None and (self._best is None or value > (self._best.value or -math.inf)):
-            self._best = finished
+        if value is not None and self._is_best(value):
+            self._best, self._news = finished, True
         return finished
 
     def _lost(self, lane: int, seconds: float) -> list[Finished]:
@@ -274,9 +290,9 @@ class Driver:
     def _save_best(self) -> None:
         """Show the best at most a heartbeat late: a person may look at it, and the driver may be killed."""
         now = time.monotonic()
-        if self._best is not self._shown and now >= self._saved + HEARTBEAT_SECONDS:
+        if self._news and now >= self._saved + HEARTBEAT_SECONDS:
             self._show_best()
-            self._shown, self._saved = self._best, now
+            self._news, self._saved = False, now
 
     # ---- the observer --------------------------------------------------------------------------------------------
 
@@ -284,7 +300,7 @@ class Driver:
         lanes = self._lanes
         return Start(
             self._study.directory, self._budget, self._study.ledger(), lanes.count, lanes.device, lanes.share,
-            self._fidelity, lanes.dashboard, len(self._redo),
+            self._fidelity, lanes.dashboard, len(self._redo), self._goals,
         )  # fmt: skip
 
     def _tell_observer(self, finished: list[Finished], launches: list[tuple[int, Candidate]]) -> None:
@@ -298,7 +314,7 @@ class Driver:
             ledger = self._study.ledger()
             left = self._seconds_left()
             self._observer.tick(
-                Progress(self._budget, ledger, len(self._running), self._lanes.count, self._best, left)
+                Progress(self._budget, ledger, len(self._running), self._lanes.count, self._best, left, len(self._front))
             )  # fmt: skip
 
     def _seconds_left(self) -> float | None:

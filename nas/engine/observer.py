@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nas.budget import Budget, Ledger
 from nas.engine.lanes import Dashboard
+from nas.objectives import Objective
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -27,11 +28,12 @@ class Start:
     fidelity: Fidelity
     dashboard: Dashboard | None
     unfinished: int  # trials of a driver that is no more, to be run again first
+    objectives: tuple[Objective, ...] = (Objective("accuracy"),)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial has ended; `value` is None when it failed."""
+    """A trial has ended; `value` is the first objective's, None when it failed. Those of the others are in the metrics."""
 
     number: int
     value: float | None
@@ -42,7 +44,10 @@ class Finished:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a search is. `seconds_left` is an estimate of the wall time to its end, None while there is none."""
+    """How far a search is. `seconds_left` is an estimate of the wall time to its end, None while there is none.
+
+    `front` is how many networks no other beats; `best` is the best by the first objective.
+    """
 
     budget: Budget
     ledger: Ledger
@@ -50,6 +55,7 @@ class Progress:
     workers: int
     best: Finished | None
     seconds_left: float | None
+    front: int = 0
 
 
 class Observer:

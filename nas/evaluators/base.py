@@ -76,7 +76,7 @@ class Evaluator(Protocol):
     Optional: `task()` is the input shape and the number of classes that candidates are to have;
     `prepare(space, seconds_per_worker, seed) -> Fidelity` fits the fidelity before a search is launched;
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
-    `settings()` is plain data for the record.
+    `metrics` names all that it reports; `settings()` is plain data for the record.
     """
 
     objective: str  # the name of the metric that is maximised

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from nas.spaces import Space
 
 DEVICES = ("auto", "cpu", "cuda")
+METRICS = (
+    "accuracy", "val_loss", "train_loss", "epochs", "train_seconds", "images_per_second", "first_validation_seconds", "params", "macs",
+)  # fmt: skip
 FIT_SHARE = 0.05  # of a worker's budget that fitting the proxy may measure
 WORKER_SECONDS = 5.0  # before a fresh worker can begin: every process starts, and imports torch
 
@@ -79,6 +82,12 @@ class TrainingEvaluator:
             "split_seed": self.split_seed,
             "device": self.device,
         }
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all metrics that it reports on this machine."""
+        cuda = self.device != "cpu" and torch.cuda.is_available()
+        return (*METRICS, "peak_memory_bytes") if cuda else METRICS
 
     def task(self) -> tuple[tuple[int, int, int], int]:
         """Input shape (channels, rows, columns) and number of classes of the data set."""

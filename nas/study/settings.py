@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from nas.errors import StudyError
+from nas.errors import NasError, StudyError
+from nas.objectives import Objective, parse
 
 FORMAT = 1
 RUN_FILE = "run.yaml"
@@ -20,6 +21,8 @@ RUN_FILE = "run.yaml"
 class Settings:
     """Everything that a run was started with. `space` is YAML; `storage` None for the journal file, else a URL.
 
+    `objective` is the name of the first, `objectives` all in the form that `nas.objectives.parse` reads; empty where the
+    one there is is maximised.
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
     """
 
@@ -44,6 +47,12 @@ class Settings:
     versions: dict[str, Any] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     created: str = ""
+    objectives: list[str] = field(default_factory=list)
+
+    @property
+    def goals(self) -> tuple[Objective, ...]:
+        """What trials are judged by, the first of them first."""
+        return parse(self.objectives) if self.objectives else (Objective(self.objective),)
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -61,7 +70,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def write_settings(directory: Path, settings: Settings) -> None:
     """Write `run.yaml` whole or not at all. Raises `StudyError` when the folder cannot be written."""
     note = "# The frozen settings of a run of `nas search`; `nas resume` on this folder goes on with it.\n"
-    write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **asdict(settings)}))
+    data = {name: value for name, value in asdict(settings).items() if value or name != "objectives"}
+    write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **data}))
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -111,7 +121,14 @@ def _check(path: Path, data: Any) -> Settings:
     missing = [name for name in ("study", "space", "strategy", "seed", "budget", "objective") if name not in values]
     if missing:
         raise StudyError(f"{path}: {missing[0]} is missing")
-    return Settings(**values)
+    settings = Settings(**values)
+    try:
+        named = [goal.name for goal in settings.goals]
+    except NasError as error:
+        raise StudyError(f"{path}: {error}") from None
+    if named[0] != settings.objective:
+        raise StudyError(f"{path}: objectives={settings.objectives!r:.60}; allowed: the first is the objective, {settings.objective!r:.40}")
+    return settings
 
 
 class _Dumper(yaml.SafeDumper):

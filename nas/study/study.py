@@ -9,6 +9,8 @@ import optuna
 
 from nas.budget import Ledger
 from nas.errors import StudyError
+from nas.objectives import Objective, oriented
+from nas.strategies.dominance import Front
 from nas.study.settings import Settings
 from nas.study.storage import Storage, quiet
 from nas.study.trial import Trial, from_optuna
@@ -50,10 +52,28 @@ class Study:
         return self._storage.optuna.get_all_trials(self._storage.study_id, deepcopy=False)
 
     @property
+    def goals(self) -> tuple[Objective, ...]:
+        """What trials are judged by, the first of them first."""
+        return self.settings.goals
+
+    @property
     def best(self) -> Trial | None:
-        """The complete trial of the largest value (of equal ones, the first); None while there is none."""
-        complete = [trial for trial in self.trials if trial.value is not None]
-        return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+        """The complete trial that is best by the first objective (of equal ones, the first); None while there is none."""
+        return next(iter(self.ranked()), None)
+
+    def ranked(self) -> list[Trial]:
+        """The complete trials, best by the first objective first."""
+        complete, goal = [trial for trial in self.trials if trial.value is not None], self.goals[0]
+        return sorted(complete, key=lambda trial: (-goal.oriented(trial.value or 0.0), trial.number))
+
+    @property
+    def front(self) -> list[Trial]:
+        """The complete trials that no other beats in one objective without losing in another; best by the first first."""
+        front, goals = Front[Trial](), self.goals
+        for trial in self.trials:
+            if len(trial.values) == len(goals):
+                front.add(oriented(goals, trial.values), trial)
+        return list(front)
 
     def history(self) -> list[Trial]:
         """Finished trials in the order of their completion."""
@@ -93,6 +113,7 @@ class Study:
 def _row(trial: Trial) -> dict[str, Any]:
     names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
     row = {name: getattr(trial, name) for name in names}
+    row |= {f"values.{index}": value for index, value in enumerate(trial.values) if len(trial.values) > 1}
     row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
     return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}
 
