@@ -8,11 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nas.budget import Budget
-from nas.engine.judging import judged
+from nas.engine import judging
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.errors import StudyError
@@ -149,7 +149,7 @@ class Driver:
             self._observer.end(reason)
 
     def _step(self) -> None:
-        events = self._lanes.poll(POLL_SECONDS)
+        events = [self._measured(event) for event in self._lanes.poll(POLL_SECONDS)]
         finished: list[Finished] = []
         with self._study.batch():
             for event in events:
@@ -164,6 +164,13 @@ class Driver:
         self._save_best()
         self._tell_observer(finished, launches)
 
+    def _measured(self, event: Event) -> Event:
+        """With what the objectives need beyond what was reported; before the record is locked, for it may take a while."""
+        work = self._running.get(event.lane)
+        if isinstance(event, Ready) or work is None or work.number != event.number:
+            return event
+        return replace(event, outcome=judging.measured(self._goals, event.outcome, work.architecture))
+
     def _handle(self, event: Event) -> list[Finished]:
         work = self._running.get(event.lane)
         if isinstance(event, Ready):
@@ -174,7 +181,7 @@ class Driver:
         return [self._finish(event, work)]
 
     def _finish(self, done: Done, work: Work) -> Finished:
-        outcome, values = judged(self._goals, done.outcome, work.architecture)
+        outcome, values = done.outcome, judging.values(self._goals, done.outcome)
         value = values[0] if values else None
         seconds = work.prior + outcome.seconds * self._lanes.share
         self._study.finish(work.number, outcome, values or None, seconds, done.lane)

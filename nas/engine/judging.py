@@ -48,20 +48,25 @@ def check(goals: tuple[Objective, ...] | None, evaluator: Evaluator) -> tuple[Ob
     return goals
 
 
-def judged(goals: Sequence[Objective], outcome: Outcome, architecture: Architecture) -> tuple[Outcome, tuple[float, ...]]:
-    """The outcome with measured what was not reported, and its value for each goal; none where it failed.
+def measured(goals: Sequence[Objective], outcome: Outcome, architecture: Architecture) -> Outcome:
+    """A complete outcome with a metric for every goal: what was not reported is measured. Failed where that fails.
 
-    Measures are of the candidate itself, not of the proxy that was trained, and of the machine that the search runs on.
+    Measures are of the candidate itself, not of the proxy that was trained, on the machine that runs the search.
     """
-    if outcome.state != "complete":
-        return outcome, ()
-    metrics = dict(outcome.metrics)
+    missing = [goal.name for goal in goals if goal.name not in outcome.metrics]
+    if outcome.state != "complete" or not missing:
+        return outcome
     try:
-        metrics |= {goal.name: _measured(goal.name, architecture) for goal in goals if goal.name not in metrics}
+        found = {name: _measured(name, architecture) for name in missing}
     except Exception as error:  # a measure may build and run the network
         reason = " ".join(str(error).split())[:REASON_LENGTH]
-        return replace(outcome, state="fail", metrics={}, reason=reason or type(error).__name__, cut=False), ()
-    return replace(outcome, metrics=metrics), tuple(metrics[goal.name] for goal in goals)
+        return replace(outcome, state="fail", metrics={}, reason=reason or type(error).__name__, cut=False)
+    return replace(outcome, metrics={**outcome.metrics, **found})
+
+
+def values(goals: Sequence[Objective], outcome: Outcome) -> tuple[float, ...]:
+    """A number for each goal, as it is; none where the outcome is a failure."""
+    return tuple(outcome.metrics[goal.name] for goal in goals) if outcome.state == "complete" else ()
 
 
 def _measured(name: str, architecture: Architecture) -> float:
