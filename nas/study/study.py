@@ -113,7 +113,6 @@ class Study:
 def _row(trial: Trial) -> dict[str, Any]:
     names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
     row = {name: getattr(trial, name) for name in names}
-    row |= {f"values.{index}": value for index, value in enumerate(trial.values) if len(trial.values) > 1}
     row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
     return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}
 
