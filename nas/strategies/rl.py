@@ -18,8 +18,9 @@ from nas.strategies.options import option
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nas.spaces import Decisions, Space
+    from nas.spaces import Space
     from nas.strategies.controller import Loss
+    from nas.strategies.sequence import Made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,7 @@ class PolicyGradient:
         self._fixed = all(len(choices) == 1 for choices in space.choices.values())  # no mutation is possible
         self._controller = Controller(space, seed, options.hidden)
         self._baseline, self._record = Baseline(options.decay), Record()
-        self._waiting: list[tuple[Decisions, float]] = []
+        self._waiting: list[tuple[list[Made], float]] = []
 
     def ask(self, number: int) -> Proposal:
         """A sample of the policy, or of its nearest neighbours when the policy has settled on what is known."""
@@ -102,15 +103,16 @@ class PolicyGradient:
         decisions = self._space.ordered(trial.decisions)
         if not decisions or not self._record.add(trial):
             return
-        self._waiting.append((decisions, self._baseline.advantage(trial.value)))
+        made = self._controller.vocabulary.encode(decisions, self._space.at(trial.number).choices)
+        self._waiting.append((made, self._baseline.advantage(trial.value)))
         if len(self._waiting) >= self._batch:
             self._improve()
 
     def _improve(self) -> None:
-        from nas.strategies.controller import Batch
+        from nas.strategies.sequence import Batch
 
-        words, options = self._controller.vocabulary, self._options
-        batch = Batch.of([words.encode(decisions) for decisions, _ in self._waiting], words)
+        options = self._options
+        batch = Batch.of([made for made, _ in self._waiting], self._controller.vocabulary)
         advantages = [advantage for _, advantage in self._waiting]
         self._waiting = []
         self._controller.improve(batch, advantages, self._loss, epochs=self._epochs, rate=options.rate, entropy=options.entropy)
