@@ -103,7 +103,7 @@ class PolicyGradient:
         decisions = self._space.ordered(trial.decisions)
         if not decisions or not self._record.add(trial):
             return
-        made = self._controller.vocabulary.encode(decisions, self._space.at(trial.number).choices)
+        made = self._controller.vocabulary.encode(decisions, self._space.at(trial.number))
         self._waiting.append((made, self._baseline.advantage(trial.value)))
         if len(self._waiting) >= self._batch:
             self._improve()

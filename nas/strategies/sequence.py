@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ class Vocabulary:
         for options in self.options:
             self.first.append(self.size)
             self.size += len(options)
-        subsets = list(getattr(space, "subsets", {}).values())
+        subsets = list(space.subsets.values())
         self.members = {
             self.decisions[name]: (index, len(names) - place) for index, names in enumerate(subsets) for place, name in enumerate(names)
         }
@@ -44,15 +44,28 @@ class Vocabulary:
             raise SpaceError(f"decision {name!r} is not among the choices of the space")
         return self.decisions[name]
 
-    def encode(self, decisions: Decisions, choices: Mapping[str, tuple[Option, ...]]) -> list[Made]:
-        """Decisions in their order, made where only the first options of each, those of `choices`, were open."""
-        made = []
-        for name, option in decisions.items():
-            index = self.decision(name)
-            place = self.options[index].index(option)
+    def encode(self, decisions: Decisions, space: Space) -> list[Made]:
+        """Decisions as they were made where only the options that `space` offers were open."""
+        teller = _Teller(self, decisions)
+        space.record(teller)
+        return teller.made
+
+
+class _Teller:
+    """Makes known decisions again, and notes them with the options that were offered."""
+
+    def __init__(self, words: Vocabulary, decisions: Decisions) -> None:
+        self._words, self._decisions, self._met = words, decisions, set[str]()
+        self.made: list[Made] = []
+
+    def choose(self, name: str, options: tuple[Option, ...]) -> Option:
+        if name not in self._met:  # a decision that stands in several places is made once
+            self._met.add(name)
+            index = self._words.decision(name)
+            place = self._words.options[index].index(self._decisions[name])
             # Another strategy may have chosen what is closed to this one: then everything up to it counts as open.
-            made.append((index, place, max(place + 1, len(choices.get(name, self.options[index])))))
-        return made
+            self.made.append((index, place, max(place + 1, len(options))))
+        return self._decisions[name]
 
 
 class Walk:
