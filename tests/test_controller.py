@@ -79,7 +79,10 @@ def words():
             input: [3, 8, 8]
             classes: 4
             stages:
-              - block: {sequential: {ops: {subset: [conv3x3, {sep_conv: {kernel: {choose: [3, 5], name: kernel}}}, conv_1x1], name: ops}}}
+              - block:
+                  residual:
+                    body: [conv3x3]
+                    shortcut: {subset: [conv3x3, {sep_conv: {kernel: {choose: [3, 5], name: kernel}}}, conv_1x1], name: ops}
                 width: 8
               - {block: conv3x3, width: 8, repeat: {choose: [1, 2, 3], name: depth, grow: 20}}
             head: [global_pool, {block: linear, width: classes}]
