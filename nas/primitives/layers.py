@@ -12,6 +12,7 @@ from nas.primitives.basic import ConvNormAct, FactorizedReduction
 
 MAX_LAYERS = 256
 MERGE = ConvNormAct(kernel=1, order="act")
+HALVE = FactorizedReduction(activation=None)
 
 
 @frozen
@@ -41,8 +42,8 @@ class LayerGraph(Primitive):
     The sets that layers read stand `before` their operations, a layer that reads nothing reading the input (Zoph & Le,
     arXiv 1611.01578, section 3.3); or `behind`: an operation reads the state before it, and its output and the states
     of its set are brought back to its width by ReLU, a 1x1 convolution and batch norm (Pham et al., arXiv 1802.03268,
-    section 2.3; released code). Before the layers numbered in `reduce` every state is halved by a factorised reduction
-    to that layer's width. The output is the `last` state, or all that no layer read (`unread`), concatenated. Where
+    section 2.3; released code). Before the layers numbered in `reduce` every state that is still read is halved by a factorised
+    reduction to that layer's width. The output is the `last` state, or all that no layer read (`unread`), concatenated. Where
     the whole has a stride the input is reduced first.
     """
 
@@ -86,9 +87,16 @@ class LayerGraph(Primitive):
         states = [x]
         for number, (layer, wide) in enumerate(zip(self.layers, widths, strict=True)):
             if number in self.reduce:
-                states = [g.apply(FactorizedReduction(activation=None), state, width=wide, stride=2) for state in states]
+                halved = {state: g.apply(HALVE, states[state], width=wide, stride=2) for state in self.wanted(number)}
+                states = [halved.get(state, x) for state, x in enumerate(states)]
             states.append(self.layer(g, layer, states, wide))
         return joined(g, [states[state] for state in self.ends])
+
+    def wanted(self, number: int) -> list[int]:
+        """The states before layer `number` that it or what comes after it reads."""
+        behind = self.sets == "behind"
+        read = {state for layer in self.layers[number:] for state in layer.reads or (() if behind else (0,))}
+        return sorted(state for state in read.union(self.ends, (number,) if behind else ()) if state <= number)
 
     def layer(self, g: Inner, layer: Layer, states: list[int], width: int) -> int:
         """The next state."""
