@@ -16,6 +16,7 @@ from typing import NamedTuple
 from nas.arch import Architecture
 from nas.arch.text import parse
 from nas.errors import NasError, SpaceError
+from nas.measures import measure
 from nas.spaces import Decisions, Option, Space
 
 
@@ -131,15 +132,15 @@ def check_limits(space: Space, made: list[Decisions], seed: int = 0) -> None:
         for decisions in made:
             _require(space.fits(decisions), f"{space.name} samples {decisions} beyond its limits")
         return
-    sizes = sorted(space.decode(decisions).cost().params for decisions in made)
+    sizes = sorted(measure(space.decode(decisions), "params") for decisions in made)
     bound = sizes[len(sizes) // 2]
     if bound > sizes[0]:
         limited, rng = space.within({"params": bound}), random.Random(f"{seed}:limits")
         for _ in range(3):
             parent = limited.sample(rng)
             for each in (parent, limited.mutate(parent, rng)):
-                found = space.decode(each).cost().params
-                _require(found <= bound, f"{space.name} within {bound} parameters gives {each} with {found}")
+                found = measure(space.decode(each), "params")
+                _require(found <= bound, f"{space.name} within {bound:g} parameters gives {each} with {found}")
     try:
         space.within({"params": 0}).sample(random.Random(seed))
     except SpaceError as error:
