@@ -114,14 +114,15 @@ def read(policy, made):
     return found
 
 
+@pytest.mark.parametrize("hidden", [24, 0])
 @pytest.mark.parametrize("name", SPACES)
-def test_samples_and_batches_read_one_policy(name):
+def test_samples_and_batches_read_one_policy(name, hidden):
     import torch
 
     from nas.strategies.sequence import Batch
 
     space, rng = SPACES[name](), random.Random(0)
-    policy = controller(space)
+    policy = controller(space, hidden)
     sequences = [policy.vocabulary.encode(space.sample(rng), space) for _ in range(20)]
     closed = [[(d, o, rng.randint(o + 1, count)) for d, o, count in sequence] for sequence in sequences]
     sequences += closed
@@ -152,7 +153,7 @@ def test_each_member_looks_at_the_layer_it_stands_for():
     from nas.strategies.sequence import Vocabulary, Walk
 
     def looks(space, decisions):
-        words = Vocabulary(space)
+        words = Vocabulary(space.choices, space.subsets)
         walk = Walk(words)
         return words.starts, {name: walk.take(words.decision(name)) for name in decisions}
 
@@ -226,6 +227,16 @@ def test_options_that_are_not_open_yet_are_neither_drawn_nor_unlearnt(name):
     proposals = [strategy.ask(number).decisions for number in range(60, 160)]
     assert any(decisions["depth"] > 4 for decisions in proposals)
     assert any(32 in decisions.values() for decisions in proposals)
+
+
+def test_without_an_lstm_each_decision_is_learnt_by_itself():
+    space = Cell(6)
+    strategy = create("rl:reinforce", space, 0, hidden=0, rate=0.1)
+    history = kit.run(strategy, lambda decisions: float(decisions["edge3"] == "c"), 150)
+    assert sum(trial.value for trial in history[-30:]) > 20
+    alone = [(strategy._controller.vocabulary.decision("edge3"), 2, 6)]
+    after = [(0, 1, 6), *alone]
+    assert read(strategy._controller, alone) == read(strategy._controller, after)[1:]
 
 
 def test_what_others_chose_too_early_is_learnt_from_all_the_same():

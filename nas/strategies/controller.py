@@ -47,11 +47,12 @@ def one_thread() -> Iterator[None]:
 class Controller:
     """The policy network and its Adam state. All parameters are views of one flat vector, so that Adam is a few lines.
 
-    Parameters start uniform in [-0.1, 0.1] (arXiv 1707.07012) from a generator of their own.
+    Parameters start uniform in [-0.1, 0.1] (arXiv 1707.07012) from a generator of their own. With `hidden` = 0 there is
+    no LSTM and only the biases are left: decisions are independent, one table of logits each (arXiv 2001.00326).
     """
 
     def __init__(self, space: Space, seed: int, hidden: int) -> None:
-        self.vocabulary, self._hidden = Vocabulary(space), hidden
+        self.vocabulary, self._hidden = Vocabulary(space.choices, space.subsets if hidden else {}), hidden
         words, names = self.vocabulary, len(self.vocabulary.options)
         shapes = {
             "tokens": (words.size, hidden),
@@ -106,6 +107,8 @@ class Controller:
     def _states(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
         """Output of the LSTM at each step, (S, B, hidden): a step reads the options chosen at the last one, and what it decides."""
         steps, size = batch.names.shape
+        if not self._hidden:
+            return torch.zeros(steps, size, 0)
         into = torch.cat([torch.zeros_like(batch.steps[:1]), batch.steps + 1]) * size + torch.arange(size)
         chosen = functional.embedding(batch.rows, parts["tokens"]).flatten(0, 1)
         inputs = chosen.new_zeros((steps + 1) * size, self._hidden).index_add(0, into.flatten(), chosen)[: steps * size]

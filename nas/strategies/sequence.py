@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,19 +24,20 @@ class Vocabulary:
     counted from the end, 1 for the last; starts: anchors needed for what is older than the first subset.
     """
 
-    def __init__(self, space: Space) -> None:
-        self.decisions = {name: index for index, name in enumerate(space.choices)}
-        self.options = [tuple(options) for options in space.choices.values()]
+    def __init__(self, choices: Mapping[str, tuple[Option, ...]], subsets: Mapping[str, tuple[str, ...]]) -> None:
+        self.decisions = {name: index for index, name in enumerate(choices)}
+        self.options = [tuple(options) for options in choices.values()]
         self.first: list[int] = []
         self.size = 1
         for options in self.options:
             self.first.append(self.size)
             self.size += len(options)
-        subsets = list(space.subsets.values())
         self.members = {
-            self.decisions[name]: (index, len(names) - place) for index, names in enumerate(subsets) for place, name in enumerate(names)
+            self.decisions[name]: (index, len(names) - place)
+            for index, names in enumerate(subsets.values())
+            for place, name in enumerate(names)
         }
-        self.starts = max([1, *(len(names) - index for index, names in enumerate(subsets))]) if subsets else 0
+        self.starts = max([1, *(len(names) - index for index, names in enumerate(subsets.values()))]) if subsets else 0
 
     def decision(self, name: str) -> int:
         """Index of the decision `name`. Raises `SpaceError` for one that the space did not announce."""
