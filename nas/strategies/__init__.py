@@ -26,7 +26,7 @@ from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
 if TYPE_CHECKING:
     from nas.spaces import Space
 
-__all__ = ["STRATEGIES", "WRAPPERS", "Context", "Entry", "Proposal", "Strategy", "Trial", "Wrapper", "create", "find", "names"]
+__all__ = ["STRATEGIES", "WRAPPERS", "Context", "Entry", "Proposal", "Strategy", "Trial", "Wrapper", "check", "create", "find", "names"]
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,12 @@ def names() -> tuple[str, ...]:
 
 def find(name: str) -> Entry:
     """The strategy called `name`, a wrapped one such as `asha:evolution` too. Raises `UnknownNameError`."""
-    outer, _, inner = str(name).partition(":")
+    outer, colon, inner = str(name).partition(":")
     if name in STRATEGIES or outer not in WRAPPERS:
         if name not in STRATEGIES:
             raise unknown("strategy", name, [*STRATEGIES.names(), *WRAPPERS.names()])
         return STRATEGIES.get(name)
-    return _wrapped(WRAPPERS.get(outer), STRATEGIES.get(inner or "random", where=str(name)))
+    return _wrapped(WRAPPERS.get(outer), STRATEGIES.get(inner if colon else "random", where=str(name)))
 
 
 def _wrapped(outer: Wrapper, inner: Entry) -> Entry:
@@ -109,4 +109,9 @@ def create(name: str, space: Space, seed: int, context: Context | None = None, *
     if context.objectives > 1 and not entry.several:
         able = ", ".join(other for other, each in STRATEGIES.items() if each.several)
         raise NasError(f"strategy {name} takes one objective, not {context.objectives}; allowed: {able}")
-    return entry.make(space, seed, build(entry.options, options, where=f"strategy {name}"), context)
+    return entry.make(space, seed, check(name, **options), context)
+
+
+def check(name: str, **options: object) -> Any:
+    """The options of the strategy called `name`, checked. Raises as `create` does."""
+    return build(find(name).options, options, where=f"strategy {name}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from nas.strategies.options import option
 if TYPE_CHECKING:
     from nas.spaces import Space
 
-LANES = 1000  # numbers before the next that may be in flight; what is older is lost
+RECENT = 100  # trials that show how many run at once
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -58,10 +59,9 @@ class Halving:
     rung is promoted, which keeps the cost that of successive halving when a good strategy makes every new candidate
     the best so far.
 
-    What is in flight is not told, and yet no network is promoted twice. Every `eta`-th number may promote, the others
-    do not; promotions that are due stand in line in the order in which they became due; and as many of them as there
-    are such numbers in flight are passed over, for those have taken them. The line only ever grows at its end and
-    shrinks where a promotion is told, so a number that took none delays the others a little and doubles nothing.
+    What is in flight is not told, and yet no network is promoted twice: a promotion that is due is given a number, the
+    next that will be asked for as far as that can be seen, and nobody but the ask of that number proposes it. If the
+    number is told as something else, for it was on its way already, the promotion is given another.
 
     The strategy within sees the trials of one fidelity, that of the rung for which it proposes, as values of different
     ones cannot be compared: there is one of it for each rung where candidates start. A network that came from
@@ -75,18 +75,15 @@ class Halving:
         self._rungs = [Rung(options.eta) for _ in self._fractions]
         self._inner = {rung: inner() for rung, share in enumerate(shares) if share > 0}
         self._shares = shares
-        self._line: list[tuple[Trial, int]] = []  # what is due, and the rung it is to be promoted to
+        self._due: dict[int, tuple[Trial, int]] = {}  # by number: what is to be promoted, and the rung it is to reach
         self._told: set[int] = set()
-        self._open = 0  # the first number that was not told
+        self._ahead: deque[int] = deque([1], RECENT)  # how many trials ran when some were told, at least
 
     def ask(self, number: int) -> Proposal:
-        """The next promotion in line, if this number may promote; else a new candidate of the strategy within."""
-        if self._promotes(number):
-            first = max(self._open, number - LANES)
-            flying = sum(self._promotes(other) and other not in self._told for other in range(first, number))
-            if flying < len(self._line):
-                trial, rung = self._line[flying]
-                return Proposal(dict(trial.decisions), trial.number, "promotion", self._fractions[rung])
+        """The promotion that was given this number, else a new candidate of the strategy within."""
+        if number in self._due:
+            trial, rung = self._due[number]
+            return Proposal(dict(trial.decisions), trial.number, "promotion", self._fractions[rung])
         rung = self._start(number)
         return replace(self._inner[rung].ask(number), fraction=self._fractions[rung])
 
@@ -95,16 +92,22 @@ class Halving:
         trial = replace(trial, decisions=self._space.ordered(trial.decisions))
         if trial.number in self._told:
             return
+        self._ahead.append(trial.number + 1 - len(self._told))
         self._told.add(trial.number)
-        while self._open in self._told:
-            self._open += 1
         rung = max((i for i, fraction in enumerate(self._fractions) if fraction <= trial.fraction * (1 + 1e-9)), default=0)
         self._tell_inner(trial, rung)
-        name = key(trial.decisions)
-        self._line = [(waiting, to) for waiting, to in self._line if to != rung or key(waiting.decisions) != name]
         due = self._rungs[rung].add(trial)
-        if due is not None and rung + 1 < len(self._rungs) and key(due.decisions) not in self._rungs[rung + 1].known:
-            self._line.append((due, rung + 1))
+        for promotion in (self._due.pop(trial.number, None), (due, rung + 1) if due else None):
+            self._promote(promotion)
+
+    def _promote(self, promotion: tuple[Trial, int] | None) -> None:
+        """Give a promotion a number, unless it has reached its rung or there is none above."""
+        if promotion is None or promotion[1] == len(self._rungs) or key(promotion[0].decisions) in self._rungs[promotion[1]].known:
+            return
+        number = len(self._told) - 1 + max(self._ahead)
+        while number in self._due or number in self._told:
+            number += 1
+        self._due[number] = promotion
 
     def _tell_inner(self, trial: Trial, rung: int) -> None:
         start = self._start(trial.number)
@@ -112,10 +115,6 @@ class Halving:
         for each in {rung, start} if foreign else {rung}:
             if each in self._inner:
                 self._inner[each].tell(trial)
-
-    def _promotes(self, number: int) -> bool:
-        """One number in `eta`: promotions are due less often, 1/eta + 1/eta^2 + ... for each new candidate at most."""
-        return len(self._fractions) > 1 and number % self._eta == self._eta - 1
 
     def _start(self, number: int) -> int:
         """The rung at which a new candidate of this number starts: by a sequence that keeps the shares at any length."""

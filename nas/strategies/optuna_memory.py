@@ -130,8 +130,9 @@ class _Sampling:
         if name not in params:
             params[name] = self._sample(name, distribution)
             self._trial.distributions[name] = distribution
-        option = self._choices[name][params[name]]
-        return option if option in options else options[params[name] % len(options)]  # a space may offer fewer at first
+        option: Option = self._choices[name][params[name]]
+        fewer: Option = options[params[name] % len(options)]  # a space may offer fewer at first
+        return option if option in options else fewer
 
     def _sample(self, name: str, distribution: Index) -> int:
         if distribution.single():
