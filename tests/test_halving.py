@@ -82,8 +82,8 @@ def test_one_in_eta_is_promoted(name, workers):
     if name.startswith("asha"):
         assert set(starts) == {9}
     else:  # brackets cost the same: 3 : 1.5 : 1 candidates start at the three rungs
-        assert starts[9] / starts[1] == pytest.approx(3, rel=0.1)
-        assert starts[3] / starts[1] == pytest.approx(1.5, rel=0.1)
+        assert starts[9] / starts[1] == pytest.approx(3, rel=0.2)
+        assert starts[3] / starts[1] == pytest.approx(1.5, rel=0.2)
 
 
 def test_the_best_are_promoted():
@@ -202,9 +202,8 @@ def test_the_tables_say_at_which_fidelity(tmp_path, capsys):
     from nas.cli.search import closing
     from nas.report.tables import fraction_text
 
-    study = nas.search(
-        "tiny", strategy="asha", budget="25trials", engine="local", evaluator=value_of, out=tmp_path / "run", fidelity=nas.evaluators.Fidelity(9)
-    )
+    fidelity = nas.evaluators.Fidelity(9)
+    study = nas.search("tiny", strategy="asha", budget="25trials", engine="local", evaluator=value_of, out=tmp_path / "run", fidelity=fidelity)
     closing(study)
     out = capsys.readouterr().out
     assert "fidelity" in out
