@@ -202,8 +202,8 @@ def test_the_tables_say_at_which_fidelity(tmp_path, capsys):
     from nas.cli.search import closing
     from nas.report.tables import fraction_text
 
-    fidelity = nas.evaluators.Fidelity(9)
-    study = nas.search("tiny", strategy="asha", budget="25trials", engine="local", evaluator=value_of, out=tmp_path / "run", fidelity=fidelity)
+    options = {"budget": "25trials", "engine": "local", "evaluator": value_of, "fidelity": nas.evaluators.Fidelity(9)}
+    study = nas.search("tiny", strategy="asha", out=tmp_path / "run", **options)
     closing(study)
     out = capsys.readouterr().out
     assert "fidelity" in out

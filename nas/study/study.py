@@ -98,7 +98,7 @@ class Study:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
+    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed", "fraction")
     row = {name: getattr(trial, name) for name in names}
     row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
     return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}
