@@ -54,10 +54,15 @@ def test_contract(name):
 
 
 def test_contract_of_the_gaussian_process():
-    """The parts of it that ask the model most; it is slow."""
-    factory = functools.partial(create, "optuna:gp", **QUICK["optuna:gp"])
-    kit.check_survives_bad_tells(factory, Cell(3))
-    kit.check_restart(factory, Cell(3), (0, 24))
+    """What of the contract concerns its model: it survives bad values, and asks are pure, also after a restart. It is slow."""
+    space, factory = Cell(3), functools.partial(create, "optuna:gp", startup=10)
+    values = (0.5, 0.0, None, 1e308, -1e308, float("nan"), 0.25, 1e-320)
+    history = [Trial(number, space.sample(random.Random(number)), values[number % 8]) for number in range(24)]
+    first, again = (kit.replayed(factory, space, 0, trials) for trials in (history, [each for each in history for _ in range(2)]))
+    proposals = [first.ask(number) for number in (24, 25)]
+    assert [again.ask(number) for number in (25, 24)] == proposals[::-1]
+    assert first.ask(24) == proposals[0]
+    assert all(proposal.how.startswith("gp") and space.decode(proposal.decisions) for proposal in proposals)
     kit.check_seeds_differ(factory, Toy())
 
 
@@ -141,6 +146,13 @@ def test_foreign_decisions_and_bad_options_are_named():
         create("optuna:tpe", Toy(), 0, gamma=3)
     with pytest.raises(NasError, match="population=1; allowed: a whole number from 2"):
         create("optuna:nsgaii", Toy(), 0, population=1)
+
+
+@pytest.mark.parametrize("name", ["optuna:gp", "optuna:qmc"])
+def test_without_scipy_one_line_says_so(name, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(NasError, match=f"strategy {name} needs scipy, which is not installed"):
+        create(name, Toy(), 0)
 
 
 # ---- ours in a user's study

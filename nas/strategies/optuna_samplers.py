@@ -6,11 +6,13 @@ is imported when a strategy is made, not before.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
+from nas.errors import NasError
 from nas.strategies.base import Context, Proposal, Record, Trial, generator
 from nas.strategies.options import option
 
@@ -96,6 +98,7 @@ def tpe(space: Space, seed: int, options: TPEOptions, context: Context) -> Optun
 
 def gp(space: Space, seed: int, options: ModelOptions, context: Context) -> OptunaSampler:
     """A Gaussian process over the decisions that every network makes; the others are random. Needs torch and scipy."""
+    _need_scipy("optuna:gp")
     from optuna.samplers import GPSampler
 
     def make(number: int) -> BaseSampler:
@@ -113,6 +116,7 @@ def random(space: Space, seed: int, options: SamplerOptions, context: Context) -
 
 def qmc(space: Space, seed: int, options: SamplerOptions, context: Context) -> OptunaSampler:
     """A scrambled Sobol sequence with one coordinate for each decision of the space, met or not. Needs scipy."""
+    _need_scipy("optuna:qmc")
     from nas.strategies.optuna_memory import Sobol
 
     return OptunaSampler(space, seed, options, context, lambda number: Sobol(seed % 2**32), "qmc")
@@ -136,3 +140,9 @@ def nsgaiii(space: Space, seed: int, options: GeneticOptions, context: Context) 
         return NSGAIIISampler(seed=number, population_size=options.population, crossover_prob=options.crossover)
 
     return OptunaSampler(space, seed, options, context, make, "nsgaiii")
+
+
+def _need_scipy(name: str) -> None:
+    """Optuna does not install it."""
+    if importlib.util.find_spec("scipy") is None:
+        raise NasError(f"strategy {name} needs scipy, which is not installed; allowed: after `pip install scipy`, or optuna:tpe")
