@@ -65,6 +65,9 @@ class Controller:
         }
         if words.members:
             shapes |= {"anchors": (words.starts, hidden), "previous": (hidden, hidden), "current": (hidden, hidden), "score": (hidden,)}
+        # What is learnt is v * sqrt(hidden). A tanh saturates at 1 where outputs of the LSTM are about 0.1, and all members share v:
+        # learnt as it is, one step of Adam moved all connections by half a nat, and the policy fell to "all" or "none".
+        self.scale = max(hidden, 1) ** -0.5
         self._shapes = {name: torch.Size(shape) for name, shape in shapes.items()}
         source = torch.Generator().manual_seed(seed % 2**63)
         size = sum(shape.numel() for shape in self._shapes.values())
@@ -100,7 +103,7 @@ class Controller:
             starts = parts["anchors"][:, None].expand(-1, size, -1)
             memory = functional.linear(torch.cat([starts, states]), parts["previous"])
             earlier = functional.embedding(batch.anchors * size + torch.arange(size), memory.flatten(0, 1))
-            scores = (earlier + functional.linear(now, parts["current"])).tanh() @ parts["score"]
+            scores = (earlier + functional.linear(now, parts["current"])).tanh() @ parts["score"] * self.scale
             logits = torch.where(self._member[batch.decisions][..., None], scores[..., None] * (self._columns == 1), logits)
         return logits.masked_fill(~open, _IMPOSSIBLE).log_softmax(-1)
 
@@ -140,17 +143,16 @@ class Controller:
         """Kingma & Ba, arXiv 1412.6980, Algorithm 1. (`torch.optim` would import the compiler: two seconds.)"""
         self._updates += 1
         self._first.lerp_(gradient, 0.1)
-        self._second.lerp_(gradient * gradient, 0.001)
-        mean = self._first / (1 - 0.9**self._updates)
-        scale = (self._second / (1 - 0.999**self._updates)).sqrt_().add_(1e-8)
-        self._flat.addcdiv_(mean, scale, value=-rate)
+        self._second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+        scale = self._second.sqrt().div_(math.sqrt(1 - 0.999**self._updates)).add_(1e-8)
+        self._flat.addcdiv_(self._first, scale, value=-rate / (1 - 0.9**self._updates))
 
 
 class Reading:
     """The policy read decision by decision: what `Controller.log_probabilities` says of one sequence as it is made."""
 
     def __init__(self, controller: Controller) -> None:
-        self._arrays, self._words = controller.arrays, controller.vocabulary
+        self._arrays, self._words, self._scale = controller.arrays, controller.vocabulary, controller.scale
         self._walk = Walk(self._words)
         start = self._arrays["tokens"][0]
         self._input: Array | float = start
@@ -166,7 +168,7 @@ class Reading:
             self._input = 0.0
         if decision in self._words.members:
             score = np.tanh(parts["previous"] @ self._memory[anchor] + parts["current"] @ self._output) @ parts["score"]
-            return np.array([0.0, score], dtype=np.float32)
+            return np.array([0.0, score * self._scale], dtype=np.float32)
         start = self._words.first[decision]
         stop = start + len(self._words.options[decision])
         logits: Array = parts["head"][start:stop] @ self._output + parts["head_bias"][start:stop]
