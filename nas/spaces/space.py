@@ -19,7 +19,8 @@ from nas.spaces.recognise import Mismatch, recognise
 from nas.spaces.template import Choice, Open, SpaceDecoder
 
 DRAWS = 30  # samples or mutations tried before the nearest is made to fit the limits
-CLIMB = 500  # changes tried to make it fit
+CLIMB = 1000  # changes tried to make it fit
+PATIENCE = 20  # changes in vain before two are made at once too, and so on
 
 
 class Space:
@@ -138,14 +139,18 @@ class Space:
 
         Raises `SpaceError`, naming the nearest that was found, when they never are.
         """
-        best, least = decisions, self._excess(decisions) if self.limits else 0.0
-        for _ in range(CLIMB if self._changeable(decisions) else 0):
-            if least == 0.0:
-                return best
+        best, least, misses = decisions, self._excess(decisions) if self.limits else 0.0, 0
+        for _ in range(CLIMB if least and self._changeable(decisions) else 0):
+            # Where no single change helps, two or more together may: something larger here, something smaller there.
             changed = self._changed(best, rng)
+            for _ in range(int(rng.random() * min(1 + misses // PATIENCE, 4))):
+                changed = self._changed(changed, rng)
             excess = self._excess(changed)
+            misses = 0 if excess < least else misses + 1
             if excess <= least and changed != avoid:
                 best, least = changed, excess
+            if least == 0.0:
+                break
         if least == 0.0:
             return best
         try:
