@@ -43,7 +43,8 @@ def _plain(study: Any) -> dict[str, Any]:
         "trials": [
             {
                 "number": t.number, "state": t.state, "value": t.value, "values": list(t.values), "digest": t.digest,
-                "device_seconds": t.device_seconds, "reason": t.reason, "metrics": t.metrics, "decisions": t.decisions,
+                "device_seconds": t.device_seconds, "reason": t.reason, "fraction": t.fraction, "metrics": t.metrics,
+                "decisions": t.decisions,
             }
             for t in study.trials
         ],

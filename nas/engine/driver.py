@@ -82,6 +82,7 @@ class Driver:
         self._goals = study.goals
         self._best: Finished | None = None
         self._front: Front[int] = Front()  # numbers of the trials that no other beats
+        self._closest = 0.0  # the fraction of the fidelity of those on it
         self._news = False  # whether the best or the front has changed since it was shown
         self._show_best = show_best
         self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
@@ -96,25 +97,22 @@ class Driver:
     def _replay(self) -> None:
         for trial in self._study.history():
             self._tell(trial.number, trial.decisions, trial.values, trial.fraction)
-            if trial.value is None:
-                continue
-            if trial.first_seconds is not None:
+            if trial.value is not None and trial.first_seconds is not None:
                 self._first.append(trial.first_seconds)
-            if self._is_best(trial.value):
-                outcome = Outcome("complete", trial.metrics, cut=trial.cut, first_seconds=trial.first_seconds)
-                architecture = self._study.space.decode(trial.decisions)
-                self._best = Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds)
+        best = self._study.best
+        if best is not None:
+            outcome = Outcome("complete", best.metrics, cut=best.cut, first_seconds=best.first_seconds)
+            architecture = self._study.space.decode(best.decisions)
+            self._best = Finished(best.number, best.value, architecture, outcome, best.device_seconds, best.fraction)
 
     def _tell(self, number: int, decisions: Decisions, values: tuple[float, ...], fraction: float) -> None:
         """Tell the strategy, larger for better, and keep the front."""
         numbers = oriented(self._goals, values) if values else ()
         self._strategy.tell(Trial(number, decisions, numbers[0] if numbers else None, numbers, fraction))
-        if numbers and self._front.add(numbers, number):
+        if numbers and fraction > self._closest:
+            self._front, self._closest = Front(), fraction
+        if numbers and fraction == self._closest and self._front.add(numbers, number):
             self._news |= len(self._goals) > 1
-
-    def _is_best(self, value: float) -> bool:
-        better = self._goals[0].oriented
-        return self._best is None or self._best.value is None or better(value) > better(self._best.value)
 
     # ---- the loop ------------------------------------------------------------------------------------------------
 
@@ -191,8 +189,8 @@ class Driver:
         self._tell(work.number, work.decisions, values, work.fraction)
         if outcome.first_seconds is not None:
             self._first.append(outcome.first_seconds)
-        finished = Finished(work.number, value, work.architecture, outcome, seconds)
-        if value is not None and self._is_best(value):
+        finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
+        if finished.better(self._best, self._goals[0]):
             self._best, self._news = finished, True
         return finished
 

@@ -33,13 +33,24 @@ class Start:
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial has ended; `value` is the first objective's, None when it failed. Those of the others are in the metrics."""
+    """A trial has ended; `value` is the first objective's, None when it failed. Those of the others are in the metrics.
+
+    `fraction` is of the run's fidelity.
+    """
 
     number: int
     value: float | None
     architecture: Architecture
     outcome: Outcome
     device_seconds: float
+    fraction: float = 1.0
+
+    def better(self, other: Finished | None, objective: Objective | None = None) -> bool:
+        """Whether it is the better of two, of which values count only at equal fractions; a failed one never is."""
+        if self.value is None or other is None or other.value is None:
+            return self.value is not None
+        worth = (objective or Objective("accuracy")).oriented
+        return (self.fraction, worth(self.value)) > (other.fraction, worth(other.value))
 
 
 @dataclass(frozen=True)

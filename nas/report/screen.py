@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nas.engine import Finished, Observer, Progress, Start
 from nas.objectives import Objective
-from nas.report.tables import COST_NAMES, console, short_path, value_text
+from nas.report.tables import COST_NAMES, console, fraction_text, short_path, value_text
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -121,10 +121,11 @@ class Screen(Observer):
             return f"{head}   failed: {finished.outcome.reason}"
         cost = finished.architecture.cost(aux=False)
         cut = "   cut off by the budget" if finished.outcome.cut else ""
+        part = "" if finished.fraction == 1.0 else f"   at {fraction_text(finished.fraction)} of the fidelity"
         values = "   ".join((f"{value_text(self.objectives[0].name, finished.value):>7}", *self._others(finished)))
         return (
             f"{head}   {values}   {format_count(cost.params):>7} parameters   "
-            f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{cut}"
+            f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{part}{cut}"
         )
 
     def _others(self, finished: Finished) -> list[str]:

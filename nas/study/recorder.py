@@ -173,7 +173,8 @@ class Recorder(Study):
 
     def _text(self, trial: Trial) -> str:
         values = ", ".join(f"{goal.name} {value:.6g}" for goal, value in zip(self.goals, trial.values, strict=True))
-        return f"# Trial {trial.number} of {self.name}: {values}\n{trial.yaml}"
+        part = f" at {trial.fraction:.3g} of the fidelity" if trial.fraction != 1.0 else ""
+        return f"# Trial {trial.number} of {self.name}: {values}{part}\n{trial.yaml}"
 
     def close(self) -> None:
         """Sync the record to the disk, and let other drivers have the run folder. Raises `StudyError`."""

@@ -58,20 +58,28 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial that is best by the first objective (of equal ones, the first); None while there is none."""
+        """The complete trial that stands first in `ranked`; None while there is none."""
         return next(iter(self.ranked()), None)
 
     def ranked(self) -> list[Trial]:
-        """The complete trials, best by the first objective first."""
+        """Complete trials, the best first: those looked at most closely, by the first objective (of equal ones, the first).
+
+        Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before.
+        """
         complete, goal = [trial for trial in self.trials if trial.value is not None], self.goals[0]
-        return sorted(complete, key=lambda trial: (-goal.oriented(trial.value or 0.0), trial.number))
+        return sorted(complete, key=lambda trial: (-trial.fraction, -goal.oriented(trial.value or 0.0), trial.number))
 
     @property
     def front(self) -> list[Trial]:
-        """The complete trials that no other beats in one objective without losing in another; best by the first first."""
+        """Complete trials that no other beats in one objective without losing in another, best by the first first.
+
+        Of those that were looked at most closely.
+        """
         front, goals = Front[Trial](), self.goals
-        for trial in self.trials:
-            if len(trial.values) == len(goals):
+        complete = [trial for trial in self.trials if trial.value is not None and len(trial.values) == len(goals)]
+        closest = max((trial.fraction for trial in complete), default=1.0)
+        for trial in complete:
+            if trial.fraction == closest:
                 front.add(oriented(goals, trial.values), trial)
         return list(front)
 
@@ -111,7 +119,7 @@ class Study:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
+    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed", "fraction")
     row = {name: getattr(trial, name) for name in names}
     row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
     return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}
