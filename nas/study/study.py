@@ -9,8 +9,10 @@ import optuna
 
 from nas.budget import Ledger
 from nas.errors import StudyError
-from nas.study.settings import Settings
-from nas.study.storage import Storage, quiet
+from nas.study.confirmation import CONTROL, Comparison, Confirmed, comparison, confirmation
+from nas.study.lineage import Step, lineage
+from nas.study.settings import RUN_FILE, Settings, read_settings
+from nas.study.storage import Storage, open_nested, quiet
 from nas.study.trial import Trial, from_optuna
 
 if TYPE_CHECKING:
@@ -73,6 +75,44 @@ class Study:
     def _seconds(self) -> float:
         attrs = self._storage.optuna.get_study_user_attrs(self._storage.study_id)
         return float(attrs.get("seconds", 0.0))
+
+    @property
+    def confirmation(self) -> list[Confirmed]:
+        """The best networks trained again with fresh seeds, the best mean first; empty where that was not asked for."""
+        return confirmation(self)
+
+    @property
+    def control(self) -> Study | None:
+        """The random search under the same budget that this one is held against, if there is one."""
+        return self.nested(CONTROL)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The search's best against the control's; None while there is nothing to compare."""
+        return comparison(self)
+
+    def lineage(self, number: int | None = None) -> list[Step]:
+        """From the first ancestor to a trial (default: the best) with what each step changed.
+
+        Raises `StudyError` when there is no such trial, or none is complete.
+        """
+        if number is None:
+            if (best := self.best) is None:
+                raise StudyError(f"{self.directory}: no trial is complete yet, so there is no winner; allowed: the number of a trial")
+            number = best.number
+        try:
+            return lineage(self.trials, number)
+        except StudyError as error:
+            raise StudyError(f"{self.directory}: {error}") from None
+
+    def nested(self, name: str) -> Study | None:
+        """The run in the folder `name` of this one; None while it has not begun. Raises `StudyError`."""
+        path = self.directory / name
+        if not (path / RUN_FILE).exists():
+            return None
+        settings = read_settings(path)
+        storage = open_nested(path, settings.study, self._storage)
+        return None if storage is None else Study(path, settings, storage, self._space)
 
     @property
     def optuna_study(self) -> optuna.Study:
