@@ -51,14 +51,13 @@ def command(
     depends on the whole image), parameters, multiply-adds (MACs; FLOPs are twice that) and activations, the numbers
     that it writes into memory of its own, for one image. An ensemble has a row a member.
     """
-    import nas
     from nas.report.network import to_dict
 
     if lineage:
         given = {"--input": shape, "--classes": classes, "--by": by, "--yaml": as_yaml, "--svg": svg, "--no-biases": not biases}
         _show_lineage(network, trial, as_json, [name for name, value in given.items() if value not in (None, False)])
         return
-    architecture = nas.load(network) if trial is None else _trial(network, trial)
+    architecture = _network(network) if trial is None else _trial(network, trial)
     if shape is not None or classes is not None:
         size = parse_shape(shape) if shape is not None else architecture.input
         architecture = architecture.with_input(size, architecture.classes if classes is None else classes)
@@ -91,8 +90,17 @@ def _show_lineage(network: str, trial: int | None, as_json: bool, others: list[s
         console().print(lineage_table(study, steps))
 
 
-def _trial(network: str, number: int) -> Architecture:
-    """The network of a trial. Raises `NasError` when there is no such run or trial."""
+def _network(network: str) -> Architecture | Ensemble:
+    """By name, from a file, or the best of a run folder; of a run without one the error is that."""
+    import nas
+
+    if os.path.isfile(os.path.join(network, "run.yaml")) and not os.path.isfile(os.path.join(network, "best.yaml")):
+        return _trial(network, None)
+    return nas.load(network)
+
+
+def _trial(network: str, number: int | None) -> Architecture:
+    """The network of a trial, None for the best. Raises `NasError` when there is no such run or trial."""
     made: Architecture = _study(network, "--trial").lineage(number)[-1].trial.architecture
     return made
 
