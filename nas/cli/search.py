@@ -143,8 +143,8 @@ def closing(study: Any) -> None:
     from nas.report.tables import console, short_path, top_table
     from nas.units import format_seconds
 
-    ledger = study.ledger()
-    if study.best is not None:
+    ledger, single = study.ledger(), study.settings.role == "confirm"  # a single training is no best network
+    if study.best is not None and not single:
         click.echo(f"best of {short_path(study.directory)}")
         console().print(top_table(study))
     failed = f", {ledger.failed} failed" if ledger.failed else ""
@@ -155,7 +155,9 @@ def closing(study: Any) -> None:
     for part in honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)
-    if study.best is not None:
+    if single:
+        click.echo(f"next:  nas status {short_path(study.directory.parent)}      the means of these trainings")
+    elif study.best is not None:
         click.echo(f"next:  nas show {where}/best.yaml      its layers and costs; its picture is {where}/best.svg")
         click.echo(f"       nas resume {where}      goes on after an interruption")
         if study.settings.storage is None:

@@ -44,7 +44,8 @@ def _plain(study: Any) -> dict[str, Any]:
         "trials": [
             {
                 "number": t.number, "state": t.state, "value": t.value, "digest": t.digest, "device_seconds": t.device_seconds,
-                "reason": t.reason, "metrics": t.metrics, "decisions": t.decisions,
+                "reason": t.reason, "parent": t.parent, "how": t.how, "fraction": t.fraction, "metrics": t.metrics,
+                "decisions": t.decisions,
             }
             for t in study.trials
         ],

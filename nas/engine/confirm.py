@@ -85,7 +85,10 @@ def _confirm(study: Study, wish: Wish, drive: Drive, note: Callable[[str], None]
 
 
 def control_settings(settings: Settings) -> Settings:
-    """Of the control. Its seed is another one: all strategies begin with the same random candidates under one seed."""
+    """Of the control. Its seed is another one: all strategies begin with the same random candidates under one seed.
+
+    The seconds in which the search fitted its proxy and started its workers are not charged to the control.
+    """
     made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, start=[], control=False)
     return _nested(made, CONTROL)
 

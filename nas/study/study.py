@@ -27,6 +27,7 @@ class Study:
     def __init__(self, directory: Path, settings: Settings, storage: Storage, space: Space | None = None) -> None:
         self.directory, self.settings = directory, settings
         self._storage, self._space = storage, space
+        self._nested: dict[str, Study] = {}
 
     @property
     def name(self) -> str:
@@ -108,11 +109,12 @@ class Study:
     def nested(self, name: str) -> Study | None:
         """The run in the folder `name` of this one; None while it has not begun. Raises `StudyError`."""
         path = self.directory / name
-        if not (path / RUN_FILE).exists():
-            return None
-        settings = read_settings(path)
-        storage = open_nested(path, settings.study, self._storage)
-        return None if storage is None else Study(path, settings, storage, self._space)
+        if name not in self._nested and (path / RUN_FILE).exists():
+            settings = read_settings(path)
+            storage = open_nested(path, settings.study, self._storage)
+            if storage is not None:
+                self._nested[name] = Study(path, settings, storage, self._space)
+        return self._nested.get(name)
 
     @property
     def optuna_study(self) -> optuna.Study:
@@ -131,7 +133,7 @@ class Study:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
+    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed", "parent", "how", "fraction")
     row = {name: getattr(trial, name) for name in names}
     row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
     return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}
