@@ -241,6 +241,8 @@ def test_a_run_of_an_older_version_is_opened(tmp_path: Path) -> None:
 
 def test_the_finalists_are_different_networks_and_those_that_were_cut_off_come_last() -> None:
     class Record:
+        ranked = Study.ranked
+
         def __init__(self, *trials: tuple[str, float | None, bool, float]) -> None:
             from nas.study import Trial
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from nas.report.tables import short_path, value_text
+from nas.report.tables import fraction_text, short_path, value_text
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _branch(level: int) -> str:
 
 
 def _how(trial: Trial) -> str:
-    part = "" if trial.fraction == 1.0 else f" at {trial.fraction:.0%} of the fidelity"
+    part = "" if trial.fraction == 1.0 else f" at {fraction_text(trial.fraction)} of the fidelity"
     return (trial.how or "?") + part
 
 

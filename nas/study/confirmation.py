@@ -65,10 +65,8 @@ def finalists(study: Study, count: int) -> list[Trial]:
     Those that were cut off by the budget, or evaluated at a fraction of the fidelity, only where there are too few
     others.
     """
-    complete = [trial for trial in study.trials if trial.value is not None]
-    complete.sort(key=lambda trial: (trial.fraction < 1.0, trial.cut, -(trial.value or 0.0), trial.number))
     found: dict[str, Trial] = {}
-    for trial in complete:
+    for trial in sorted(study.ranked(), key=lambda trial: (-trial.fraction, trial.cut)):
         found.setdefault(trial.digest, trial)
     return list(found.values())[:count]
 
@@ -90,16 +88,11 @@ def _by_key(study: Study, wanted: Iterable[Key]) -> dict[Key, Trial]:
     """The best trial of the search of each of these decisions."""
     wanted = set(wanted)
     found: dict[Key, Trial] = {}
-    for trial in _ranked(study):
+    for trial in study.ranked():
         each = key(trial.decisions)
         if each in wanted:
             found.setdefault(each, trial)
     return found
-
-
-def _ranked(study: Study) -> list[Trial]:
-    complete = [trial for trial in study.trials if trial.value is not None]
-    return sorted(complete, key=lambda trial: (-(trial.value or 0.0), trial.number))
 
 
 def _confirmed(trial: Trial, trainings: list[Trial]) -> Confirmed:
