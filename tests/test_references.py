@@ -22,7 +22,8 @@ PAIRS = [(name, reference) for name in baselines.names() for reference in baseli
 # of two references is compared on as few as the network takes (tests/networks.py); the first was on the whole image.
 # DenseNet-121's is no multiple of 32, so that its pools leave an edge.
 FEWER = {
-    "densenet121": 152, "vit_h14": 70, "vit_l16": 112, "mixer_l16": 112, "resmlp_big_24": 112, "efficientnet_b7": 320, "convnext_large": 160,
+    "densenet121": 152, "vit_h14": 70, "vit_l16": 112, "mixer_l16": 112, "resmlp_big_24": 112, "efficientnet_b7": 320,
+    "convnext_large": 160,
 }  # fmt: skip
 # Structure alone: its 632M parameters take longer than the rest of the family, whose weights come in the same order.
 WITHOUT_NUMBERS = {("vit_h14", "timm")}
