@@ -338,3 +338,18 @@ def test_bad_lines(call: Callable[..., Run], words: tuple[str, ...], message: st
     assert run.err.count("\n") == 1
     assert message in run.err
     assert not Path("run").exists()
+
+
+def test_a_minimised_objective_is_confirmed_and_held_against_its_control(tmp_path: Path) -> None:
+    def size(architecture: Any, fidelity: Any) -> float:
+        return float(architecture.cost().params)
+
+    study = search(tmp_path / "run", evaluator=size, objectives="min:size,macs", budget="15trials", confirm="2x2", control=True)
+    means = [item.mean for item in study.confirmation]
+    assert means == sorted(trial.values[0] for trial in study.ranked()[:2])
+    assert study.control is not None
+    assert study.control.goals == study.goals
+    assert study.comparison is not None
+    assert study.best is not None
+    assert study.control.best is not None
+    assert study.comparison.difference == study.control.best.values[0] - study.best.values[0]  # larger for the better search

@@ -12,6 +12,7 @@ import yaml
 
 from nas.errors import NasError, StudyError
 from nas.objectives import Objective, parse
+from nas.study.wish import Wish
 
 FORMAT = 1
 RUN_FILE = "run.yaml"
@@ -24,6 +25,8 @@ class Settings:
     `objective` is the name of the first, `objectives` all in the form that `nas.objectives.parse` reads; empty where the
     one there is is maximised.
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
+    `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
+    `control` whether a random search follows. `role` is `search`, or what the run is within another: `control`, `confirm`.
     """
 
     study: str
@@ -47,6 +50,9 @@ class Settings:
     versions: dict[str, Any] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     created: str = ""
+    role: str = "search"
+    confirm: dict[str, Any] = field(default_factory=dict)
+    control: bool = False
     objectives: list[str] = field(default_factory=list)
 
     @property
@@ -54,11 +60,17 @@ class Settings:
         """What trials are judged by, the first of them first."""
         return parse(self.objectives) if self.objectives else (Objective(self.objective),)
 
+    @property
+    def wish(self) -> Wish | None:
+        """What is to be trained again, if anything. Raises `NasError` where `confirm` is damaged."""
+        return Wish.from_dict(self.confirm) if self.confirm else None
+
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, type(None)),
     "int": (int,),
+    "bool": (bool,),
     "float": (int, float),
     "float | None": (int, float, type(None)),
     "dict[str, Any]": (dict,),
@@ -123,7 +135,7 @@ def _check(path: Path, data: Any) -> Settings:
         raise StudyError(f"{path}: {missing[0]} is missing")
     settings = Settings(**values)
     try:
-        named = [goal.name for goal in settings.goals]
+        named, _ = [goal.name for goal in settings.goals], settings.wish
     except NasError as error:
         raise StudyError(f"{path}: {error}") from None
     if named[0] != settings.objective:
