@@ -30,6 +30,13 @@ def _training(**options: Any) -> Evaluator:
     return evaluator
 
 
+@EVALUATORS.register("zero-cost")
+def _zero_cost(**options: Any) -> Evaluator:
+    from nas.evaluators.zerocost import ZeroCostEvaluator
+
+    return ZeroCostEvaluator(**options)
+
+
 def create(name: str, **options: Any) -> Evaluator:
     """The evaluator called `name`. Raises `UnknownNameError`."""
     return EVALUATORS.get(name)(**options)
