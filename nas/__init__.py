@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas.engine import resume, search
     from nas.ensembles import Ensemble
     from nas.loading import ensemble, load
+    from nas.measures import score
     from nas.mutation import mutate
     from nas.spaces import Space
     from nas.study import open_study
@@ -36,12 +37,13 @@ _WHERE = {
     "mutate": "nas.mutation",
     "open_study": "nas.study",
     "resume": "nas.engine",
+    "score": "nas.measures",
     "search": "nas.engine",
 }
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study", "resume",
-    "search",
+    "score", "search",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators, spaces, strategies
+from nas import evaluators, measures, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
@@ -21,6 +21,8 @@ from nas.engine.driver import Driver
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
+from nas.engine.screening import features as features_of
+from nas.engine.screening import parse_filter, screened
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.loading import load_one
@@ -45,6 +47,9 @@ def search(
     dataset: str | None = None,
     budget: str | Budget = "5m",
     fidelity: Fidelity | None = None,
+    limits: Mapping[str, Any] | None = None,
+    filter: str | None = None,
+    features: Iterable[str] = (),
     start: Iterable[str | Path | Architecture] = (),
     workers: int | None = None,
     gpus_per_trial: float | None = None,
@@ -62,37 +67,46 @@ def search(
     evaluator: a registered name, an `Evaluator`, or a function `evaluate(architecture, fidelity) -> metrics` (or one
     number, the `objective`). workers: default all GPUs, else all cores (one thread with the local engine).
     start: networks that are tried first, as far as they lie in the space: names, files or architectures.
+    limits: bounds on measures of candidates, such as `{"params": "5M", "latency_ms": 20}`, beside those of the space;
+    filter: `naswot:0.5` tries only candidates at or above that quantile of the proxy over random candidates; features:
+    proxies that the strategy is told of candidates.
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
     begun = time.monotonic()
     watcher = observer or Observer()
-    searched = spaces.load(space)
-    limits = budget if isinstance(budget, Budget) else Budget.parse(budget)
-    strategies.create(strategy, searched, seed, **dict(strategy_options or {}))
+    searched = spaces.load(space).within(limits or {})
+    filters, features = parse_filter(filter) if filter else {}, measures.find_proxies(features, "features") if features else ()
+    whole = budget if isinstance(budget, Budget) else Budget.parse(budget)
+    strategies.create(strategy, searched, seed, _context(searched, features), **dict(strategy_options or {}))
     shares = _shares(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
-    if dataset is None and isinstance(evaluator, str):
-        dataset = _default_dataset(limits, shares, options.get("data_dir"), watcher)
+    if isinstance(evaluator, str):
+        evaluator, named = evaluators.parse(evaluator)
+        options |= named
+    if dataset is None and isinstance(evaluator, str) and evaluators.takes_data(evaluator):
+        dataset = _default_dataset(whole, shares, options.get("data_dir"), watcher)
     judge = _evaluator(evaluator, _options(options, dataset), objective)
     _check_seconds("timeout", timeout)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
     seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
-    fidelity = fidelity or _fit(judge, searched, limits, shares, seed, watcher)
+    fidelity = fidelity or _fit(judge, searched, whole, shares, seed, watcher)
+    searched = screened(searched, filters, seed, watcher.note)
     settings = Settings(
         study=directory.name,
         space=searched.to_yaml(),
         strategy=strategy,
         strategy_options=dict(strategy_options or {}),
         seed=seed,
-        budget=str(limits),
+        budget=str(whole),
         objective=judge.objective,
         evaluator=evaluator if isinstance(evaluator, str) else None,
         evaluator_options=_settings(judge) if isinstance(evaluator, str) else {},
         dataset=dataset,
         fidelity=fidelity.to_dict(),
+        features=list(features),
         start=seeds,
         timeout=timeout,
         storage=storage,
@@ -106,7 +120,7 @@ def search(
     )
     with create_study(directory, settings, searched) as study:
         lanes = make_lanes(engine, judge, shares, address=address, dashboard=dashboard)
-        return _drive(study, judge, lanes, limits, observer, time.monotonic() - begun)
+        return _drive(study, judge, lanes, whole, observer, time.monotonic() - begun)
 
 
 def resume(
@@ -150,7 +164,8 @@ def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: st
 
 def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, observer: Observer | None, spent: float) -> Study:
     settings = study.settings
-    strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
+    context = _context(study.space, settings.features)
+    strategy = strategies.create(settings.strategy, study.space, settings.seed, context, **settings.strategy_options)
     fidelity = Fidelity.from_dict(settings.fidelity)
     try:
         Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=study.write_best).run()
@@ -160,6 +175,11 @@ def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, 
     if finished.best is None:
         raise NothingFinishedError(_nothing(finished))
     return finished
+
+
+def _context(space: Space, features: Iterable[str]) -> strategies.Context:
+    """What a strategy may know of the search besides its space."""
+    return strategies.Context(features=features_of(space, features))
 
 
 def _nothing(study: Study) -> str:
@@ -189,8 +209,8 @@ def _default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Obs
 
 def _for_task(space: Space, evaluator: Evaluator) -> Space:
     """The space at the evaluator's input shape and number of classes. Raises what its candidates raise if none fits."""
-    task = getattr(evaluator, "task", None)
-    fitted = space.with_input(*task()) if task else space
+    task = getattr(evaluator, "task", lambda: None)()
+    fitted = space.with_input(*task) if task else space
     rng, error = random.Random(0), None
     for _ in range(TRIED):
         try:
