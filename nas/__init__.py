@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nas.loading import ensemble, load
     from nas.measures import score
     from nas.mutation import mutate
+    from nas.samplers import optuna_sampler, suggest
     from nas.spaces import Space
     from nas.study import open_study
 
@@ -36,14 +37,16 @@ _WHERE = {
     "load": "nas.loading",
     "mutate": "nas.mutation",
     "open_study": "nas.study",
+    "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
     "score": "nas.measures",
     "search": "nas.engine",
+    "suggest": "nas.samplers",
 }
 
 __all__ = [
-    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study", "resume",
-    "score", "search",
+    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
+    "optuna_sampler", "resume", "score", "search", "suggest",
 ]  # fmt: skip
 
 
