@@ -32,6 +32,7 @@ class Toy:
     """Define by run: `depth` decides how many layers there are, and a layer's kind decides what else is asked of it."""
 
     name = "toy"
+    subsets: ClassVar = {}
     choices: ClassVar = {
         "depth": (1, 2, 3, 4),
         **{
