@@ -113,7 +113,7 @@ def test_features_reach_the_strategy_also_after_a_resume(tmp_path: Path, greedy:
     whole = search(tmp_path / "whole", strategy="greedy", features=["params", "synflow"])
     assert stopped(tmp_path / "stopped", strategy="greedy", features=["params", "synflow"]) == whole
     assert yaml.safe_load((tmp_path / "whole" / "run.yaml").read_text())["features"] == ["params", "synflow"]
-    assert whole != search(tmp_path / "other", strategy="greedy", features=["jacov"])
+    assert whole != search(tmp_path / "other", strategy="greedy", features=["jacov"], control=True)  # the control knows none
 
 
 def test_features_are_kept_and_zero_where_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
