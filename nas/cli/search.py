@@ -13,6 +13,19 @@ from nas.errors import NasError
 FRONT_ROWS = 20
 
 
+def limit_options(function: Any) -> Any:
+    """Options that say which candidates are tried at all."""
+    for option in reversed((
+        click.option("--max-params", metavar="N", help="No candidate with more parameters, such as 5M."),
+        click.option("--max-macs", metavar="N", help="No candidate with more multiply-adds an image, such as 600M."),
+        click.option("--max-latency-ms", metavar="X", help="No candidate slower than X ms an image: measured here, one CPU thread."),
+        click.option("--filter", "filters", metavar="PROXY:Q", help="Only candidates at or above quantile Q of a proxy: naswot:0.5."),
+        click.option("--features", default="", metavar="NAMES", help="Proxies that the strategy learns from, joined by commas."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
 def engine_options(function: Any) -> Any:
     """Options that say where candidates are trained; `search` and `resume` share them."""
     for option in reversed((
@@ -50,6 +63,8 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 5m",
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --strategy rl",
         "nas search --space my-space.yaml --dataset npz:mine.npz --budget 2h,500trials --out runs/mine",
+        "nas search --space nasnet-cell --budget 5m --max-params 2M --filter naswot:0.5",
+        "nas search --space nas-bench-201 --evaluator zero-cost:naswot --budget 50trials --engine local",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
         "nas search --space nasnet-cell --budget 1h --objectives accuracy,params --strategy nsga2",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
@@ -57,6 +72,10 @@ def honest_options(function: Any) -> Any:
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
 @click.option("--strategy", default="evolution", show_default=True, metavar="NAME", help="random, evolution, rl (`nas list strategies`).")
+@click.option(
+    "--evaluator", default="training", show_default=True, metavar="NAME[:ARG]",
+    help="training, or zero-cost:PROXY, a score without training (`nas list evaluators`).",
+)  # fmt: skip
 @click.option(
     "--dataset", metavar="NAME|KIND:PATH",
     help="digits, cifar10, cifar100, mnist, fashion-mnist, npz:FILE, folder:DIR (default: digits; over one device-hour cifar10 if there).",
@@ -77,11 +96,13 @@ def honest_options(function: Any) -> Any:
 @click.option("--depth", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Depth of the proxy, a fraction (default: fitted).")
 @click.option("--start", metavar="NAMES", default="", help="Networks to try first, joined by commas: names or YAML files in the space.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
+@limit_options
 @honest_options
 @engine_options
 def command(
-    space: str, strategy: str, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
+    space: str, strategy: str, evaluator: str, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
     objectives: str | None, epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
+    max_params: str | None, max_macs: str | None, max_latency_ms: str | None, filters: str | None, features: str,
     confirm: str | None, confirm_epochs: int | None, control: bool,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
@@ -99,13 +120,30 @@ def command(
 
     with Screen() as screen, summary(screen):
         study = nas.search(
-            space, strategy=strategy, dataset=dataset, evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
+            space, strategy=strategy, evaluator=evaluator, dataset=dataset,
+            evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
+            limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), filter=filters,
+            features=[name for name in features.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
+
+
+def _limits(**given: str | None) -> dict[str, float]:
+    """The limits that were given. Raises `NasError`, naming the option."""
+    from nas.units import parse_count
+
+    limits = {}
+    for name, text in given.items():
+        option = f"--max-{name.replace('_', '-')}"
+        if text is not None and not (value := parse_count(text, where=option)) > 0:
+            raise NasError(f"{option}={text!r}; allowed: a number above 0, such as {'20' if name == 'latency_ms' else '5M'}")
+        if text is not None:
+            limits[name] = value
+    return limits
 
 
 def _fidelity(epochs: int | None, width: float | None, depth: float | None) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators, spaces, strategies
+from nas import evaluators, measures, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine import judging
@@ -24,6 +24,8 @@ from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
+from nas.engine.screening import features as features_of
+from nas.engine.screening import parse_filter, screened
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.loading import load_one
@@ -52,6 +54,9 @@ def search(
     dataset: str | None = None,
     budget: str | Budget = "5m",
     fidelity: Fidelity | None = None,
+    limits: Mapping[str, Any] | None = None,
+    filter: str | None = None,
+    features: Iterable[str] = (),
     start: Iterable[str | Path | Architecture] = (),
     workers: int | None = None,
     gpus_per_trial: float | None = None,
@@ -74,6 +79,9 @@ def search(
     evaluator, or `nas.measures` of the candidate; see `nas.objectives.parse` for their directions.
     workers: default all GPUs, else all cores (one thread with the local engine).
     start: networks that are tried first, as far as they lie in the space: names, files or architectures.
+    limits: bounds on measures of candidates, such as `{"params": "5M", "latency_ms": 20}`, beside those of the space;
+    filter: `naswot:0.5` tries only candidates at or above that quantile of the proxy over random candidates; features:
+    proxies that the strategy is told of candidates.
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
     confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
     `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
@@ -83,35 +91,42 @@ def search(
     """
     begun = time.monotonic()
     watcher = observer or Observer()
-    searched = spaces.load(space)
-    limits = budget if isinstance(budget, Budget) else Budget.parse(budget)
+    searched = spaces.load(space).within(limits or {})
+    filters, features = parse_filter(filter) if filter else {}, measures.find_proxies(features, "features") if features else ()
+    total = budget if isinstance(budget, Budget) else Budget.parse(budget)
     goals = judging.read(objective, objectives)
-    strategies.create(strategy, searched, seed, _context(len(goals) if goals else 1, limits), **dict(strategy_options or {}))
+    context = _context(searched, features, len(goals) if goals else 1, total)
+    strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
     wish = planned(confirm, confirm_epochs, control, strategy)
     shares = _shares(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
-    if dataset is None and isinstance(evaluator, str):
-        dataset = _default_dataset(limits, shares, options.get("data_dir"), watcher)
+    if isinstance(evaluator, str):
+        evaluator, named = evaluators.parse(evaluator)
+        options |= named
+    if dataset is None and isinstance(evaluator, str) and evaluators.takes_data(evaluator):
+        dataset = _default_dataset(total, shares, options.get("data_dir"), watcher)
     judge = _evaluator(evaluator, _options(options, dataset), judging.own(goals))
     goals = judging.check(goals, judge)
     _check_seconds("timeout", timeout)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
     seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
-    fidelity = fidelity or _fit(judge, searched, limits, shares, seed, watcher)
+    fidelity = fidelity or _fit(judge, searched, total, shares, seed, watcher)
+    searched = screened(searched, filters, seed, watcher.note)
     settings = Settings(
         study=directory.name,
         space=searched.to_yaml(),
         strategy=strategy,
         strategy_options=dict(strategy_options or {}),
         seed=seed,
-        budget=str(limits),
+        budget=str(total),
         objective=goals[0].name,
         objectives=[] if goals == (Objective(goals[0].name),) else list(map(str, goals)),
         evaluator=evaluator if isinstance(evaluator, str) else None,
         evaluator_options=_settings(judge) if isinstance(evaluator, str) else {},
         dataset=dataset,
         fidelity=fidelity.to_dict(),
+        features=list(features),
         start=seeds,
         timeout=timeout,
         storage=storage,
@@ -195,7 +210,7 @@ def _whole(study: Recorder, lanes: Lanes, observer: Observer | None, spent: floa
 def _drive(study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None) -> Study:
     settings = study.settings
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
-    context = _context(len(study.goals), budget)
+    context = _context(study.space, settings.features, len(study.goals), budget)
     strategy = strategies.create(settings.strategy, study.space, settings.seed, context, **settings.strategy_options)
     show = _show_nothing if settings.role == CONFIRM else study.write_best
     try:
@@ -208,9 +223,9 @@ def _drive(study: Recorder, lanes: Lanes, observer: Observer | None, spent: floa
     return finished
 
 
-def _context(objectives: int, budget: Budget) -> Context:
-    """What a strategy may know of the search."""
-    return Context(objectives=objectives, trials=budget.trials)
+def _context(space: Space, features: Iterable[str], objectives: int, budget: Budget) -> Context:
+    """What a strategy may know of the search besides its space."""
+    return Context(objectives=objectives, trials=budget.trials, features=features_of(space, features))
 
 
 def _show_nothing() -> None:
@@ -244,8 +259,8 @@ def _default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Obs
 
 def _for_task(space: Space, evaluator: Evaluator) -> Space:
     """The space at the evaluator's input shape and number of classes. Raises what its candidates raise if none fits."""
-    task = getattr(evaluator, "task", None)
-    fitted = space.with_input(*task()) if task else space
+    task = getattr(evaluator, "task", lambda: None)()
+    fitted = space.with_input(*task) if task else space
     rng, error = random.Random(0), None
     for _ in range(TRIED):
         try:

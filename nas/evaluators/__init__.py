@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+from nas.errors import NasError
 from nas.evaluators.base import (
     Evaluation,
     Evaluator,
@@ -20,14 +22,45 @@ from nas.evaluators.clock import Clock, CutOff
 from nas.registry import Registry
 
 EVALUATORS: Registry[Callable[..., Evaluator]] = Registry("evaluator")
+ARGUMENTS = {"zero-cost": "proxy"}  # evaluators to the option that follows their name after a colon
 
 
 @EVALUATORS.register("training")
-def _training(**options: Any) -> Evaluator:
+def _training(dataset: str = "digits", **options: Any) -> Evaluator:
     from nas.evaluators.training import TrainingEvaluator
 
-    evaluator: Evaluator = TrainingEvaluator(**options)
+    evaluator: Evaluator = TrainingEvaluator(dataset, **options)
     return evaluator
+
+
+@EVALUATORS.register("zero-cost")
+def _zero_cost(proxy: str = "naswot", **options: Any) -> Evaluator:  # without a data set it shows noise
+    from nas.evaluators.zerocost import ZeroCostEvaluator
+
+    return ZeroCostEvaluator(proxy, **options)
+
+
+def takes_data(name: str) -> bool:
+    """Whether the evaluator called `name` reads a data set, a default one if none is given. Raises `UnknownNameError`."""
+    return "dataset" in inspect.signature(EVALUATORS.get(name)).parameters
+
+
+def parse(name: str) -> tuple[str, dict[str, str]]:
+    """`NAME` or `NAME:ARGUMENT` as the name and the option that the argument is, such as `zero-cost:naswot`.
+
+    Raises `UnknownNameError`, and `NasError` for an argument of an evaluator that takes none.
+    """
+    name, colon, argument = name.partition(":")
+    EVALUATORS.get(name)
+    if not colon:
+        return name, {}
+    if name not in ARGUMENTS or not argument:
+        raise NasError(f"evaluator {name}:{argument}; allowed: {', '.join(_forms())}")
+    return name, {ARGUMENTS[name]: argument}
+
+
+def _forms() -> list[str]:
+    return [f"{name}:{ARGUMENTS[name].upper()}" if name in ARGUMENTS else name for name in EVALUATORS.names()]
 
 
 def create(name: str, **options: Any) -> Evaluator:
@@ -47,6 +80,8 @@ __all__ = [
     "Outcome",
     "create",
     "cut_off",
+    "parse",
     "run",
+    "takes_data",
     "wrap",
 ]

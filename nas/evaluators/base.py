@@ -79,7 +79,7 @@ class Evaluation:
 class Evaluator(Protocol):
     """Evaluates candidates. It may raise anything; `run` makes a failed trial of it.
 
-    Optional: `task()` is the input shape and the number of classes that candidates are to have;
+    Optional: `task()` is the input shape and the number of classes that candidates are to have, or None;
     `prepare(space, seconds_per_worker, seed) -> Fidelity` fits the fidelity before a search is launched;
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is

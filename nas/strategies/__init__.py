@@ -34,12 +34,13 @@ __all__ = ["STRATEGIES", "WRAPPERS", "Context", "Entry", "Proposal", "Strategy",
 @dataclass(frozen=True)
 class Entry:
     """A registered strategy: `make(space, seed, options, context)`, the dataclass of its options, and whether it takes
-    several objectives.
+    several objectives, and features.
     """
 
     make: Callable[[Space, int, Any, Context], Strategy]
     options: type
     several: bool = False
+    features: bool = False
 
 
 STRATEGIES: Registry[Entry] = Registry("strategy")
@@ -100,19 +101,22 @@ def _wrapped(outer: Wrapper, inner: Entry) -> Entry:
     def make(space: Space, seed: int, given: Any, context: Context) -> Strategy:
         return outer.make(space, lambda: inner.make(space, seed, given, context), given)
 
-    return Entry(make, options)
+    return Entry(make, options, features=inner.features)
 
 
 def create(name: str, space: Space, seed: int, context: Context | None = None, **options: object) -> Strategy:
     """The strategy called `name` over `space`.
 
-    Raises `UnknownNameError` for an unknown name, `NasError` for an unknown option, a value out of its bounds, or more
-    objectives than the strategy takes.
+    Raises `UnknownNameError` for an unknown name, `NasError` for an unknown option, a value out of its bounds, more
+    objectives than the strategy takes, or features that it does not take.
     """
     entry, context = find(name), context or Context()
     if context.objectives > 1 and not entry.several:
         able = ", ".join(other for other, each in STRATEGIES.items() if each.several)
         raise NasError(f"strategy {name} takes one objective, not {context.objectives}; allowed: {able}")
+    if context.features is not None and not entry.features:
+        able = ", ".join(other for other, each in STRATEGIES.items() if each.features) or "none of the strategies"
+        raise NasError(f"strategy {name} takes no features; allowed: {able}")
     return entry.make(space, seed, check(name, **options), context)
 
 

@@ -40,6 +40,7 @@ class Settings:
     strategy_options: dict[str, Any] = field(default_factory=dict)
     dataset: str | None = None
     fidelity: dict[str, Any] = field(default_factory=dict)
+    features: list[str] = field(default_factory=list)  # measures that the strategy is told of candidates
     start: list[dict[str, Any]] = field(default_factory=list)  # decisions of the first trials
     timeout: float | None = None
     storage: str | None = None
