@@ -32,10 +32,16 @@ def engine_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --strategy rl",
         "nas search --space my-space.yaml --dataset npz:mine.npz --budget 2h,500trials --out runs/mine",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
+        "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
 @click.option("--strategy", default="evolution", show_default=True, metavar="NAME", help="random, evolution, rl (`nas list strategies`).")
+@click.option(
+    "--evaluator", default="training", show_default=True, metavar="NAME",
+    help="training, or tabular: results that were measured before, of --table, in simulated time.",
+)  # fmt: skip
+@click.option("--table", metavar="FILE", help="For --evaluator tabular: an .npz archive, or synthetic, a made-up one.")
 @click.option(
     "--dataset", metavar="NAME|KIND:PATH",
     help="digits, cifar10, cifar100, mnist, fashion-mnist, npz:FILE, folder:DIR (default: digits; over one device-hour cifar10 if there).",
@@ -54,7 +60,7 @@ def engine_options(function: Any) -> Any:
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
 @engine_options
 def command(
-    space: str, strategy: str, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
+    space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
     epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
@@ -69,12 +75,17 @@ def command(
 
     with Screen() as screen, summary(screen):
         study = nas.search(
-            space, strategy=strategy, dataset=dataset, evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
+            space, strategy=strategy, dataset=dataset, evaluator=evaluator, evaluator_options=_given(data_dir=data_dir, table=table),
             budget=budget, start=[name.strip() for name in start.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
+
+
+def _given(**options: Any) -> dict[str, str]:
+    """The options that were given."""
+    return {name: str(value) for name, value in options.items() if value is not None}
 
 
 def _fidelity(epochs: int | None, width: float | None, depth: float | None) -> Any:

@@ -21,6 +21,7 @@ from nas.engine.driver import Driver
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
+from nas.engine.simulated import SimulatedLanes
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.loading import load_one
@@ -73,10 +74,11 @@ def search(
     strategies.create(strategy, searched, seed, **dict(strategy_options or {}))
     shares = _shares(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
-    if dataset is None and isinstance(evaluator, str):
+    if dataset is None and isinstance(evaluator, str) and evaluators.takes_data(evaluator):
         dataset = _default_dataset(limits, shares, options.get("data_dir"), watcher)
     judge = _evaluator(evaluator, _options(options, dataset), objective)
     _check_seconds("timeout", timeout)
+    _check_space(judge, searched)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
     seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
@@ -140,6 +142,11 @@ def resume(
 
 def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> Lanes:
     """The lanes of an engine, not started yet."""
+    lanes = _real_lanes(engine, evaluator, shares, address, dashboard)
+    return SimulatedLanes(lanes) if evaluators.is_simulated(evaluator) else lanes
+
+
+def _real_lanes(engine: str, evaluator: Evaluator, shares: Shares, address: str | None, dashboard: bool) -> Lanes:
     if engine == "local":
         devices = tuple(f"cuda:{index}" for index in range(gpu_count())) if shares.gpus else ("cpu",)
         return LocalLanes(evaluator, shares.workers, share=shares.devices, devices=devices)
@@ -152,8 +159,12 @@ def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, 
     settings = study.settings
     strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
     fidelity = Fidelity.from_dict(settings.fidelity)
+    clock = lanes.now if isinstance(lanes, SimulatedLanes) else None
     try:
-        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=study.write_best).run()
+        Driver(
+            study, strategy, lanes, budget, fidelity, observer=observer, spent=0.0 if clock else spent, show_best=study.write_best,
+            simulated=clock,
+        ).run()  # fmt: skip
     finally:
         study.write_best()
     finished = open_study(study.directory, space=study.space)
@@ -202,12 +213,21 @@ def _for_task(space: Space, evaluator: Evaluator) -> Space:
     raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {error}")
 
 
+def _check_space(evaluator: Evaluator, space: Space) -> None:
+    """Raise `NasError` for a space that the evaluator cannot evaluate, where it can tell."""
+    check = getattr(evaluator, "check", None)
+    if check is not None:
+        check(space)
+
+
 def _fit(evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer) -> Fidelity:
     """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
     prepare = getattr(evaluator, "prepare", None)
     if prepare is None:
         return Fidelity()
     fitted: Fidelity = prepare(space, budget.lane_seconds(shares.workers, shares.devices), seed)
+    if evaluators.is_simulated(evaluator):
+        watcher.note("time is simulated: a trial counts the seconds that its training took")
     if (plan := getattr(evaluator, "plan", None)) is not None:
         watcher.note(plan.line())
     return fitted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,27 +13,51 @@ from nas.evaluators.base import (
     FunctionEvaluator,
     Metrics,
     Outcome,
+    clock_of,
     cut_off,
+    is_simulated,
     run,
     wrap,
 )
 from nas.evaluators.clock import Clock, CutOff
+from nas.errors import NasError
 from nas.registry import Registry
 
 EVALUATORS: Registry[Callable[..., Evaluator]] = Registry("evaluator")
 
 
 @EVALUATORS.register("training")
-def _training(**options: Any) -> Evaluator:
+def _training(dataset: str = "digits", **options: Any) -> Evaluator:
     from nas.evaluators.training import TrainingEvaluator
 
-    evaluator: Evaluator = TrainingEvaluator(**options)
+    evaluator: Evaluator = TrainingEvaluator(dataset, **options)
+    return evaluator
+
+
+@EVALUATORS.register("tabular")
+def _tabular(table: str | None = None) -> Evaluator:
+    from nas.evaluators.tabular import TabularEvaluator
+
+    evaluator: Evaluator = TabularEvaluator(table)
     return evaluator
 
 
 def create(name: str, **options: Any) -> Evaluator:
-    """The evaluator called `name`. Raises `UnknownNameError`."""
-    return EVALUATORS.get(name)(**options)
+    """The evaluator called `name`. Raises `UnknownNameError`, and `NasError` for an option that it does not have."""
+    make = EVALUATORS.get(name)
+    known = [each for each in inspect.signature(make).parameters if each != "options"]
+    try:
+        return make(**options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        option = str(error).rsplit("argument ", 1)[-1].strip("'")
+        raise NasError(f"evaluator {name} has no option {option}={options.get(option)!r}; its options: {', '.join(known)}") from None
+
+
+def takes_data(name: str) -> bool:
+    """Whether the evaluator called `name` reads a data set. Raises `UnknownNameError`."""
+    return "dataset" in inspect.signature(EVALUATORS.get(name)).parameters
 
 
 __all__ = [
@@ -45,8 +70,10 @@ __all__ = [
     "FunctionEvaluator",
     "Metrics",
     "Outcome",
+    "clock_of",
     "create",
     "cut_off",
+    "is_simulated",
     "run",
     "wrap",
 ]
