@@ -60,8 +60,8 @@ def engine_options(function: Any) -> Any:
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
 @engine_options
 def command(
-    space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
-    epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
+    space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str, seed: int,
+    out: Path | None, epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.

@@ -24,16 +24,12 @@ class SimulatedLanes:
         self._lanes = lanes
         self.count, self.share, self.device = lanes.count, lanes.share, lanes.device
         self.grace_seconds = lanes.grace_seconds
+        self.dashboard: Dashboard | None = None
         self._time = 0.0
         self._begun: dict[int, float] = {}  # of lanes that have not answered yet
         self._done: dict[int, tuple[float, Done]] = {}  # answers, and when they are due
         self._missing = set(range(lanes.count))  # lanes that have not come up yet: the search begins with all of them
         self._ready: dict[int, Ready] = {}
-
-    @property
-    def dashboard(self) -> Dashboard | None:
-        """That of the other lanes."""
-        return self._lanes.dashboard
 
     def now(self) -> float:
         """Simulated seconds since the lanes were made."""
@@ -42,6 +38,7 @@ class SimulatedLanes:
     def start(self) -> None:
         """Bring the lanes up."""
         self._lanes.start()
+        self.dashboard = self._lanes.dashboard
 
     def submit(self, lane: int, candidate: Candidate) -> None:
         """Hand a candidate to a lane; it begins now, in simulated time."""

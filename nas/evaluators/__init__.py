@@ -45,14 +45,18 @@ def _tabular(table: str | None = None) -> Evaluator:
 def create(name: str, **options: Any) -> Evaluator:
     """The evaluator called `name`. Raises `UnknownNameError`, and `NasError` for an option that it does not have."""
     make = EVALUATORS.get(name)
-    known = [each for each in inspect.signature(make).parameters if each != "options"]
     try:
         return make(**options)
     except TypeError as error:
         if "unexpected keyword argument" not in str(error):
             raise
         option = str(error).rsplit("argument ", 1)[-1].strip("'")
-        raise NasError(f"evaluator {name} has no option {option}={options.get(option)!r}; its options: {', '.join(known)}") from None
+        raise NasError(f"evaluator {name} has no option {option}={options.get(option)!r}; allowed: {_allowed(make)}") from None
+
+
+def _allowed(make: Callable[..., Evaluator]) -> str:
+    known = inspect.signature(make).parameters.values()
+    return ", ".join("..." if each.kind is each.VAR_KEYWORD else each.name for each in known) or "none"
 
 
 def takes_data(name: str) -> bool:

@@ -134,7 +134,8 @@ def _operations(columns: Columns, where: str) -> tuple[tuple[str, ...], list[tup
     wrong = (ops < 0) | (ops >= len(texts))
     if wrong.any():
         row = int(wrong.any(axis=1).argmax())
-        raise DataError(f"{where}: ops has {int(ops[row][wrong[row]][0])} in row {row}; allowed: 0 to {len(texts) - 1}, codes into op_names")
+        code = int(ops[row][wrong[row]][0])
+        raise DataError(f"{where}: ops has {code} in row {row}; allowed: 0 to {len(texts) - 1}, codes into op_names")
     return texts, [tuple(row) for row in ops.tolist()]
 
 
