@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from nas.errors import NasError
 from nas.evaluators.base import (
     Evaluation,
     Evaluator,
@@ -20,7 +21,6 @@ from nas.evaluators.base import (
     wrap,
 )
 from nas.evaluators.clock import Clock, CutOff
-from nas.errors import NasError
 from nas.registry import Registry
 
 EVALUATORS: Registry[Callable[..., Evaluator]] = Registry("evaluator")
