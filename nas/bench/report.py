@@ -123,14 +123,15 @@ def _curves(values: Sequence[Values], optima: Sequence[Sequence[float]]) -> list
         corrected = holm([wilcoxon(values[0][mark], values[index][mark]) for index in others])
         for index, value in zip(others, corrected, strict=True):
             p[index][mark] = value
-    return [_curve(own, values[0], *parts) for own, *parts in zip(values, optima, p, strict=True)]
+    return [_curve(own, values[0], best, each) for own, best, each in zip(values, optima, p, strict=True)]
 
 
 def _ends(values: Sequence[Values], optima: Sequence[Sequence[float]]) -> list[Curve]:
     """The same at the end of the runs, whose number of evaluations may differ."""
-    same = _curves([{0.0: next(iter(each.values()))} if each else {} for each in values], optima)
+    curves = _curves([{0.0: next(iter(each.values()))} if each else {} for each in values], optima)
     counts = [next(iter(each), math.nan) for each in values]
-    return [Curve(*[{count: part[0.0]} if part else {} for part in vars(curve).values()]) for count, curve in zip(counts, same, strict=True)]
+    moved = [[{count: part[0.0]} if part else {} for part in vars(curve).values()] for count, curve in zip(counts, curves, strict=True)]
+    return [Curve(*parts) for parts in moved]
 
 
 def _curve(values: Values, first: Values, optima: Sequence[float], p: dict[float, float]) -> Curve:

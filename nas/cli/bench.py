@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--trials", type=click.IntRange(1), metavar="N", help="Evaluations a run (default: 300, or what --seconds allow).")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), metavar="S", help="Simulated seconds a run.")
-@click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="Runs of each strategy; the same for all.")
+@click.option("--seeds", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="Runs of each strategy, paired.")
 @click.option("--marks", metavar="N,N,...", help="Evaluations to report at (default: 50, 100, 200, ... and the last).")
 @click.option("--features", default="", metavar="COLUMN,...", help="Columns of the table that strategies may know of untrained cells.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes (default: all cores). Results do not depend on it.")

@@ -24,7 +24,7 @@ AXES = ("evaluations", "simulated seconds")
 
 @dataclass(frozen=True)
 class Line:
-    """A strategy in one panel; `error` is the standard error of the mean."""
+    """A strategy in one panel; `error` is the standard error of the mean, none where seeds are other problems."""
 
     name: str
     x: list[float]
@@ -41,7 +41,8 @@ def panels(report: Report) -> list[list[list[Line]]]:
             x = sorted(curve.mean)
             error = [curve.std[mark] / root for mark in x]
             rows[0][column].append(Line(result.strategy, x, [curve.mean[mark] for mark in x], error))
-            rows[1][column].append(Line(result.strategy, x, [max(LEAST, curve.regret[mark]) for mark in x], error))
+            spread = [0.0] * len(x) if report.settings["toy"] else error
+            rows[1][column].append(Line(result.strategy, x, [max(LEAST, curve.regret[mark]) for mark in x], spread))
     if not any(line.x for line in rows[0][0] + rows[0][1]):
         raise NasError("nothing to draw: no strategy came to a mark in every run; allowed: smaller --marks")
     return rows
@@ -61,6 +62,7 @@ def _picture(title: str, rows: list[list[list[Line]]], colour: dict[str, str], n
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     from nas.report.static import GRID, STYLE
 
@@ -77,6 +79,9 @@ def _picture(title: str, rows: list[list[list[Line]]], colour: dict[str, str], n
             panes[row][0].set_ylabel(names[row])
         for pane, label in zip(panes[1], AXES, strict=True):
             pane.set_yscale("log")
+            pane.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            pane.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+            pane.yaxis.set_minor_formatter(NullFormatter())
             pane.set_xlabel(label)
         panes[0][1].legend(frameon=False, loc="lower right")
         none: Any = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}
