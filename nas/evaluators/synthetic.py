@@ -55,7 +55,7 @@ def _accuracies(paths: Paths) -> tuple[float, float]:
         return 10.0, 10.0
     true, noise = worth(paths), random.Random(f"synthetic:{paths}")
     test = 94.5 - 24.0 * (1.0 - true) ** 2.2 + noise.gauss(0.0, 0.12)
-    signal = 82.0 - 34.0 * (1.0 - true) ** 1.9 + noise.gauss(0.0, 2.4)
+    signal = 82.0 - 34.0 * (1.0 - true) ** 1.9 + noise.gauss(0.0, 1.5)
     return round(signal, 3), round(min(test, 94.5), 3)
 
 

@@ -98,11 +98,14 @@ def _read(path: Path) -> dict[str, Any]:
     import numpy
 
     try:
-        with numpy.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file:  # by numpy a broken one would be left open
+            archive = numpy.load(file, allow_pickle=False)
             if not isinstance(archive, numpy.lib.npyio.NpzFile):
                 raise DataError(f"{path}: is not an .npz archive; allowed: one with {', '.join(REQUIRED)}")
             _require(archive.files, str(path))
             return {name: archive[name] for name in archive.files}
+    except DataError:
+        raise
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; allowed: the .npz archive of a table, or {SYNTHETIC}") from None
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, MemoryError) as error:
