@@ -126,6 +126,11 @@ def test_a_damaged_table_is_refused_in_one_line(tmp_path: Path, message: str) ->
     assert "\n" not in text
 
 
+def one_array(path: Path) -> None:
+    with path.open("wb") as file:
+        numpy.save(file, numpy.zeros(3))
+
+
 def objects(path: Path) -> None:
     numpy.savez(path, **{**small(), "val12": numpy.array([{}] * 8, dtype=object)})
 
@@ -148,7 +153,7 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "a text": lambda path: path.write_text("val12\n"),
     "a pickle": lambda path: path.write_bytes(b"\x80\x04K\x01."),
     "a folder": lambda path: path.mkdir(),
-    "one array": lambda path: numpy.save(path.open("wb"), numpy.zeros(3)),
+    "one array": one_array,
     "objects": objects,
     "cut": cut,
     "flipped": flipped,
@@ -320,7 +325,7 @@ def test_resuming_goes_on_from_the_simulated_ledger(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ray_gives_the_search_that_threads_give(tmp_path: Path) -> None:
-    ray, local = (search(tmp_path / engine, engine=engine, workers=2, dashboard=False) for engine in ("ray", "local"))
+    ray, local = (search(tmp_path / engine, engine=engine, workers=2, dashboard=False, budget="700s") for engine in ("ray", "local"))
     assert [(t.decisions, t.value, t.device_seconds) for t in ray.trials] == [
         (t.decisions, t.value, t.device_seconds) for t in local.trials
     ]

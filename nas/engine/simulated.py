@@ -47,7 +47,6 @@ class SimulatedLanes:
 
     def poll(self, timeout: float) -> list[Event]:
         """The next event in simulated time; nothing when some lane has not answered within `timeout` s of real time."""
-        self._take(0.0)
         end = time.monotonic() + timeout
         while not (self._ready or self._done) or self._waits():
             if (left := end - time.monotonic()) <= 0:
