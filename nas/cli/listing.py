@@ -35,7 +35,7 @@ def _spaces() -> Rows:
 def _strategies() -> Rows:
     from nas import strategies
 
-    return [{"name": name} for name in strategies.names()]
+    return [{"name": name} for name in (*strategies.names(), *(f"{wrapper}:NAME" for wrapper in strategies.WRAPPERS.names()))]
 
 
 def _datasets() -> Rows:

@@ -41,7 +41,7 @@ def _plain(study: Any) -> dict[str, Any]:
         "trials": [
             {
                 "number": t.number, "state": t.state, "value": t.value, "digest": t.digest, "device_seconds": t.device_seconds,
-                "reason": t.reason, "metrics": t.metrics, "decisions": t.decisions,
+                "reason": t.reason, "fraction": t.fraction, "metrics": t.metrics, "decisions": t.decisions,
             }
             for t in study.trials
         ],

@@ -31,13 +31,20 @@ class Start:
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial has ended; `value` is None when it failed."""
+    """A trial has ended; `value` is None when it failed. `fraction` is of the run's fidelity."""
 
     number: int
     value: float | None
     architecture: Architecture
     outcome: Outcome
     device_seconds: float
+    fraction: float = 1.0
+
+    def better(self, other: Finished | None) -> bool:
+        """Whether it is the better of two, of which values count only at equal fractions; a failed one never is."""
+        if self.value is None or other is None or other.value is None:
+            return self.value is not None
+        return (self.fraction, self.value) > (other.fraction, other.value)
 
 
 @dataclass(frozen=True)

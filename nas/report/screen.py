@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.engine import Finished, Observer, Progress, Start
-from nas.report.tables import console, short_path, value_text
+from nas.report.tables import console, fraction_text, short_path, value_text
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -118,9 +118,10 @@ class Screen(Observer):
             return f"{head}   failed: {finished.outcome.reason}"
         cost = finished.architecture.cost(aux=False)
         cut = "   cut off by the budget" if finished.outcome.cut else ""
+        part = "" if finished.fraction == 1.0 else f"   at {fraction_text(finished.fraction)} of the fidelity"
         return (
             f"{head}   {value_text(self.objective, finished.value):>7}   {format_count(cost.params):>7} parameters   "
-            f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{cut}"
+            f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{part}{cut}"
         )
 
     def _draw(self) -> RenderableType:

@@ -1,4 +1,4 @@
-"""The record of a search in Optuna storage, and its ledger. The only part that imports optuna."""
+"""The record of a search in Optuna storage, and its ledger. The only part that imports Optuna's files and databases."""
 
 from __future__ import annotations
 

@@ -51,9 +51,16 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial of the largest value (of equal ones, the first); None while there is none."""
+        """The complete trial that stands first in `ranked`; None while there is none."""
+        return next(iter(self.ranked()), None)
+
+    def ranked(self) -> list[Trial]:
+        """Complete trials, the best first: those looked at most closely, by value (of equal ones, the first).
+
+        Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before.
+        """
         complete = [trial for trial in self.trials if trial.value is not None]
-        return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+        return sorted(complete, key=lambda trial: (-trial.fraction, -(trial.value or 0.0), trial.number))
 
     def history(self) -> list[Trial]:
         """Finished trials in the order of their completion."""
@@ -91,7 +98,7 @@ class Study:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
+    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed", "fraction")
     row = {name: getattr(trial, name) for name in names}
     row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
     return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}

@@ -21,7 +21,8 @@ from nas.bench.problems import Source
 from nas.errors import NasError
 from nas.strategies import Trial
 
-PUBLISHED = {"random": (93.70, 0.36), "evolution(population=10,sample=3)": (93.92, 0.30), "rl:reinforce": (93.85, 0.37)}
+REINFORCE = "rl:reinforce(hidden=0,rate=0.001,entropy=0,decay=0.9,tries=1)"  # as the paper has it: no LSTM, repetitions
+PUBLISHED = {"random": (93.70, 0.36), "evolution(population=10,sample=3)": (93.92, 0.30), REINFORCE: (93.85, 0.37)}
 MEASURED = {
     "random": (93.47, 93.71, 93.89, 93.96),
     "evolution(population=10,sample=3)": (93.62, 93.97, 94.14, 94.21),
@@ -48,7 +49,7 @@ def reproduction(table: str, seeds: int, workers: int, names: list[str]) -> bool
         close = abs(mean - target) <= 0.1
         good &= close
         here = f"{mean:.2f} ± {result.end.std[cells]:.2f}"
-        print(f"  {result.strategy:36} {target:.2f} ± {spread:.2f}   {here}   {mean - target:+.2f}   {cells:5.1f}   {verdict(close)}")
+        print(f"  {result.strategy:62} {target:.2f} ± {spread:.2f}   {here}   {mean - target:+.2f}   {cells:5.1f}   {verdict(close)}")
     return good
 
 
