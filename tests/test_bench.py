@@ -233,12 +233,16 @@ def test_marks(trials: int, marks: list[int] | None, expected: list[int]) -> Non
     assert list(report.results[0].evaluations.mean) == expected
 
 
-@pytest.mark.parametrize("name", [name for name in STRATEGIES.names() if not name.startswith(("rl", "optuna"))])
+QUICK = [name for name in STRATEGIES.names() if not name.startswith(("rl", "optuna"))]  # without importing torch or optuna
+
+
+@pytest.mark.parametrize("name", [*QUICK, "asha:evolution", "hyperband:random"])
 def test_every_strategy_can_be_measured(name: str) -> None:
     """On a toy function, for it may ask for parts of evaluations."""
     report = measured(table=None, toy="graph", strategies=name, trials=25, seeds=2)
     (result,) = report.results
-    assert list(result.evaluations.mean) == [25]
+    assert list(result.evaluations.mean) == [25]  # whole ones, however many parts that were
+    assert all(run.asks >= run.evaluations >= 25 - 1e-6 for run in report.runs)
     assert result.cost > 0
 
 
@@ -367,6 +371,7 @@ def test_tables_and_plots(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
         (("--strategies", "evolution(population=0)"), "strategy evolution: population=0; allowed: a whole number >= 1"),
         (("--strategies", "evolution(population=x)"), "strategy evolution: population='x'"),
         (("--strategies", "random,random"), "strategy random stands twice"),
+        (("--strategies", "asha:random"), "strategy asha:random proposes 0.111111 of an evaluation, and a table has whole ones only"),
         (("--marks", "5,x"), "--marks='5,x'; allowed: whole numbers"),
         (("--marks", "5,21"), "mark 21; allowed: evaluations from 1 to 20"),
         (("--seconds", "-1"), "--seconds"),
