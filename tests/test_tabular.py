@@ -12,8 +12,7 @@ import pytest
 
 import nas
 from nas import evaluators, spaces
-from nas.engine import Candidate, LocalLanes, Observer, make_lanes
-from nas.engine.devices import share_out
+from nas.engine import Candidate, Observer
 from nas.engine.lanes import Done, Event, Ready
 from nas.engine.simulated import SimulatedLanes
 from nas.errors import DataError, NasError
@@ -385,7 +384,10 @@ def test_a_worker_that_dies_costs_no_simulated_time_and_loses_no_answer() -> Non
     assert lanes.now() == 60
 
 
-def test_only_simulated_evaluators_get_simulated_lanes() -> None:
-    shares = share_out(1, None, gpus=0, cores=1)
-    assert isinstance(make_lanes("local", evaluators.create("tabular", table="synthetic"), shares), SimulatedLanes)
-    assert isinstance(make_lanes("local", evaluators.wrap(lambda a, f: 1.0), shares), LocalLanes)
+def test_what_follows_a_search_has_simulated_time_of_its_own(tmp_path: Path) -> None:
+    study = search(tmp_path / "run", budget="1200s", confirm="2x2", control=True)
+    control, confirm = (nas.open_study(study.directory / name) for name in ("control", "confirm"))
+    for each in (study, control):
+        assert 1000 < each.ledger().seconds <= 1200
+    assert [trial.value for trial in confirm.trials][:2] == [trial.value for trial in confirm.trials][2:]
+    assert confirm.ledger().seconds == pytest.approx(sum(TABLE.seconds[TABLE.row(trial.decisions)] for trial in confirm.trials))

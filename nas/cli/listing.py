@@ -29,7 +29,9 @@ def _spaces() -> Rows:
     from nas import spaces
 
     loaded = [spaces.load(name) for name in spaces.names()]
-    return [{"name": space.name, "decisions": len(space.choices), "architectures": space.count()} for space in loaded]
+    return [
+        {"name": space.name, "decisions": len(space.choices), "architectures": space.count(), "about": space.about} for space in loaded
+    ]
 
 
 def _strategies() -> Rows:

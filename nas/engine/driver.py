@@ -288,7 +288,7 @@ class Driver:
         lanes = self._lanes
         return Start(
             self._study.directory, self._budget, self._study.ledger(), lanes.count, lanes.device, lanes.share,
-            self._fidelity, lanes.dashboard, len(self._redo),
+            self._fidelity, lanes.dashboard, len(self._redo), self._study.settings.role,
         )  # fmt: skip
 
     def _tell_observer(self, finished: list[Finished], launches: list[tuple[int, Candidate]]) -> None:

@@ -27,6 +27,7 @@ class Start:
     fidelity: Fidelity
     dashboard: Dashboard | None
     unfinished: int  # trials of a driver that is no more, to be run again first
+    role: str = "search"  # or `control`, `confirm`: a run that belongs to a search, in a folder of it
 
 
 @dataclass(frozen=True)

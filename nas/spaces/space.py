@@ -29,6 +29,8 @@ class Space:
     Sampling, mutation and decoding are all `decide` under another chooser, so they come free with every space.
     """
 
+    about = ""  # the first sentence of the comment at the head of its file
+
     def __init__(self, data: Any) -> None:
         """From plain data, as YAML holds it. Raises `SpaceError` that names the field, its value and what is allowed."""
         decoder = SpaceDecoder()
