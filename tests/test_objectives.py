@@ -232,7 +232,7 @@ def test_what_nobody_knows_fails_with_a_reason(tmp_path: Path) -> None:
 
 
 def test_a_measure_that_fails_is_a_failed_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def sometimes(architecture: Any) -> float:
+    def sometimes(architecture: Any, probe: Any) -> float:
         params = architecture.cost(aux=False).params
         if params % 3 == 0:
             raise RuntimeError("no room for this network")

@@ -67,6 +67,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nas-bench-201 --evaluator zero-cost:naswot --budget 50trials --engine local",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
         "nas search --space nasnet-cell --budget 1h --objectives accuracy,params --strategy nsga2",
+        "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
     ),
 )
@@ -74,8 +75,9 @@ def honest_options(function: Any) -> Any:
 @click.option("--strategy", default="evolution", show_default=True, metavar="NAME", help="random, evolution, rl (`nas list strategies`).")
 @click.option(
     "--evaluator", default="training", show_default=True, metavar="NAME[:ARG]",
-    help="training, or zero-cost:PROXY, a score without training (`nas list evaluators`).",
+    help="training, zero-cost:PROXY (a score without training), or tabular (results of --table, in simulated time).",
 )  # fmt: skip
+@click.option("--table", metavar="FILE", help="For --evaluator tabular: an .npz archive, or synthetic, a made-up one.")
 @click.option(
     "--dataset", metavar="NAME|KIND:PATH",
     help="digits, cifar10, cifar100, mnist, fashion-mnist, npz:FILE, folder:DIR (default: digits; over one device-hour cifar10 if there).",
@@ -100,9 +102,9 @@ def honest_options(function: Any) -> Any:
 @honest_options
 @engine_options
 def command(
-    space: str, strategy: str, evaluator: str, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
-    objectives: str | None, epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
-    max_params: str | None, max_macs: str | None, max_latency_ms: str | None, filters: str | None, features: str,
+    space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str, seed: int,
+    out: Path | None, objectives: str | None, epochs: int | None, width: float | None, depth: float | None, start: str,
+    timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, filters: str | None, features: str,
     confirm: str | None, confirm_epochs: int | None, control: bool,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
@@ -121,7 +123,7 @@ def command(
     with Screen() as screen, summary(screen):
         study = nas.search(
             space, strategy=strategy, evaluator=evaluator, dataset=dataset,
-            evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
+            evaluator_options=_given(data_dir=data_dir, table=table),
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), filter=filters,
             features=[name for name in features.split(",") if name.strip()],
@@ -130,6 +132,11 @@ def command(
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
+
+
+def _given(**options: Any) -> dict[str, str]:
+    """The options that were given."""
+    return {name: str(value) for name, value in options.items() if value is not None}
 
 
 def _limits(**given: str | None) -> dict[str, float]:

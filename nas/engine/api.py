@@ -26,6 +26,7 @@ from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
 from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
+from nas.engine.simulated import SimulatedLanes
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.loading import load_one
@@ -108,6 +109,7 @@ def search(
     judge = _evaluator(evaluator, _options(options, dataset), judging.own(goals))
     goals = judging.check(goals, judge)
     _check_seconds("timeout", timeout)
+    _check_space(judge, searched)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
     seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
@@ -144,7 +146,7 @@ def search(
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
         create_study(directory, settings, searched) as study,
     ):
-        return _whole(study, lanes, observer, time.monotonic() - begun, storage)
+        return _whole(study, lanes, observer, time.monotonic() - begun, storage, evaluators.is_simulated(judge))
 
 
 def resume(
@@ -183,7 +185,7 @@ def resume(
         resume_study(directory, storage=storage) as study,
     ):
         ask_for(study, wish, control, judge)
-        return _whole(study, lanes, observer, 0.0, storage)
+        return _whole(study, lanes, observer, 0.0, storage, evaluators.is_simulated(judge))
 
 
 def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> Lanes:
@@ -196,25 +198,35 @@ def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: st
     return RayLanes(evaluator, shares, address=address, dashboard=dashboard)
 
 
-def _whole(study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None) -> Study:
+def _whole(
+    study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, simulated: bool
+) -> Study:
     """The search, then what of its confirmation and control was asked for and is missing."""
 
     def drive(run: Recorder) -> Study:
-        return _drive(run, lanes, observer, 0.0, storage)
+        return _drive(run, lanes, observer, 0.0, storage, simulated)
 
-    found = _drive(study, lanes, observer, spent, storage)
+    found = _drive(study, lanes, observer, spent, storage, simulated)
     follow_up(found, drive, (observer or Observer()).note, storage)
     return found
 
 
-def _drive(study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None) -> Study:
+def _drive(
+    study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, simulated: bool
+) -> Study:
     settings = study.settings
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
     context = _context(study.space, settings.features, len(study.goals), budget)
     strategy = strategies.create(settings.strategy, study.space, settings.seed, context, **settings.strategy_options)
     show = _show_nothing if settings.role == CONFIRM else study.write_best
+    clock = None
+    if simulated:  # a clock of its own for every run
+        lanes = SimulatedLanes(lanes)
+        clock, spent = lanes.now, 0.0
     try:
-        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show).run()
+        Driver(
+            study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock
+        ).run()  # fmt: skip
     finally:
         show()
     finished = open_study(study.directory, storage=storage, space=study.space)
@@ -272,12 +284,21 @@ def _for_task(space: Space, evaluator: Evaluator) -> Space:
     raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {error}")
 
 
+def _check_space(evaluator: Evaluator, space: Space) -> None:
+    """Raise `NasError` for a space that the evaluator cannot evaluate, where it can tell."""
+    check = getattr(evaluator, "check", None)
+    if check is not None:
+        check(space)
+
+
 def _fit(evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer) -> Fidelity:
     """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
     prepare = getattr(evaluator, "prepare", None)
     if prepare is None:
         return Fidelity()
     fitted: Fidelity = prepare(space, budget.lane_seconds(shares.workers, shares.devices), seed)
+    if evaluators.is_simulated(evaluator):
+        watcher.note("time is simulated: a trial counts the seconds that its training took")
     if (plan := getattr(evaluator, "plan", None)) is not None:
         watcher.note(plan.line())
     return fitted

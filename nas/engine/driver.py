@@ -55,7 +55,8 @@ class Driver:
 
     first_seconds: how long a candidate is expected to need to its first validation, until trials have shown it;
     spent: wall seconds that were used before the driver began, as for fitting the fidelity; show_best: called when there
-    is a better trial in the record.
+    is a better trial in the record; simulated: a clock by which budgets are counted
+    in place of the real one, where evaluators do not wait.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Driver:
         first_seconds: float = 0.0,
         spent: float = 0.0,
         show_best: Callable[[], None] = lambda: None,
+        simulated: Callable[[], float] | None = None,
     ) -> None:
         self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
         self._observer = observer or Observer()
@@ -77,7 +79,8 @@ class Driver:
         self._running: dict[int, Work] = {}  # by lane
         self._idle: set[int] = set()
         self._closing = False  # no time is left for another launch
-        self._began = time.monotonic() - spent - study.ledger().seconds
+        self._now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
+        self._began = self._now() - spent - study.ledger().seconds
         self._beaten = self._ticked = self._saved = -math.inf
         self._goals = study.goals
         self._best: Finished | None = None
@@ -154,9 +157,9 @@ class Driver:
                 finished += self._handle(event)
             finished += self._give_up()
             launches = list(self._launches())
-            self._account(write=time.monotonic() >= self._beaten + HEARTBEAT_SECONDS)
+            self._account(write=time.monotonic() >= self._beaten + self._heartbeat)
         for lane, candidate in launches:  # only now are they sure to be in the record
-            self._running[lane].started = time.monotonic()
+            self._running[lane].started = self._now()
             self._lanes.submit(lane, candidate)
         self._allow()
         self._save_best()
@@ -210,11 +213,12 @@ class Driver:
 
     def _give_up(self) -> list[Finished]:
         """Lanes that say nothing long after what they hold must have been ended by force."""
-        late = time.monotonic() - self._lanes.grace_seconds - LOST_SECONDS
+        late = self._now() - self._lanes.grace_seconds - LOST_SECONDS
         gone = [(lane, work) for lane, work in self._running.items() if work.deadline < late]
         outcome = Outcome("fail", {}, "the worker does not answer")
         return [
-            self._finish(Done(lane, work.number, _after(outcome, work), gone=True), work) for lane, work in gone
+            self._finish(Done(lane, work.number, replace(outcome, seconds=self._now() - work.started), gone=True), work)
+            for lane, work in gone
         ]  # fmt: skip
 
     def _close_record(self) -> None:
@@ -245,7 +249,7 @@ class Driver:
             work = self._redo.popleft() if self._redo else self._propose()
             self._idle.remove(lane)
             self._running[lane] = work
-            work.started = time.monotonic()
+            work.started = self._now()
             yield lane, self._candidate(work)
 
     def _propose(self) -> Work:
@@ -268,7 +272,7 @@ class Driver:
         lanes = self._lanes.count if not self._closing else len(self._running)
         seconds = self._left().lane_seconds(lanes, self._lanes.share) if lanes else math.inf
         if math.isfinite(seconds):
-            now = time.monotonic()
+            now = self._now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))
             for work in self._running.values():
                 work.deadline = min(now + seconds, work.started + self._timeout)
@@ -281,11 +285,11 @@ class Driver:
 
     def _account(self, *, write: bool) -> None:
         """Bring the ledger up to now."""
-        now = time.monotonic()
+        now = self._now()
         used = {work.number: work.prior + (now - work.started) * self._lanes.share for work in self._running.values()}
         self._study.beat(used, now - self._began, write=write)
         if write:
-            self._beaten = now
+            self._beaten = time.monotonic()
 
     def _ended_by(self) -> str:
         if self._hopeless():
@@ -335,8 +339,3 @@ class Driver:
 def trial_seed(seed: int, number: int) -> int:
     """The seed of a trial's evaluation, 32 bits: the same on every worker and after every restart."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:4], "big")
-
-
-def _after(outcome: Outcome, work: Work) -> Outcome:
-    seconds = time.monotonic() - work.started
-    return Outcome(outcome.state, outcome.metrics, outcome.reason, seconds)

@@ -14,7 +14,9 @@ from nas.evaluators.base import (
     FunctionEvaluator,
     Metrics,
     Outcome,
+    clock_of,
     cut_off,
+    is_simulated,
     run,
     wrap,
 )
@@ -30,6 +32,14 @@ def _training(dataset: str = "digits", **options: Any) -> Evaluator:
     from nas.evaluators.training import TrainingEvaluator
 
     evaluator: Evaluator = TrainingEvaluator(dataset, **options)
+    return evaluator
+
+
+@EVALUATORS.register("tabular")
+def _tabular(table: str | None = None) -> Evaluator:
+    from nas.evaluators.tabular import TabularEvaluator
+
+    evaluator: Evaluator = TabularEvaluator(table)
     return evaluator
 
 
@@ -64,8 +74,20 @@ def _forms() -> list[str]:
 
 
 def create(name: str, **options: Any) -> Evaluator:
-    """The evaluator called `name`. Raises `UnknownNameError`."""
-    return EVALUATORS.get(name)(**options)
+    """The evaluator called `name`. Raises `UnknownNameError`, and `NasError` for an option that it does not have."""
+    make = EVALUATORS.get(name)
+    try:
+        return make(**options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        option = str(error).rsplit("argument ", 1)[-1].strip("'")
+        raise NasError(f"evaluator {name} has no option {option}={options.get(option)!r}; allowed: {_allowed(make)}") from None
+
+
+def _allowed(make: Callable[..., Evaluator]) -> str:
+    known = inspect.signature(make).parameters.values()
+    return ", ".join("..." if each.kind is each.VAR_KEYWORD else each.name for each in known) or "none"
 
 
 __all__ = [
@@ -78,8 +100,10 @@ __all__ = [
     "FunctionEvaluator",
     "Metrics",
     "Outcome",
+    "clock_of",
     "create",
     "cut_off",
+    "is_simulated",
     "parse",
     "run",
     "takes_data",
