@@ -80,7 +80,7 @@ def test_samples_train(name):
 
 
 def test_what_is_shipped():
-    assert spaces.names() == ("case-study", "case-study-cell", "nasnet-cell", "tiny")
+    assert spaces.names() == ("case-study", "case-study-cell", "nas-bench-201", "nasnet-cell", "tiny")
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -13,12 +13,13 @@ from nas.ops.shapes import POINT, Map, Pair, Reach, Shape, Tokens, Vector, pair,
 from nas.ops.shift import Shift
 from nas.ops.tokens import ClassToken, Flatten, PickToken, Positions, Reverse, ToMap, ToTokens, Transpose
 from nas.ops.window import SpaceToDepth, WindowAttention
+from nas.ops.zero import Zero
 
 __all__ = [
     "ACTIVATIONS", "LEAVES", "POINT", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool",
     "BatchNorm", "Blend", "Channels", "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen",
     "GlobalPool", "LayerNorm", "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply",
     "Pad", "Pair", "PickToken", "Positions", "Reach", "Reverse", "Scale", "SelectiveScan", "Shape", "Shift",
-    "Shuffle", "SpaceToDepth", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "WindowAttention", "frozen",
-    "pair", "rounded",
+    "Shuffle", "SpaceToDepth", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "WindowAttention", "Zero",
+    "frozen", "pair", "rounded",
 ]  # fmt: skip

@@ -199,6 +199,19 @@ class ShuffleModule(nn.Module):
         return grouped.transpose(1, 2).reshape(x.shape)
 
 
+class ZeroModule(nn.Module):
+    """Zeros of `width` channels at every `stride`-th pixel; gradients flow, and are zero."""
+
+    def __init__(self, width: int, stride: int) -> None:
+        super().__init__()
+        self.width, self.stride = width, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, width, ceil(H / stride), ceil(W / stride))."""
+        zeros = x[:, :1, :: self.stride, :: self.stride] * 0.0
+        return zeros.repeat(1, self.width, 1, 1)
+
+
 class ScaleModule(nn.Module):
     """Times a constant."""
 

@@ -39,13 +39,15 @@ from nas.primitives.transformer import (
     Transformer,
 )
 from nas.primitives.window import PatchMerging, WindowTransformer
+from nas.primitives.zero import NoConnection
 
 __all__ = [
     "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck",
     "Branches", "CellGraph", "CellNode", "ConvNeXtBlock", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers",
     "DenseTransition", "DepthwiseSeparable", "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Fire",
     "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "LinearLayer", "LocalNorm",
-    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "Norm", "PatchMerging", "Patches", "PickClassToken", "PreactBasic",
-    "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv", "Sequential", "ShuffleUnit", "ShuffleUnitV2",
-    "SkipConnect", "SpatialShift", "SqueezeExcite", "StateSpace", "StateSpaceOverPositions", "Step", "Transformer", "WindowTransformer",
+    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "NoConnection", "Norm", "PatchMerging", "Patches",
+    "PickClassToken", "PreactBasic", "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv", "Sequential",
+    "ShuffleUnit", "ShuffleUnitV2", "SkipConnect", "SpatialShift", "SqueezeExcite", "StateSpace",
+    "StateSpaceOverPositions", "Step", "Transformer", "WindowTransformer",
 ]  # fmt: skip

@@ -370,6 +370,8 @@ class Norm(Primitive):
 # Operations of NASNet's cells (arXiv 1707.07012, section 3): ReLU comes first.
 for _size in (1, 3):
     preset(f"conv_{_size}x{_size}", ConvNormAct(kernel=_size, order="act"))
+    # NAS-Bench-201's names (arXiv 2001.00326, table 1).
+    preset(f"nor_conv_{_size}x{_size}", ConvNormAct(kernel=_size, order="act"))
 preset("conv3x3", ConvNormAct())
 for _size in (3, 5, 7):
     preset(f"max_pool_{_size}x{_size}", MaxPooling(kernel=_size))

@@ -11,6 +11,7 @@ from nas.errors import ArchitectureError
 from nas.ops import Add, Concat, DropPath, Frozen, Map, frozen
 from nas.ops.base import require, require_range
 from nas.primitives.basic import FactorizedReduction, SkipConnect
+from nas.primitives.zero import NoConnection
 
 MAX_NODES = 64
 
@@ -169,7 +170,7 @@ def droppable(op: Primitive) -> Primitive:
     """
     made: Primitive | None = op.__dict__.get("_droppable")
     if made is None:
-        made = op.__dict__["_droppable"] = op if isinstance(op, SkipConnect) else Droppable(op)
+        made = op.__dict__["_droppable"] = op if isinstance(op, SkipConnect | NoConnection) else Droppable(op)
     return made
 
 

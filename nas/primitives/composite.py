@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from nas.arch import Inner, Primitive, primitive
-from nas.ops import Activation, Add, Concat, DropPath, Frozen, Map, Multiply, Scale, Tokens, Vector, frozen
+from nas.ops import Activation, Add, Concat, DropPath, Frozen, Map, Multiply, Scale, Shape, Tokens, Vector, frozen
 from nas.ops.base import require, require_range
 from nas.primitives.basic import ConvNormAct, check_activation, check_eps
 from nas.primitives.residual import shortcut
@@ -152,13 +152,14 @@ class Branches(Primitive):
 class Residual(Primitive):
     """A body, times `scale`, and a shortcut, added; then an activation if given.
 
-    Where the shape of a map changes the shortcut is a strided 1x1 convolution. A `scale` below 1 keeps wide networks
-    from dying (Szegedy et al., arXiv 1602.07261, section 3.3).
+    Where the shape of a map changes the shortcut is a strided 1x1 convolution, or the operations of `shortcut` where
+    given. A `scale` below 1 keeps wide networks from dying (Szegedy et al., arXiv 1602.07261, section 3.3).
     """
 
     body: tuple[Step, ...]
     scale: float = 1.0
     activation: str | None = None
+    shortcut: tuple[Step, ...] = ()
     accepts = (Map, Tokens, Vector)
 
     def check(self) -> None:
@@ -171,19 +172,25 @@ class Residual(Primitive):
 
     @property
     def operations(self) -> int:
-        return sum(step.op.operations for step in self.body)
+        return sum(step.op.operations for step in (*self.body, *self.shortcut))
 
     def resized(self, width: float, depth: float) -> Residual:
-        return replace(self, body=resized_steps(self.body, width, depth))
+        body, shortcut = (resized_steps(steps, width, depth) for steps in (self.body, self.shortcut))
+        return replace(self, body=body, shortcut=shortcut)
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         body = g.apply(Sequential(self.body), inputs[0], width=width, stride=stride, name="body")
-        target = g.shapes[body]
-        x = shortcut(g, inputs[0], target.width, stride) if isinstance(target, Map) else inputs[0]
+        x = self.other(g, inputs[0], g.shapes[body], stride)
         if self.scale != 1.0:
             body = g.add(Scale(self.scale), body)
         total = g.add(Add(), g.add(DropPath(), body), x)
         return total if self.activation is None else g.add(Activation(self.activation), total)
+
+    def other(self, g: Inner, x: int, target: Shape, stride: int) -> int:
+        """What is added to a body of the shape `target`."""
+        if self.shortcut and (stride != 1 or g.shapes[x] != target):
+            return g.apply(Sequential(self.shortcut), x, width=target.width, stride=stride, name="shortcut")
+        return shortcut(g, x, target.width, stride) if isinstance(target, Map) else x
 
 
 @primitive("narrow")

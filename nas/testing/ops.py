@@ -26,6 +26,7 @@ from nas.ops.scan import SelectiveScan
 from nas.ops.shift import Shift
 from nas.ops.tokens import PickToken, ToMap
 from nas.ops.window import SpaceToDepth, WindowAttention
+from nas.ops.zero import Zero
 
 if TYPE_CHECKING:
     import torch
@@ -78,6 +79,7 @@ EXAMPLES: dict[str, list[Example]] = {
         (WindowAttention(2, (3, 3), (1, 1)), (Map(12, 6, 9),)),
         (WindowAttention(2, (4, 2), (0, 1)), (Map(12, 4, 6),)),
     ],
+    "zero": [(Zero(width, stride), (M,)) for width in (6, 4) for stride in (1, 2, 3)],
 }
 
 

@@ -1,0 +1,38 @@
+"""Nothing at all, in the shape of something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.shapes import Map, Reach
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@leaf("zero")
+class Zero(Leaf):
+    """Zeros of `width` channels and ceil(size / stride) rows and columns, whatever the input holds."""
+
+    width: int
+    stride: int = 1
+
+    def check(self) -> None:
+        require_range(self.width, "width", 1, 2**20)
+        require_range(self.stride, "stride", 1, 2**12)
+
+    def shape(self, x: Map) -> Map:
+        expect(x, Map, "zero")
+        return Map(self.width, -(-x.rows // self.stride), -(-x.columns // self.stride))
+
+    def reach(self, x: Map) -> tuple[Reach, Reach]:
+        return Reach(0, 0, self.stride), Reach(0, 0, self.stride)
+
+    def module(self, x: Map) -> nn.Module:
+        from nas.ops.modules import ZeroModule
+
+        return ZeroModule(self.width, self.stride)
+
+    def describe(self) -> str:
+        return f"zeros/{self.stride}" if self.stride != 1 else "zeros"
