@@ -108,7 +108,7 @@ class _Reading:
     def _edge(self, op: Primitive, source: int) -> Value:
         value, own = self.states[source]
         kind = _kind(op, self.strided and source < self.cell.inputs)
-        if kind == "zero" or (not value and kind != "learns"):
+        if kind == "zero" or not value:  # what reads zeros alone is at most a constant: it carries nothing
             return ()
         if own and kind == "identity":
             return value

@@ -17,6 +17,8 @@ from nas.errors import NasError
 from nas.registry import Registry
 from nas.strategies.base import Context, Proposal, Strategy, Trial
 from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.grid import Grid, GridOptions
+from nas.strategies.local import LocalOptions, LocalSearch
 from nas.strategies.options import build
 from nas.strategies.random_search import RandomOptions, RandomSearch
 from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
@@ -41,6 +43,8 @@ class Entry:
 STRATEGIES: Registry[Entry] = Registry("strategy")
 STRATEGIES.add("random", Entry(RandomSearch, RandomOptions, several=True))
 STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions))
+STRATEGIES.add("local", Entry(LocalSearch, LocalOptions))
+STRATEGIES.add("grid", Entry(Grid, GridOptions, several=True))
 STRATEGIES.add("rl", Entry(ppo, PPOOptions))
 STRATEGIES.add("rl:ppo", STRATEGIES.get("rl"))
 STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions))
