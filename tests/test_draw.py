@@ -135,7 +135,7 @@ def test_picture_of_a_baseline_is_sound(name: str) -> None:
 @pytest.mark.parametrize("name", spaces.names())
 def test_pictures_of_samples_are_sound_and_true(name: str) -> None:
     space, rng = spaces.load(name), random.Random(7)
-    for _ in range(200):
+    for _ in range(60):
         architecture = space.decide(RandomChooser(rng))
         assert_sound(picture(architecture))
         for item in named_cells(architecture):

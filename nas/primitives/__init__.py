@@ -20,6 +20,7 @@ from nas.primitives.convnext import ConvNeXtBlock
 from nas.primitives.dense import DenseBlock, DenseLayers, DenseTransition
 from nas.primitives.fire import Fire
 from nas.primitives.inception import Inception
+from nas.primitives.layers import Layer, LayerGraph
 from nas.primitives.local import LocalNorm
 from nas.primitives.mobile import InvertedResidual
 from nas.primitives.preact import PreactBasic, PreactBottleneck
@@ -45,9 +46,9 @@ __all__ = [
     "ActivationLayer", "AdaptivePooling", "AttentionOverPositions", "AveragePooling", "BasicResidual", "Bottleneck",
     "Branches", "CellGraph", "CellNode", "ConvNeXtBlock", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers",
     "DenseTransition", "DepthwiseSeparable", "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Fire",
-    "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "LinearLayer", "LocalNorm",
-    "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "NoConnection", "Norm", "PatchMerging", "Patches",
-    "PickClassToken", "PreactBasic", "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv", "Sequential",
-    "ShuffleUnit", "ShuffleUnitV2", "SkipConnect", "SpatialShift", "SqueezeExcite", "StateSpace",
+    "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "Layer", "LayerGraph", "LinearLayer",
+    "LocalNorm", "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "NoConnection", "Norm", "PatchMerging",
+    "Patches", "PickClassToken", "PreactBasic", "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv",
+    "Sequential", "ShuffleUnit", "ShuffleUnitV2", "SkipConnect", "SpatialShift", "SqueezeExcite", "StateSpace",
     "StateSpaceOverPositions", "Step", "Transformer", "WindowTransformer",
 ]  # fmt: skip

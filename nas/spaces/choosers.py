@@ -46,6 +46,18 @@ class Recorder:
         return option
 
 
+class Among:
+    """Another chooser that is offered fewer options of some decisions."""
+
+    def __init__(self, options: Mapping[str, tuple[Option, ...]], chooser: Chooser) -> None:
+        self.options = options
+        self.chooser = chooser
+
+    def choose(self, name: str, options: tuple[Option, ...]) -> Option:
+        """What the other chooser says of those that are left."""
+        return self.chooser.choose(name, self.options[name])
+
+
 class Once:
     """Asks another chooser once for each decision; where the decision stands again, it is the same."""
 

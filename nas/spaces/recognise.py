@@ -8,7 +8,7 @@ from typing import Any
 from nas.arch.codec import encode
 from nas.errors import SpaceError
 from nas.spaces.choosers import Decisions, Option
-from nas.spaces.template import Choice, Open, OpenTuple, OpenValue
+from nas.spaces.template import Choice, Open, OpenSubset, OpenTuple, OpenValue
 
 # What a search sets by itself, and what does not change a network.
 FREE = ("name", "input", "classes")
@@ -45,8 +45,30 @@ def _match(part: Any, value: Any, made: Decisions, where: str, free: tuple[str, 
             raise Mismatch(f"{where} has {len(value) if isinstance(value, tuple) else 'no'} items; the space has {len(part.items)}")
         for index, (item, own) in enumerate(zip(part.items, value, strict=True)):
             _match(item, own, made, f"{where}[{index}]")
+    elif isinstance(part, OpenSubset):
+        _match_subset(part, value, made, where)
     elif part != value:
         raise Mismatch(f"{where} is {_show(value)}; the space has {_show(part)}")
+
+
+def _match_subset(subset: OpenSubset, value: Any, made: Decisions, where: str) -> None:
+    """Members in their order, each taken by the first value that fits it."""
+    left = list(value) if isinstance(value, tuple) else [value]
+    for member in subset.members:
+        trial: Decisions = {**made, member.name: True}
+        try:
+            if not left or made.get(member.name) is False:
+                raise Mismatch(where)
+            _match(member.values[1], left[0], trial, where)
+        except Mismatch:
+            if made.setdefault(member.name, False):
+                raise Mismatch(f"{where} is {_show(value)}; the decision {member.name!r} was made otherwise") from None
+            continue
+        made.update(trial)
+        del left[0]
+    if left:
+        names = ", ".join(member.name for member in subset.members[:12])
+        raise Mismatch(f"{where} is {_show(value)}; the space has a subset there: {names}")
 
 
 def _match_choice(choice: Choice, value: Any, made: Decisions) -> None:

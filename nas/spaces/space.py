@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nas.arch import Architecture
 from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
-from nas.spaces.choosers import Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay
+from nas.spaces.choosers import Among, Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay
+from nas.spaces.count import count, walk
 from nas.spaces.limits import Judge, read
 from nas.spaces.recognise import Mismatch, recognise
 from nas.spaces.template import Choice, Open, SpaceDecoder
@@ -45,6 +47,12 @@ class Space:
         self._template = template
         self.name = str(data.get("name"))
         self.choices: dict[str, tuple[Option, ...]] = decoder.choices
+        # Subsets by name, each with the decisions on whether its members are in.
+        self.subsets: dict[str, tuple[str, ...]] = decoder.subsets
+        self._growing = {name: trials for name, trials in decoder.growing.items() if len(decoder.choices[name]) > 1}
+        # The options that may be drawn; all of `choices` but in a space that is still growing.
+        self._open = self.choices
+        self._stages: dict[tuple[int, ...], Space] = {}
         # Decisions that stand in several places: made once, and the same everywhere.
         times = Counter(part.name for part in walk(template) if isinstance(part, Choice))
         self._shared = {name for name, n in times.items() if n > 1}
@@ -65,8 +73,25 @@ class Space:
         return Space({**self.to_data(), "limits": {**self.to_data().get("limits", {}), **limits}}) if limits else self
 
     def at(self, number: int) -> Space:
-        """The space as trial `number` may draw from it."""
-        return self
+        """The space as trial `number` may draw from it: of a decision that grows by `grow` trials an option, the first 1 + number // grow.
+
+        `sample`, `mutate` and `record` keep to the open options; `choices`, `count`, encodings, `decode` and
+        `recognise` are those of the whole space.
+        """
+        if not self._growing:
+            return self
+        sizes = tuple([min(1 + number // trials, len(self.choices[name])) for name, trials in self._growing.items()])
+        if sizes not in self._stages:
+            self._stages[sizes] = self._stage(sizes)
+        return self._stages[sizes]
+
+    def _stage(self, sizes: tuple[int, ...]) -> Space:
+        grown = {name: self.choices[name][:size] for name, size in zip(self._growing, sizes, strict=True)}
+        if all(grown[name] == self.choices[name] for name in grown):
+            return self
+        stage = copy.copy(self)
+        stage._open = {**self.choices, **grown}
+        return stage
 
     def decide(self, chooser: Chooser) -> Architecture:
         """The architecture that the chooser's decisions lead to. Raises `SpaceError` where they fit no architecture."""
@@ -85,7 +110,10 @@ class Space:
         """The decisions of a chooser, in the order they were made. Whether they fit together is not looked at."""
         if self._flat:
             choose = chooser.choose
-            return {name: choose(name, options) for name, options in self.choices.items()}
+            return {name: choose(name, options) for name, options in self._open.items()}
+        return self._record(chooser if self._open is self.choices else Among(self._open, chooser))
+
+    def _record(self, chooser: Chooser) -> Decisions:
         recorder = Recorder(chooser)
         self._template.visit(Once(recorder) if self._shared else recorder)
         return recorder.decisions
@@ -99,7 +127,7 @@ class Space:
             made = {name: decisions[name] for name in self.choices if name in decisions}
             if len(made) == len(decisions) and all((type(option), option) in self._allowed[name] for name, option in made.items()):
                 return made
-        return self.record(Replay(decisions))
+        return self._record(Replay(decisions))
 
     def fits(self, decisions: Mapping[str, Option]) -> bool:
         """Whether the architecture of these decisions is within the limits."""
@@ -111,7 +139,7 @@ class Space:
         Raises `SpaceError`, naming the nearest that was found, when they never are.
         """
         best, least = decisions, self._excess(decisions) if self.limits else 0.0
-        for _ in range(CLIMB):
+        for _ in range(CLIMB if self._changeable(decisions) else 0):
             if least == 0.0:
                 return best
             changed = self._changed(best, rng)
@@ -160,7 +188,7 @@ class Space:
         Raises `SpaceError` that names the first place where the network leaves the space.
         """
         try:
-            return self.record(Replay(recognise(self._template, architecture)))
+            return self._record(Replay(recognise(self._template, architecture)))
         except Mismatch as error:
             raise SpaceError(f"{architecture.name!r} does not lie in space {self.name!r}: {error}") from None
 
@@ -173,14 +201,18 @@ class Space:
         return self._fitting(lambda: self._changed(decisions, rng), rng, decisions)
 
     def _changed(self, decisions: Mapping[str, Option], rng: random.Random) -> Decisions:
-        names = [name for name in decisions if len(self.choices.get(name, ())) > 1]
+        names = self._changeable(decisions)
         if not names:
             raise SpaceError(f"no decision of space {self.name!r} has a second option; allowed: two or more options")
         name = names[int(rng.random() * len(names))]
         change = Change(name, decisions[name], Replay(decisions, RandomChooser(rng)), rng)
         if self._flat and len(decisions) == len(self.choices):
-            return {**decisions, name: change.choose(name, self.choices[name])}
+            return {**decisions, name: change.choose(name, self._open[name])}
         return self.record(change)
+
+    def _changeable(self, decisions: Mapping[str, Option]) -> list[str]:
+        """The decisions that could be made otherwise."""
+        return [name for name in decisions if len(self._open.get(name, ())) > 1]
 
     def encode(self, decisions: Mapping[str, Option]) -> tuple[int, ...]:
         """One number for each of `choices`: 0 where the decision was not met, else 1 + the index of the option."""
@@ -192,7 +224,7 @@ class Space:
         if len(vector) != len(self.choices) or any(not 0 <= i <= len(options) for (_, options), i in pairs):
             raise SpaceError(f"a vector of {len(vector)} numbers; allowed: {len(self.choices)} numbers, each 0 to the number of options")
         named = {name: options[i - 1] for (name, options), i in pairs if i}
-        made = self.record(Replay(named))
+        made = self._record(Replay(named))
         if len(made) < len(named):
             extra = next(name for name in named if name not in made)
             raise SpaceError(f"the vector decides {extra!r}, to which the others do not lead; allowed: 0 there")
@@ -203,7 +235,7 @@ class Space:
         # Which option was taken matters to what follows only where the name leads to other decisions.
         leading = {part.name for part in walk(self._template) if isinstance(part, Choice) and any(part.children())}
         shared = {name: name in leading for name in self._shared}
-        return sum(_count(self._template, {(): 1}, shared).values())
+        return sum(count(self._template, {(): 1}, shared).values())
 
     def to_dict(self) -> Any:
         """Plain data from which an equal space is made."""
@@ -229,38 +261,3 @@ def _index(options: tuple[Option, ...], option: Option) -> int:
         if known == option and type(known) is type(option):
             return index
     raise SpaceError(f"{option!r} is no option; allowed: {', '.join(map(str, options))}")
-
-
-def walk(part: Open) -> Iterator[Open]:
-    """All open parts, the outer ones first."""
-    yield part
-    for child in part.children():
-        yield from walk(child)
-
-
-# Options of the decisions that stand in several places, as far as they are made (0 where only that they are made matters), to a
-# number of sequences.
-_Counts = dict[tuple[tuple[str, int], ...], int]
-
-
-def _count(part: Open, before: _Counts, shared: dict[str, bool]) -> _Counts:
-    """Sequences after `part`, given those before it; `shared` names with whether their option matters later."""
-    if not isinstance(part, Choice):
-        for child in part.children():
-            before = _count(child, before, shared)
-        return before
-    total: _Counts = {}
-    for made, number in before.items():
-        known = dict(made)
-        if shared.get(part.name) is False:
-            key = tuple(sorted({**known, part.name: 0}.items()))
-            total[key] = total.get(key, 0) + number * (1 if part.name in known else len(part.labels))
-            continue
-        indices = [known[part.name]] if part.name in known else range(len(part.labels))
-        for index in indices:
-            now = tuple(sorted({**known, part.name: index}.items())) if part.name in shared else made
-            value = part.values[index]
-            after = _count(value, {now: number}, shared) if isinstance(value, Open) else {now: number}
-            for key, n in after.items():
-                total[key] = total.get(key, 0) + n
-    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,43 +93,83 @@ class OpenTuple(Open):
         return (item for item in self.items if isinstance(item, Open))
 
 
+class OpenSubset(Open):
+    """A list of those members whose decision says so, in their order. A member that is left out has the value `OUT`."""
+
+    def __init__(self, members: tuple[Choice, ...]) -> None:
+        self.members = members
+
+    def resolve(self, chooser: Chooser) -> Any:
+        values = [member.resolve(chooser) for member in self.members]
+        return tuple([value for value in values if value is not OUT])
+
+    def children(self) -> Iterator[Open]:
+        return iter(self.members)
+
+
+OUT: Any = object()
+
+
 class SpaceDecoder(Decoder):
-    """Reads `{choose: [options], name: NAME}` wherever a value may stand. Without a name the place is the name."""
+    """Reads `{choose: [options], name: NAME}` wherever a value may stand. Without a name the place is the name.
+
+    Where a list may stand it reads `{subset: [members], name: NAME}` too.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.choices: dict[str, tuple[Option, ...]] = {}
+        # Subsets to the decisions on their members; growing decisions to the trials after which another option opens.
+        self.subsets: dict[str, tuple[str, ...]] = {}
+        self.growing: dict[str, int] = {}
 
     def decode(self, data: Any, kind: Any, where: str) -> Any:
         if isinstance(data, dict) and "choose" in data:
             return self._choice(data, kind, where)
+        if isinstance(data, dict) and "subset" in data:
+            return self._subset(data, kind, where)
         return super().decode(data, kind, where)
 
     def _choice(self, data: dict[str, Any], kind: Any, where: str) -> Choice:
-        extra = sorted(set(map(str, data)) - {"choose", "name"})
-        if extra:
-            raise ArchitectureError(f"{where} has {', '.join(extra)} beside choose; allowed: name")
-        options = data["choose"]
-        if not isinstance(options, list) or not 0 < len(options) <= MAX_OPTIONS:
-            raise ArchitectureError(f"{where}.choose={options!r}; allowed: a list of 1 to {MAX_OPTIONS} options")
-        name = data.get("name", short(where))
-        if not isinstance(name, str) or not name:
-            raise ArchitectureError(f"{where}.name={name!r}; allowed: a text")
-        labels = tuple(label(option) for option in options)
-        for i, item in enumerate(labels):
-            if item in labels[:i]:
-                raise ArchitectureError(f"{where}.choose has {item!r} twice; allowed: different options")
-            if isinstance(item, float) and not math.isfinite(item):
-                raise ArchitectureError(f"{where}.choose has {item!r}; allowed: finite numbers")
+        options, name = _options(data, "choose", ("name", "labels", "grow"), where)
+        labels = _labels(data.get("labels", options), "labels" if "labels" in data else "choose", where)
+        if len(labels) != len(options):
+            raise ArchitectureError(f"{where}.labels has {len(labels)} items; allowed: {len(options)}, one an option")
         # Noted before the options are read, so that the names stand in the order in which decisions are met.
-        if self.choices.setdefault(name, labels) != labels:
-            raise ArchitectureError(f"{where}: decision {name!r} has other options elsewhere; allowed: one name, the same options")
+        self._note(name, labels, where)
+        self._grow(name, data.get("grow"), where)
         heads = [next(iter(option)) if isinstance(option, dict) and option else None for option in options]
         # Options of one kind are told apart in the names of the decisions inside them.
         alike = [isinstance(option, (dict, list)) and heads.count(head) > 1 for option, head in zip(options, heads, strict=True)]
         places = [f"{where}={item}" if several else where for several, item in zip(alike, labels, strict=True)]
         values = tuple(self.decode(option, kind, place) for option, place in zip(options, places, strict=True))
         return Choice(name, labels, values)
+
+    def _subset(self, data: dict[str, Any], kind: Any, where: str) -> OpenSubset:
+        """Whether each member is in is a decision of its own, `NAME=MEMBER`, with the options False and True."""
+        item = _item_kind(kind)
+        if item is None:
+            raise ArchitectureError(f"{where} is a subset; allowed: where a list of any length stands")
+        members, name = _options(data, "subset", ("name",), where)
+        names = tuple(f"{name}={text}" for text in _labels(members, "subset", where))
+        if self.subsets.setdefault(name, names) != names:
+            raise ArchitectureError(f"{where}: subset {name!r} has other members elsewhere; allowed: one name, the same members")
+        made = []
+        for member, value in zip(names, members, strict=True):
+            self._note(member, (False, True), where)
+            made.append(Choice(member, (False, True), (OUT, self.decode(value, item, f"{where}={value}"))))
+        return OpenSubset(tuple(made))
+
+    def _note(self, name: str, labels: tuple[Option, ...], where: str) -> None:
+        known = self.choices.setdefault(name, labels)
+        if known != labels or list(map(type, known)) != list(map(type, labels)):
+            raise ArchitectureError(f"{where}: decision {name!r} has other options elsewhere; allowed: one name, the same options")
+
+    def _grow(self, name: str, trials: Any, where: str) -> None:
+        if trials is not None and (isinstance(trials, bool) or not isinstance(trials, int) or trials < 1):
+            raise ArchitectureError(f"{where}.grow={trials!r}; allowed: the number of trials after which the next option opens")
+        if trials is not None and self.growing.setdefault(name, trials) != trials:
+            raise ArchitectureError(f"{where}: decision {name!r} grows otherwise elsewhere; allowed: one name, the same number")
 
     def make(self, cls: type[Frozen], values: dict[str, Any], where: str) -> Any:
         if any(isinstance(value, Open) for value in values.values()):
@@ -137,6 +178,41 @@ class SpaceDecoder(Decoder):
 
     def make_tuple(self, items: list[Any]) -> Any:
         return OpenTuple(items) if any(isinstance(item, Open) for item in items) else super().make_tuple(items)
+
+
+def _options(data: dict[str, Any], word: str, others: tuple[str, ...], where: str) -> tuple[list[Any], str]:
+    """The options of a choice, or the members of a subset, and its name."""
+    extra = sorted(set(map(str, data)) - {word, *others})
+    if extra:
+        raise ArchitectureError(f"{where} has {', '.join(extra)} beside {word}; allowed: {', '.join(others)}")
+    options = data[word]
+    if not isinstance(options, list) or not 0 < len(options) <= MAX_OPTIONS:
+        raise ArchitectureError(f"{where}.{word}={options!r}; allowed: a list of 1 to {MAX_OPTIONS} options")
+    name = data.get("name", short(where))
+    if not isinstance(name, str) or not name:
+        raise ArchitectureError(f"{where}.name={name!r}; allowed: a text")
+    return options, name
+
+
+def _labels(options: Any, word: str, where: str) -> tuple[Option, ...]:
+    """What the options are called, each once."""
+    if not isinstance(options, list):
+        raise ArchitectureError(f"{where}.{word}={options!r}; allowed: a list")
+    labels = tuple(label(option) for option in options)
+    for i, item in enumerate(labels):
+        if item in labels[:i]:
+            raise ArchitectureError(f"{where}.{word} has {item!r} twice; allowed: different options")
+        if isinstance(item, float) and not math.isfinite(item):
+            raise ArchitectureError(f"{where}.{word} has {item!r}; allowed: finite numbers")
+    return labels
+
+
+def _item_kind(kind: Any) -> Any:
+    """The type of the items where `kind` allows a list of any length, else None."""
+    for each in (kind, *typing.get_args(kind)):
+        if typing.get_origin(each) is tuple and typing.get_args(each)[-1] is Ellipsis:
+            return typing.get_args(each)[0]
+    return None
 
 
 def short(where: str) -> str:
@@ -157,5 +233,5 @@ def label(option: Any) -> Option:
 
 def _closed(data: Any) -> Any:
     if isinstance(data, dict):
-        return {key: _closed(item) for key, item in data.items() if not (isinstance(item, dict) and "choose" in item)}
+        return {key: _closed(item) for key, item in data.items() if not (isinstance(item, dict) and ("choose" in item or "subset" in item))}
     return [_closed(item) for item in data] if isinstance(data, list) else data

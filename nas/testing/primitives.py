@@ -28,6 +28,8 @@ from nas.primitives import (
     Edge,
     FactorizedConv,
     Inception,
+    Layer,
+    LayerGraph,
     MaxPooling,
     Mixer,
     Narrow,
@@ -65,6 +67,13 @@ EXAMPLES: dict[str, tuple[Primitive, ...]] = {
     "conv": (ConvNormAct(padding="same"), ConvNormAct((2, 5), padding="same", order="act")),
     "dense_layers": (DenseLayers(2, growth=5), DenseLayers(1, growth=5, bottleneck=0)),
     "inception": (Inception(), Inception(third=3), Inception((3, 2, 4, 1, 2, 5))),
+    "layers": (
+        LayerGraph((Layer(ConvNormAct()), Layer(MaxPooling(), (0, 1), stride=2), Layer(ConvNormAct((1, 5)), (1, 2), 7))),
+        LayerGraph((Layer(ConvNormAct()), Layer(MaxPooling(), (), 5, 2), Layer(ConvNormAct()))),
+        LayerGraph((Layer(ConvNormAct()), Layer(SeparableConv(), (1,)), Layer(ConvNormAct(1), (0, 2))), output="last"),
+        LayerGraph((Layer(ConvNormAct()), Layer(SeparableConv()), Layer(ConvNormAct(1), (0, 1))), "behind", "last"),
+        LayerGraph((Layer(ConvNormAct()), Layer(SeparableConv(), (0,)), Layer(ConvNormAct(1), (0, 1))), "behind", "unread", (1, 2)),
+    ),
     "max_pool": tuple(MaxPooling(size, "same") for size in (2, 3, 4)),
     "mixer": (Mixer(), Mixer(None, norm="affine", scale=1e-4)),
     "narrow": (Narrow(FactorizedConv(padding="same")), Narrow(MaxPooling(), 3)),
@@ -94,7 +103,14 @@ def is_operation(op: Primitive) -> bool:
     """Whether it can be an operation of a cell: it reads one map, takes a stride, and has no width of its own."""
     fixed = isinstance(op, Inception) and op.widths is not None
     joined = isinstance(op, CellGraph) and len(op.outputs) > 1
-    return Map in op.accepts and op.strided and op.reads == 1 and not (fixed or joined)
+    shaped = isinstance(op, LayerGraph) and not _plain(op)
+    return Map in op.accepts and op.strided and op.reads == 1 and not (fixed or joined or shaped)
+
+
+def _plain(op: LayerGraph) -> bool:
+    """Whether the whole has one output, of the width and size that its place has."""
+    own = any(layer.width is not None or layer.stride > 1 for layer in op.layers)
+    return len(op.ends) == 1 and not op.reduce and not own
 
 
 def check_operation(op: Primitive) -> None:

@@ -8,6 +8,7 @@ Each check raises `AssertionError` that says what was asked and what came.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from nas.arch import Architecture
 from nas.arch.text import parse
 from nas.errors import NasError, SpaceError
+from nas.measures import measure
 from nas.spaces import Decisions, Option, Space
 
 
@@ -26,6 +28,10 @@ def check(space: Space, samples: int = 50, seed: int = 0) -> None:
         check_vector(space, decisions)
     for number, decisions in enumerate(made):
         check_mutation(space, decisions, random.Random(f"{seed}:mutate:{number}"))
+    check_recognise(space, made)
+    check_subsets(space)
+    check_growth(space, seed=seed)
+    check_limits(space, made, seed)
     check_yaml(space, samples, seed)
     check_distinct(space, made)
     _require(space.count() >= len({tuple(d.items()) for d in made}), f"{space.name} counts fewer candidates than were sampled")
@@ -63,6 +69,84 @@ def check_mutation(space: Space, parent: Decisions, rng: random.Random) -> None:
     check_decode(space, child)
     changed = [name for name in parent if name in child and child[name] != parent[name]]
     _require(len(changed) == 1, f"{space.name}: mutation changed the decisions {changed} of {parent}; the contract: one")
+
+
+def check_recognise(space: Space, made: list[Decisions]) -> None:
+    """A decoded network lies in the space: the decisions found for it lead to it again."""
+    for decisions in made[:10]:
+        architecture = space.decode(decisions)
+        found = space.decode(space.recognise(architecture))
+        _require(found == architecture, f"{space.name}: {decisions} is recognised as another network")
+
+
+def check_subsets(space: Space) -> None:
+    """Each member of a subset is a decision between out and in, named after the subset."""
+    for name, members in space.subsets.items():
+        for member in members:
+            _require(member.startswith(f"{name}="), f"{space.name}: the member {member!r} is not named after its subset {name!r}")
+            _require(space.choices.get(member) == (False, True), f"{space.name}: {member!r} decides {space.choices.get(member)}")
+
+
+def check_growth(space: Space, horizon: int = 10**6, seed: int = 0) -> None:
+    """What a trial may draw only grows, is all of the space in the end, and is kept to by samples and mutations."""
+    stages = [space.at(number) for number in (0, 10, 100, 1000, 10**4, horizon)]
+    for smaller, larger in itertools.pairwise(stages):
+        few, more = _drawn(smaller), _drawn(larger)
+        kept = all(more[name][: len(options)] == options for name, options in few.items())
+        _require(kept, f"{space.name}: options that were open are closed again: {few}, {more}")
+    _require(stages[-1] is space, f"{space.name} is not all open at trial {horizon}")
+    for number, stage in enumerate(stages):
+        _require(stage.choices == space.choices, f"{space.name} has other choices at some trial; the contract: all of them, always")
+        rng, drawn = random.Random(f"{seed}:{number}"), _drawn(stage)
+        decisions = stage.sample(rng)
+        made = [decisions] if all(len(drawn[name]) == 1 for name in decisions) else [decisions, stage.mutate(decisions, rng)]
+        for each in made:
+            inside = all(option in drawn[name] for name, option in each.items())
+            _require(inside, f"{space.name} draws {each}, of which only {drawn} is open")
+            _require(space.ordered(each) == each, f"{space.name} does not know {each}, drawn while it grew")
+
+
+def _drawn(stage: Space) -> dict[str, tuple[Option, ...]]:
+    """The options that a stage of a space offers."""
+    seen = dict(stage.choices)
+    for size in range(max(map(len, stage.choices.values()))):
+        stage.record(_Seeing(seen, size))
+    return seen
+
+
+class _Seeing:
+    """Notes the options that it is offered and takes the one numbered `turn`, or the last."""
+
+    def __init__(self, seen: dict[str, tuple[Option, ...]], turn: int) -> None:
+        self.seen, self.turn = seen, turn
+
+    def choose(self, name: str, options: tuple[Option, ...]) -> Option:
+        """The option of that number."""
+        self.seen[name] = options
+        return options[min(self.turn, len(options) - 1)]
+
+
+def check_limits(space: Space, made: list[Decisions], seed: int = 0) -> None:
+    """Under a limit that half of the samples keep all samples and mutations keep it; one that nothing keeps is a typed error."""
+    if space.limits:
+        for decisions in made:
+            _require(space.fits(decisions), f"{space.name} samples {decisions} beyond its limits")
+        return
+    sizes = sorted(measure(space.decode(decisions), "params") for decisions in made)
+    bound = sizes[len(sizes) // 2]
+    if bound > sizes[0]:
+        limited, rng = space.within({"params": bound}), random.Random(f"{seed}:limits")
+        for _ in range(3):
+            parent = limited.sample(rng)
+            for each in (parent, limited.mutate(parent, rng)):
+                found = measure(space.decode(each), "params")
+                _require(found <= bound, f"{space.name} within {bound:g} parameters gives {each} with {found}")
+    try:
+        space.within({"params": 0}).sample(random.Random(seed))
+    except SpaceError as error:
+        _require("params" in str(error), f"{space.name} within limits that nothing keeps says {error}; the contract: names the limit")
+    else:
+        raise AssertionError(f"{space.name} samples a network without parameters")
 
 
 def check_yaml(space: Space, samples: int = 20, seed: int = 0) -> None:
