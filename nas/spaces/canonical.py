@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -69,9 +70,16 @@ def canonical(architecture: Architecture) -> Form:
     return Form(_digest(json.dumps(parts)), tuple(ops.values()))
 
 
+@lru_cache(maxsize=4096)
 def cell_form(cell: CellGraph, strided: bool = False) -> CellForm:
     """The canonical form of a cell; `strided` where edges from its inputs shrink the map, so that identity does not."""
     return _Reading(cell, strided).form()
+
+
+def has_cells(architecture: Architecture) -> bool:
+    """Whether a block of the network is a cell."""
+    cells = {cell.name for cell in architecture.cells if isinstance(cell.op, CellGraph)}
+    return any(isinstance(block.op, CellGraph) or (isinstance(block.op, Use) and block.op.cell in cells) for block in _blocks(architecture))
 
 
 def _blocks(architecture: Architecture) -> Iterator[Block]:
@@ -126,14 +134,13 @@ class _Reading:
         return number
 
     def form(self) -> CellForm:
-        live = self._live()
+        cell, live = self.cell, self._live()
         down = self._down(live)
-        head = [f"{f.name}={getattr(self.cell, f.name)}" for f in fields(self.cell) if f.name in ("inputs", "first", "eps", "base")]  # type: ignore[arg-type]
-        ends = [self._text(value, down) for value in self.ends]
-        parts = [*head, str(self.strided), *sorted(ends), *self._shared(live, down)]
-        names = tuple(sorted(self.applied[number][0] for number in live))
-        shapes = tuple(sorted(_digest(down[number]) for number in live))
-        return CellForm(_digest("|".join(parts)), names, tuple(self._paths()), shapes)
+        head = f"{cell.inputs} {cell.first} {cell.eps} {cell.base} {self.strided}"
+        ends = sorted([self._text(value, down) for value in self.ends])
+        key = _digest("|".join([head, *ends, *self._shared(live, down)]))
+        names = tuple(sorted([self.applied[number][0] for number in live]))
+        return CellForm(key, names, tuple(self._paths(live)), tuple(sorted(down.values())))
 
     def _live(self) -> list[int]:
         """Applications that the output depends on, in running order."""
@@ -166,21 +173,24 @@ class _Reading:
                 uses[term].append(reader)
         if all(len(readers) == 1 for readers in uses.values()):
             return []  # a tree: its expression says all
-        colours = dict(down)
+        inner = {n: [term for value in self.applied[n][1] for term in value if term >= 0] for n in live}
+        found: list[str] = []
+        signs: dict[int, Any] = dict(down)
         for _ in range(ROUNDS):
-            above = {n: sorted("out" if r is None else colours[r] for r in uses[n]) for n in live}
-            below = {n: sorted(colours[t] for v in self.applied[n][1] for t in v if t >= 0) for n in live}
-            colours = {n: _digest(f"{colours[n]}<{above[n]}>{below[n]}") for n in live}
-        return sorted(colours.values())
+            ranks = {sign: rank for rank, sign in enumerate(sorted(set(signs.values())))}
+            colours: dict[int | None, int] = {n: ranks[signs[n]] for n in live} | {None: -1}
+            signs = {n: (colours[n], tuple(sorted([colours[r] for r in uses[n]])), tuple(sorted([colours[t] for t in inner[n]]))) for n in live}
+            found += map(str, sorted(signs.values()))
+        return found
 
-    def _paths(self) -> list[tuple[str, ...]]:
+    def _paths(self, live: list[int]) -> list[tuple[str, ...]]:
         """Sequences of operations from an input to the output, the input's number first; at most `MAX_PATHS`."""
         known: dict[int, list[tuple[str, ...]]] = {}
 
         def to(value: Value) -> list[tuple[str, ...]]:
             return [path for term in value for path in ([(str(term),)] if term < 0 else known[term])][:MAX_PATHS]
 
-        for number in self._live():
+        for number in live:
             name, values = self.applied[number]
             known[number] = [(*path, name) for value in values for path in to(value)][:MAX_PATHS]
         return sorted(path for value in self.ends for path in to(value))[:MAX_PATHS]

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import NasError
 from nas.registry import Registry
+from nas.strategies import auto
 from nas.strategies.base import Context, Proposal, Strategy, Trial
 from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.grid import Grid, GridOptions
 from nas.strategies.local import LocalOptions, LocalSearch
 from nas.strategies.options import build
+from nas.strategies.predictor import Predictor, PredictorOptions
 from nas.strategies.random_search import RandomOptions, RandomSearch
 from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
 
@@ -45,9 +47,17 @@ STRATEGIES.add("random", Entry(RandomSearch, RandomOptions, several=True))
 STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions))
 STRATEGIES.add("local", Entry(LocalSearch, LocalOptions))
 STRATEGIES.add("grid", Entry(Grid, GridOptions, several=True))
+STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions))
 STRATEGIES.add("rl", Entry(ppo, PPOOptions))
 STRATEGIES.add("rl:ppo", STRATEGIES.get("rl"))
 STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions))
+
+
+def _auto(space: Space, seed: int, options: auto.AutoOptions, context: Context) -> Strategy:
+    return create(auto.choose(space, context), space, seed, context)
+
+
+STRATEGIES.add("auto", Entry(_auto, auto.AutoOptions, several=True))
 
 
 def names() -> tuple[str, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
 from nas.arch import Architecture
 from nas.errors import NasError
-from nas.spaces.canonical import Form, canonical
+from nas.spaces.canonical import Form, canonical, has_cells
 from nas.strategies.base import key
 
 if TYPE_CHECKING:
@@ -41,16 +42,16 @@ class Group:
 
 
 class Identities:
-    """Which candidates are the same network: by canonical form where they decode to an architecture, else by decisions."""
+    """Which candidates are one network: by canonical form where they decode to an architecture, else by decisions."""
 
-    def __init__(self, space: Space, structure: bool = True) -> None:
-        self._space, self._structure = space, structure
+    def __init__(self, space: Space, same: bool = True) -> None:
+        self._space, self._same = space, same
         self._known: dict[Hashable, Hashable] = {}
 
     def of(self, decisions: Mapping[str, Option]) -> Hashable:
-        """Equal for decisions that lead to networks which compute the same."""
+        """Equal for decisions that lead to networks which compute the same, with `same`; else for equal decisions."""
         plain = key(decisions)
-        if not self._structure:
+        if not self._same:
             return plain
         if plain not in self._known:
             if len(self._known) >= REMEMBER:
@@ -61,10 +62,14 @@ class Identities:
 
 
 class Encoder:
-    """Rows of candidates of a space, kept for those seen last."""
+    """Codes of candidates of a space, kept for those seen last.
 
-    def __init__(self, space: Space) -> None:
-        self._space = space
+    With `same` networks that compute the same have one identity; otherwise, and where decisions lead to no
+    architecture, the decisions are the identity.
+    """
+
+    def __init__(self, space: Space, same: bool = True) -> None:
+        self._space, self._same = space, same
         self._known: dict[Hashable, Code] = {}
         self._columns: dict[tuple[str, type, Option], int] = {}
         for name, options in space.choices.items():
@@ -72,7 +77,7 @@ class Encoder:
                 self._columns[name, type(option), option] = len(self._columns)
         self._numbers = [name for name, options in space.choices.items() if ordered(options)]
         widths = {"options": len(self._columns), "numbers": len(self._numbers), **BUCKETS}
-        starts = [sum(list(widths.values())[:i]) for i in range(len(widths) + 1)]
+        starts = [0, *accumulate(widths.values())]
         self.groups = tuple(Group(name, slice(starts[i], starts[i + 1])) for i, name in enumerate(widths))
         self._starts = dict(zip(widths, starts, strict=False))
         self._width = starts[-1]
@@ -100,16 +105,16 @@ class Encoder:
             counts[column] = counts.get(column, 0) + 1
         row = numpy.zeros(self._width, dtype=numpy.int8)
         row[list(counts)] = [min(count, 100) for count in counts.values()]
-        return Code(plain if made is None else made.key, row)
+        return Code(made.key if made and self._same else plain, row)
 
 
 def form(space: Space, decisions: Mapping[str, Option]) -> Form | None:
-    """The canonical form of what the decisions lead to; None where that is no architecture."""
+    """The canonical form of what the decisions lead to; None where that is no architecture of cells."""
     try:
         made: Any = space.decode(decisions)
     except NasError:
         return None
-    return canonical(made) if isinstance(made, Architecture) else None
+    return canonical(made) if isinstance(made, Architecture) and has_cells(made) else None
 
 
 def ordered(options: tuple[Option, ...]) -> bool:

@@ -216,13 +216,13 @@ def one(job: tuple[str, dict[str, Any], str, int, int, int]) -> tuple[dict[int, 
     strategy = strategies.create(name, made.space, seed, Context(trials=trials), **options)
     spent, best, regrets, truth = 0.0, -math.inf, {}, made.middle
     for number in range(trials):
-        begun = time.perf_counter()
+        begun = time.process_time()
         decisions = strategy.ask(number).decisions
-        spent += time.perf_counter() - begun
+        spent += time.process_time() - begun
         value = made.told(decisions)
-        begun = time.perf_counter()
+        begun = time.process_time()
         strategy.tell(Trial(number, decisions, value))
-        spent += time.perf_counter() - begun
+        spent += time.process_time() - begun
         if value is not None and value > best:
             best, truth = value, made.truth(decisions) or made.middle
         if number + 1 in MARKS:
