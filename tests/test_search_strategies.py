@@ -33,6 +33,12 @@ def tiny():
     return nas.spaces.load("tiny")
 
 
+def small(widths):
+    """A space of one decision."""
+    head = ["global_pool", {"block": "linear", "width": "classes"}]
+    return Space({"name": "s", "input": [3, 8, 8], "classes": 2, "stages": [{"block": "conv", "width": {"choose": widths}}], "head": head})
+
+
 def form(letters):
     """The canonical form of a cell of NAS-Bench-201, its operations in the order of `EDGES`."""
     return canonical(bench().decode({edge: SHORT[letter] for edge, letter in zip(EDGES, letters, strict=True)}))
@@ -57,8 +63,8 @@ def cell(*nodes, **fields):
         ("snnn3n", "nnn3nn"),  # identity, then a convolution
         ("3sn1sp", "s3n1ps"),  # states 1 and 2 change places
         ("n31ps3", "n33ps3"),  # an operation on zeros
-        ("33p11s", "33p11s"),
-        ("334241"[:0] + "33p1ps", "31p3ps"),  # sums of sums: which state a term goes through does not count
+        ("3ns13n", "33n1n3"),
+        ("33p1ps", "31p3ps"),  # sums of sums: which state a term goes through does not count
     ],
 )
 def test_networks_that_compute_the_same_have_one_form(one, other):
@@ -72,8 +78,7 @@ def test_networks_that_compute_the_same_have_one_form(one, other):
         ("3nnn1n", "1nnn3n"),  # another order
         ("nnnsnn", "nnnnnn"),
         ("ssnnss", "snnnsn"),  # the input twice
-        ("3s1nn1", "331nn1"[:1] + "n1nn1"),
-        ("3ns13n", "33n1n3"[:2] + "n1n3"),
+        ("3s1nn1", "3n1nn1"),
     ],
 )
 def test_networks_that_differ_have_different_forms(one, other):
@@ -81,15 +86,12 @@ def test_networks_that_differ_have_different_forms(one, other):
 
 
 def test_what_is_learnt_once_is_not_what_is_learnt_twice():
-    once = cell([("conv_3x3", 0)], [("conv_1x1", 2), ("conv_1x1", 2)], inputs=1, output=[2])
     shared = cell([("conv_3x3", 0)], [("conv_1x1", 1), ("conv_1x1", 1)], inputs=1, output=[2])
     apart = cell([("conv_3x3", 0)], [("conv_3x3", 0)], [("conv_1x1", 1), ("conv_1x1", 2)], inputs=1, output=[3])
-    assert shared != apart
     assert cell_form(shared).key != cell_form(apart).key
     pools = cell([("avg_pool_3x3", 0)], [("avg_pool_3x3", 0)], [("conv_1x1", 1), ("conv_1x1", 2)], inputs=1, output=[3])
     pool = cell([("avg_pool_3x3", 0)], [("conv_1x1", 1), ("conv_1x1", 1)], inputs=1, output=[2])
     assert cell_form(pools).key == cell_form(pool).key  # nothing to learn: one pool is as good as two
-    del once
 
 
 def test_identity_on_a_strided_edge_is_no_identity():
@@ -114,13 +116,15 @@ def test_order_of_states_and_edges_does_not_count():
 
 
 def test_classes_of_nas_bench_201():
-    """The form knows 5,260 kinds of 15,625 cells. The benchmark's own count is 6,466 (arXiv 2001.00326): it keeps apart
-    sums that are written otherwise, and takes a state read twice for two states that learn apart.
+    """Of all 15,625 cells 5,260 are different; of the first 1,000 of a grid these.
+
+    The benchmark's own count is 6,466 (arXiv 2001.00326): it keeps apart sums that are written otherwise, and takes a
+    state read twice for two states that learn apart.
     """
     space = bench()
     grid = create("grid", space, 0)
-    keys = {canonical(space.decode(grid.ask(number).decisions)).key for number in range(0, 15625, 5)}
-    assert len(keys) == 2171
+    keys = {canonical(space.decode(grid.ask(number).decisions)).key for number in range(1000)}
+    assert len(keys) == 577
 
 
 def test_grid_visits_every_architecture_once_and_then_again():
@@ -133,15 +137,13 @@ def test_grid_visits_every_architecture_once_and_then_again():
 
 
 def test_grid_keeps_within_limits():
-    space = tiny().within({"params": 5000})
-    within = sum(space.fits(create("grid", tiny(), 0).ask(number).decisions) for number in range(0))
+    space = small([4, 8, 16, 32, 64]).within({"params": 1500})
     grid = create("grid", space, 0)
-    seen = [frozenset(grid.ask(number).decisions.items()) for number in range(300)]
-    assert all(space.fits(dict(each)) for each in seen)
-    assert len(set(seen)) == 300
-    assert within == 0
-    with pytest.raises(SpaceError, match="no architecture within its limits among all 4,500"):
-        create("grid", tiny().within({"params": 1}), 0).ask(0)
+    seen = [grid.ask(number).decisions["stages[0].width"] for number in range(7)]
+    assert sorted(seen[:4]) == [4, 8, 16, 32]
+    assert seen[4:] == seen[:3]
+    with pytest.raises(SpaceError, match="no architecture within its limits among all 2"):
+        create("grid", small([8, 16]).within({"params": 1}), 0).ask(0)
 
 
 def test_grid_refuses_a_large_space():
@@ -196,8 +198,8 @@ def test_local_search_never_tries_the_same_network_twice():
 def test_workers_are_given_different_networks(name):
     space = bench()
     strategy = create(name, space, 0)
-    kit.run(strategy, kit.separable(space, 0), 40)
-    asked = {canonical(space.decode(strategy.ask(number).decisions)).key for number in range(40, 48)}
+    kit.run(strategy, kit.separable(space, 0), 30)
+    asked = {canonical(space.decode(strategy.ask(number).decisions)).key for number in range(30, 38)}
     assert len(asked) == 8
 
 
@@ -247,8 +249,7 @@ def test_the_process_predicts_and_knows_where_it_does_not():
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 2, (60, 12)).astype(np.int8)
     values = rows[:, 0] + 0.5 * rows[:, 1] * rows[:, 2]
-    table = Table(rows, np.zeros((60, 0)))
-    train, test = table.head(40), Table(rows[40:], np.zeros((20, 0)))
+    train, test = Table(rows[:40], np.zeros((40, 0))), Table(rows[40:], np.zeros((20, 0)))
     from nas.strategies.encoding import Group
 
     distances = Distances(train, (Group("first", slice(0, 3)), Group("rest", slice(3, 12))))
@@ -267,7 +268,6 @@ def test_auto_chooses_by_space_budget_and_objectives():
     assert auto.choose(space, Context(trials=100)) == "predictor"
     assert auto.choose(space, Context(trials=100_000)) == "evolution"
     assert auto.choose(space, Context(objectives=2)) == "pareto-evolution"
-    small = Space({"name": "s", "input": [3, 8, 8], "classes": 2, "stages": [{"block": "conv", "width": {"choose": [8, 16]}}]})
-    assert auto.choose(small, Context(trials=2)) == "grid"
-    assert auto.choose(small, Context(trials=1)) == "predictor"
+    assert auto.choose(small([8, 16]), Context(trials=2)) == "grid"
+    assert auto.choose(small([8, 16]), Context(trials=1)) == "predictor"
     assert create("auto", space, 1, Context(trials=50)).ask(0) == create("predictor", space, 1).ask(0)

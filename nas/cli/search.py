@@ -35,7 +35,10 @@ def engine_options(function: Any) -> Any:
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
-@click.option("--strategy", default="evolution", show_default=True, metavar="NAME", help="random, evolution, rl (`nas list strategies`).")
+@click.option(
+    "--strategy", default="auto", show_default=True, metavar="NAME",
+    help="auto (by space size, budget and objectives), predictor, local, evolution, rl, ... (`nas list strategies`).",
+)  # fmt: skip
 @click.option(
     "--dataset", metavar="NAME|KIND:PATH",
     help="digits, cifar10, cifar100, mnist, fashion-mnist, npz:FILE, folder:DIR (default: digits; over one device-hour cifar10 if there).",

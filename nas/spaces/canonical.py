@@ -89,10 +89,7 @@ def _blocks(architecture: Architecture) -> Iterator[Block]:
 
 def _block(block: Block, forms: dict[Primitive, CellForm], named: dict[str, Primitive]) -> list[Any]:
     op = block.op
-    if op in forms:
-        text = forms[op].key
-    else:
-        text = label(named.get(op.cell, op) if isinstance(op, Use) else op)
+    text = forms[op].key if op in forms else label(named.get(op.cell, op) if isinstance(op, Use) else op)
     return [text, block.width, block.stride, block.repeat, block.reads]
 
 
@@ -158,7 +155,7 @@ class _Reading:
         texts: dict[int, str] = {}
         for number in live:
             name, values = self.applied[number]
-            text = f"{name}({';'.join(self._text(value, texts) for value in values)})"
+            text = f"{name}({';'.join(sorted([self._text(value, texts) for value in values]))})"
             texts[number] = text if len(text) < 200 else _digest(text)
         return texts
 
@@ -179,7 +176,8 @@ class _Reading:
         for _ in range(ROUNDS):
             ranks = {sign: rank for rank, sign in enumerate(sorted(set(signs.values())))}
             colours: dict[int | None, int] = {n: ranks[signs[n]] for n in live} | {None: -1}
-            signs = {n: (colours[n], tuple(sorted([colours[r] for r in uses[n]])), tuple(sorted([colours[t] for t in inner[n]]))) for n in live}
+            above = {n: tuple(sorted([colours[reader] for reader in uses[n]])) for n in live}
+            signs = {n: (colours[n], above[n], tuple(sorted([colours[term] for term in inner[n]]))) for n in live}
             found += map(str, sorted(signs.values()))
         return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from bisect import insort
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from heapq import nlargest
 from math import inf
@@ -57,9 +57,9 @@ class Seen:
 class Predictor:
     """Random trials first, then of candidates made from the best trials the one of which the model expects most.
 
-    A failed trial counts as the worst. Several workers: where n trials are under way, the candidate that is expected
-    (n + 1)-th most of is asked for, and other candidates are made for each ask. Fits are kept between asks, yet only
-    as a cache: each is a function of the first so many told trials.
+    A failed trial counts as the worst. Several workers: candidates and what is expected of them depend on what was told
+    alone, and where n trials are under way the (n + 1)-th best is asked for. Fits are kept between asks, yet only as a
+    cache: each is a function of the first so many told trials.
     """
 
     def __init__(self, space: Space, seed: int, options: PredictorOptions, context: Context) -> None:
@@ -70,13 +70,14 @@ class Predictor:
         self._told: list[Seen] = []
         self._tried: set[Hashable] = set()
         self._best: list[tuple[float, int, Seen]] = []  # of the successful, the best first, of equals the earlier
+        self._made: tuple[int, Space, list[tuple[float, Seen]]] | None = None  # what was ranked after so many trials
         self._process: tuple[int, Process] | None = None  # of the first so many trials
         self._settings: tuple[int, list[Setting]] | None = None
 
     def ask(self, number: int) -> Proposal:
         """A sample while fewer than `warmup` trials have succeeded, then the candidate that is expected most of."""
         rng, space = generator(self._seed, number), self._space.at(number)
-        ranked = [] if self._fixed or len(self._best) < self._options.warmup else self._ranked(space, rng)
+        ranked = [] if self._fixed or len(self._best) < self._options.warmup else self._candidates(space)
         if not ranked:
             samples = [space.sample(rng)]
             while self._is_tried(samples[-1]) and len(samples) < self._options.tries:
@@ -104,6 +105,12 @@ class Predictor:
     def _is_tried(self, decisions: Decisions) -> bool:
         return self._encoder.of(decisions).identity in self._tried
 
+    def _candidates(self, space: Space) -> list[tuple[float, Seen]]:
+        count = len(self._told)
+        if self._made is None or self._made[0] != count or self._made[1] is not space:
+            self._made = (count, space, self._ranked(space, random.Random(f"{self._seed}:after:{count}")))
+        return self._made[2]
+
     def _ranked(self, space: Space, rng: random.Random) -> list[tuple[float, Seen]]:
         """New candidates with what is expected of them, the most first; empty where none was found."""
         process, found = self._fitted(), set(self._tried)
@@ -118,11 +125,12 @@ class Predictor:
                 decisions = space.mutate(decisions, rng)
             return parent.number, decisions
 
+        each = max(1, self._pool // (3 * STARTS))
         made = [child() for _ in range(self._pool)]
         ranked = self._expected(process, made, found)
         for _ in range(CLIMBS):
             starts = [seen.trial for _, seen in ranked[:STARTS]]
-            made = [(start.number, space.mutate(start.decisions, rng)) for start in starts for _ in range(max(1, self._pool // (3 * STARTS)))]
+            made = [(start.number, space.mutate(start.decisions, rng)) for start in starts for _ in range(each)]
             ranked = sorted(ranked + self._expected(process, made, found), key=lambda pair: -pair[0])
         return ranked
 

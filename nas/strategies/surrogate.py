@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.special import ndtri
 
 if TYPE_CHECKING:
     from nas.strategies.encoding import Group
@@ -45,7 +44,7 @@ def targets(values: Sequence[float | None]) -> Array:
     _, inverse, counts = np.unique([low if value is None else value for value in values], return_inverse=True, return_counts=True)
     ends = counts.cumsum()
     quantiles = (ends - counts / 2.0) / len(values)
-    return np.asarray(ndtri(quantiles)[inverse])
+    return np.array([NormalDist().inv_cdf(each) for each in quantiles.tolist()])[inverse]
 
 
 class Distances:
@@ -122,7 +121,7 @@ def _factor(distances: Array, values: Array, logs: Array) -> tuple[Array, Array,
     covariance = _kernel(distances, logs)
     covariance.flat[:: len(covariance) + 1] += np.exp(logs[-1]) + 1e-6
     factor = np.linalg.cholesky(covariance)
-    white = _solve(factor, values)
+    white = np.linalg.solve(factor, values)
     return factor, white, float(white @ white) / len(values) + 1e-9
 
 
@@ -130,10 +129,6 @@ def _likelihood(distances: Array, values: Array, logs: Array) -> float:
     """The logarithm of the marginal likelihood but for a constant (equation 5.8 there, at the best variance)."""
     factor, _, variance = _factor(distances, values, logs)
     return float(-0.5 * len(values) * np.log(variance) - np.log(np.diag(factor)).sum())
-
-
-def _solve(factor: Array, right: Array) -> Array:
-    return np.asarray(solve_triangular(factor, right, lower=True, check_finite=False))
 
 
 class Process:
@@ -144,14 +139,17 @@ class Process:
         scores = np.array([setting.score for setting in settings])
         weights = np.exp(scores - scores.max())
         self._weights = (weights / weights.sum())[:, None]
-        self._parts = [(setting.logs, *_factor(distances.own, values, setting.logs)) for setting in settings]
+        self._parts = []
+        for setting in settings:
+            factor, white, variance = _factor(distances.own, values, setting.logs)
+            self._parts.append((setting.logs, np.linalg.inv(factor), white, variance))
 
     def predict(self, table: Table) -> tuple[Array, Array]:
         """Means and standard deviations (m) of the values of `m` candidates, without noise (equations 2.25, 2.26)."""
         distances = self._distances.to(table)
         means, variances = [], []
-        for logs, factor, white, variance in self._parts:
-            across = _solve(factor, _kernel(distances, logs).T)
+        for logs, whiten, white, variance in self._parts:
+            across = whiten @ _kernel(distances, logs).T
             means.append(across.T @ white)
             variances.append(variance * np.maximum(1e-9, 1.0 - (across * across).sum(axis=0)))
         several = np.stack(means)

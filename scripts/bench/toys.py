@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Made-up landscapes on which strategies are chosen, so that no table of real results is tuned to.
 
-    python scripts/bench/toys.py [--strategies auto,local,...] [--draws 6] [--seeds 2] [--trials 300] [--jobs 2]
+    python scripts/bench/toys.py [--strategies "auto;local;..."] [--draws 6] [--seeds 2] [--trials 300] [--jobs 2]
 
 Five kinds of landscape, several random draws each: the cell of six edges and five operations, two NASNet cells, the
 shipped `tiny`, twenty decisions of six options with interactions, twelve ordered decisions. In a cell a made-up signal
@@ -53,7 +53,8 @@ class Toy:
 def blocks(count: int, fields: Mapping[str, list[Any]]) -> Space:
     """A space of `count` blocks whose fields are all open."""
     stages = [{"block": {"conv": {k: {"choose": v} for k, v in fields.items()}}, "width": 8} for _ in range(count)]
-    return Space({"name": "blocks", "input": [3, 8, 8], "classes": 10, "stages": stages, "head": ["global_pool", {"block": "linear", "width": "classes"}]})
+    head = ["global_pool", {"block": "linear", "width": "classes"}]
+    return Space({"name": "blocks", "input": [3, 8, 8], "classes": 10, "stages": stages, "head": head})
 
 
 def space_of(kind: str) -> Space:
@@ -104,7 +105,7 @@ class Flow:
         for node in cell.nodes:
             parts = []
             for edge in node.edges:
-                capacity, gain, deep = self.op("none" if edge.op.name == "none" else edge.op.name if edge.op.name == "skip_connect" else label(edge.op))
+                capacity, gain, deep = self.op(edge.op.name if edge.op.name in ("none", "skip_connect") else label(edge.op))
                 g, q, d = states[edge.source]
                 parts.append((g * gain, q + capacity * math.exp(-max(q, 0.0) / self.kappa), d + deep))
             states.append(self.mix(parts))
@@ -177,11 +178,13 @@ def toy(kind: str, draw: int) -> Toy:
         key = frozenset(decisions.items())
         if key not in known:
             value = raw(decisions)
-            # An error with a long tail: exponential in the bad, flat in the good.
-            known[key] = (10.0 if rng_fail else None) if value is None else 94.0 - 2.0 * math.log1p(math.exp(-steep * (value - high) / (high - low)))
+            if value is None:
+                known[key] = cut
+            else:  # an error with a long tail: linear in the bad, flat in the good
+                known[key] = 94.0 - 2.0 * math.log1p(math.exp(-steep * (value - high) / (high - low)))
         return known[key]
 
-    rng_fail = rng.random() < 0.7  # a cut network is as good as chance, or its training fails
+    cut = 10.0 if rng.random() < 0.7 else None  # a cut network is as good as chance, or its training fails
     finite = sorted(value for value in map(truth, samples) if value is not None)
     spread = noisy * (finite[int(0.95 * len(finite))] - finite[len(finite) // 2])
 
@@ -240,18 +243,24 @@ def compare(arms: dict[str, tuple[str, dict[str, Any]]], kinds: tuple[str, ...],
     marks = [mark for mark in MARKS if mark <= trials]
     for kind in (*kinds, "all"):
         chosen = [i for i, case in enumerate(cases) if kind in (case[0], "all")]
-        print(f"{kind:8} {'':34} " + " ".join(f"rank{m:<4}" for m in marks) + " " + " ".join(f"regret{m:<3}" for m in marks) + " ms/ask")
+        titles = [f"{f'rank{m}':>8}" for m in marks] + [f"{f'regret{m}':>9}" for m in marks]
+        print(f"{kind:42} {' '.join(titles)}  ms/ask")
         for arm, rows in table.items():
-            ranks = [fmean(1 + sum((o[i][0][m] < rows[i][0][m]) + 0.5 * (o[i][0][m] == rows[i][0][m]) for a, o in table.items() if a != arm) for i in chosen) for m in marks]
+            ranks = [fmean(rank(rows[i][0][m], [other[i][0][m] for other in table.values()]) for i in chosen) for m in marks]
             regrets = [100 * fmean(rows[i][0][m] for i in chosen) for m in marks]
-            ms = 1e3 * fmean(rows[i][1] for i in chosen)
-            print(f"{'':8} {arm:34} " + " ".join(f"{r:8.2f}" for r in ranks) + " " + " ".join(f"{r:9.2f}" for r in regrets) + f" {ms:6.1f}", flush=True)
+            figures = " ".join([f"{r:8.2f}" for r in ranks] + [f"{r:9.2f}" for r in regrets])
+            print(f"{arm:42} {figures} {1e3 * fmean(rows[i][1] for i in chosen):7.1f}", flush=True)
+
+
+def rank(regret: float, all_of_them: list[float]) -> float:
+    """The rank of a regret among some that hold it, from 1; equal ones share theirs."""
+    return 0.5 + sum((other < regret) + 0.5 * (other == regret) for other in all_of_them)
 
 
 def main() -> None:
     """Read the command line and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--strategies", default="random,evolution,local,predictor", help='names, or name{"option": 1}, joined by ;')
+    parser.add_argument("--strategies", default="random;evolution;local;predictor", help='names, or NAME{"OPTION": VALUE}, joined by ;')
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--seeds", type=int, default=2)
@@ -259,7 +268,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     arms = {}
-    for text in given.strategies.split(";" if ";" in given.strategies else ","):
+    for text in given.strategies.split(";"):
         name, brace, rest = text.partition("{")
         arms[text] = (name, json.loads(brace + rest) if rest else {})
     compare(arms, tuple(given.kinds.split(",")), given.draws, given.seeds, given.trials, given.jobs)
