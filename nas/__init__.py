@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nas.ensembles import Ensemble
     from nas.loading import ensemble, load
     from nas.mutation import mutate
+    from nas.samplers import optuna_sampler, suggest
     from nas.spaces import Space
     from nas.study import open_study
 
@@ -35,13 +36,15 @@ _WHERE = {
     "load": "nas.loading",
     "mutate": "nas.mutation",
     "open_study": "nas.study",
+    "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
     "search": "nas.engine",
+    "suggest": "nas.samplers",
 }
 
 __all__ = [
-    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study", "resume",
-    "search",
+    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
+    "optuna_sampler", "resume", "search", "suggest",
 ]  # fmt: skip
 
 

@@ -176,6 +176,11 @@ def test_lookup_ignores_case_and_punctuation(name: str) -> None:
         assert baselines.get(together).name == RUN_TOGETHER.get(known, name)
 
 
+@pytest.mark.parametrize("written", ["regnet-.x-.1-.6gf", "regnet_x_1..6gf", "RegNet.X.1__6GF"])
+def test_doubled_punctuation_between_digits_still_parts_them(written: str) -> None:
+    assert baselines.get(written).name == "regnet_x_1_6gf"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_the_reference_packages_are_aliases(name: str) -> None:
     for reference in baselines.get(name).references:

@@ -56,6 +56,7 @@ def test_command(call: Callable[..., Run], page: str, line: str, tmp_path: Path)
     words = shlex.split(line)[1:]
     if words[0] == "search":
         words += [*CHEAPER, "--out", str(tmp_path / "run")]
+    words += ["--confirm", "1x2", "--confirm-epochs", "1"] if "--confirm" in words else []
     run = call(*words)
     assert run.status == 0, f"{page}: {line}: {run.err}"
 

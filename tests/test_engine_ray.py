@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from nas.engine import trial_seed
+from nas.engine import search, trial_seed
 from nas.engine.devices import Shares
 from nas.errors import NasError
 from nas.evaluators import Evaluation, Evaluator, Fidelity
 from nas.study import create_study, open_study, resume_study
 from tests.test_engine import SPACE, Watching, drive, interrupt, proposals, proposals_of, searched
-from tests.toy import Count, settings
+from tests.toy import SEEDED, Count, settings
 
 pytestmark = pytest.mark.slow
 
@@ -213,3 +213,29 @@ def test_what_ray_cannot_use_is_a_clear_error(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with resume_study(tmp_path / "run", space=SPACE) as study, pytest.raises(NasError, match="cannot be reached"):
         drive(study, Count(), "2trials", lanes=lanes(Count(), address="127.0.0.1:1"))
+
+
+def test_what_follows_a_search_uses_the_workers_that_are_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import ray
+
+    starts: list[Any] = []
+    start = ray.init
+    monkeypatch.setattr(ray, "init", lambda *args, **options: starts.append(options) or start(*args, **options))
+    studies = [
+        search(
+            "tiny", evaluator=SEEDED, budget="6trials", engine=engine, workers=1, out=tmp_path / engine, confirm="2x2", control=True,
+            dashboard=False,
+        )
+        for engine in ("ray", "local")
+    ]  # fmt: skip
+    assert len(starts) == 1
+    assert not ray.is_initialized()
+    first, second = ([proposals(open_study(study.directory / name)) for name in RUNS] for study in studies)
+    assert first == second
+    assert studies[0].comparison == studies[1].comparison
+    assert capfd.readouterr() == ("", "")
+
+
+RUNS = ("", "confirm", "control", "control/confirm")

@@ -248,6 +248,12 @@ def test_transition_halves_an_even_map_as_the_paper_does():
     assert place(DenseTransition(), (Map(256, 56, 56),), None, 2).shape == Map(128, 28, 28)
 
 
+def test_transition_leaves_the_edge_of_an_odd_map_unless_told():
+    assert place(DenseTransition(), (Map(256, 19, 1),), None, 2).shape == Map(128, 10, 1)
+    assert place(DenseTransition(), (Map(256, 19, 19),), None, 2).shape == Map(128, 9, 9)
+    assert place(DenseTransition(ceil=True), (Map(256, 19, 19),), None, 2).shape == Map(128, 10, 10)
+
+
 def test_a_cell_used_as_a_block_is_the_cell():
     normal = cell([(ConvNormAct(), 0), (SkipConnect(), 1)])
     head = (Block(GlobalPooling()), Block(LinearLayer(), "classes"))

@@ -180,3 +180,11 @@ class TestLayers:
     def test_what_is_not_allowed(self, make, says):
         with pytest.raises(nas.errors.ArchitectureError, match=says):
             make()
+
+
+@pytest.mark.parametrize("name", spaces.names())
+def test_every_file_says_what_it_is_and_how_to_search_it(name):
+    head = (spaces.folder() / f"{name}.yaml").read_text().split("name: ")[0]
+    assert f"#   nas search --space {name} " in head
+    assert len(spaces.load(name).about) > 30
+    assert spaces.load(name).name == name

@@ -32,6 +32,7 @@ class Toy:
     """Define by run: `depth` decides how many layers there are, and a layer's kind decides what else is asked of it."""
 
     name = "toy"
+    subsets: ClassVar = {}
     choices: ClassVar = {
         "depth": (1, 2, 3, 4),
         **{
@@ -146,7 +147,8 @@ def tiny():
 
 
 SPACES = {"toy": Toy, "tiny": tiny}
-each_strategy = pytest.mark.parametrize("name", strategies.names())
+NAMES = [name for name in strategies.names() if not name.startswith("optuna:")]  # Optuna's own: test_optuna.py
+each_strategy = pytest.mark.parametrize("name", NAMES)
 
 
 @pytest.fixture(params=SPACES)
@@ -172,7 +174,7 @@ def test_equal_values_teach_nothing_and_break_nothing(name):
 
 def asks(told):
     """Decisions of the first asks of all strategies, before and after `told` trials."""
-    return {name: kit.first_asks(functools.partial(create, name), Toy(), 0, 4, told) for name in strategies.names()}
+    return {name: kit.first_asks(functools.partial(create, name), Toy(), 0, 4, told) for name in NAMES}
 
 
 def current_golden():
@@ -198,7 +200,7 @@ def test_strategies_share_their_first_candidates_with_random():
     assert generator(9, 3).random() == generator(9, 3).random() != generator(93, 0).random()
 
 
-@pytest.mark.parametrize("name", [name for name in strategies.names() if name.startswith("rl")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("rl")])
 def test_rl_leaves_torch_as_it_found_it(name):
     import torch
 
@@ -208,7 +210,7 @@ def test_rl_leaves_torch_as_it_found_it(name):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", [name for name in strategies.names() if name.startswith("rl")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("rl")])
 def test_rl_does_not_depend_on_the_threads_outside(name):
     import torch
 
@@ -225,6 +227,7 @@ def test_torch_is_imported_only_for_rl():
     code = (
         "import sys, nas.strategies as s, test_strategies as t\n"
         "s.create('evolution', t.Toy(), 0).ask(0); assert 'torch' not in sys.modules\n"
+        "s.create('asha:evolution', t.Toy(), 0).ask(0); assert not {'optuna', 'torch', 'scipy'} & set(sys.modules)\n"
         "s.create('rl', t.Toy(), 0).ask(0); assert 'torch' in sys.modules\n"
         "assert 'torch._dynamo' not in sys.modules\n"
     )
@@ -238,7 +241,7 @@ def test_torch_is_imported_only_for_rl():
 # last 30 of 150 trials, and the best, are compared with random's on the same objective. A strategy that learnt nothing
 # would win the mean of a seed with probability 1/2, of all 12 with 2^-12: one false pass in 4,096 for each strategy.
 # The test itself is deterministic: on one machine it cannot fail by chance.
-LEARNERS = [name for name in strategies.names() if name not in ("random", "grid", "rl")]  # rl is another name of rl:ppo
+LEARNERS = [name for name in NAMES if name not in ("random", "grid", "rl")]  # rl is another name of rl:ppo
 
 
 @functools.cache

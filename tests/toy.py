@@ -93,6 +93,19 @@ class Count:
         return {"accuracy": value, "seed": evaluation.seed}
 
 
+class Seeded:
+    """A value of the network, and a little that the seed adds; alike in every process."""
+
+    objective, full_epochs = "accuracy", 7
+
+    def evaluate(self, architecture: Any, fidelity: Fidelity, evaluation: Evaluation) -> dict[str, float]:
+        value = int(architecture.digest[:6], 16) / 2**24 * 0.9 + evaluation.seed / 2**32 * 0.05
+        return {"accuracy": value} | ({"test_accuracy": value - 0.1} if fidelity.test else {})
+
+
+SEEDED = Seeded()
+
+
 def settings(**changes: Any) -> Settings:
     """Settings of a toy run."""
     values: dict[str, Any] = {

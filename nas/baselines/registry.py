@@ -70,7 +70,8 @@ _LOOSE: dict[str, str | None] = {}
 
 def plain(name: str) -> str:
     """The form that look-up compares first: punctuation is dropped, but between digits, where 1.6 is not 16."""
-    return re.sub(r"[_\-.]+", "_", re.sub(r"(?<!\d)[_\-.]+|[_\-.]+(?!\d)", "", name.lower()))
+    between_digits = re.sub(r"(?<=\d)[_\-.]+(?=\d)", "_", name.lower())
+    return re.sub(r"(?<!\d)[_\-.]+|[_\-.]+(?!\d)", "", between_digits)
 
 
 def loose(name: str) -> str:

@@ -29,13 +29,15 @@ def _spaces() -> Rows:
     from nas import spaces
 
     loaded = [spaces.load(name) for name in spaces.names()]
-    return [{"name": space.name, "decisions": len(space.choices), "architectures": space.count()} for space in loaded]
+    return [
+        {"name": space.name, "decisions": len(space.choices), "architectures": space.count(), "about": space.about} for space in loaded
+    ]
 
 
 def _strategies() -> Rows:
     from nas import strategies
 
-    return [{"name": name} for name in strategies.names()]
+    return [{"name": name} for name in (*strategies.names(), *(f"{wrapper}:NAME" for wrapper in strategies.WRAPPERS.names()))]
 
 
 def _datasets() -> Rows:

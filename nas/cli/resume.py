@@ -7,20 +7,26 @@ from pathlib import Path
 import click
 
 from nas.cli.app import Examples
-from nas.cli.search import closing, engine_options, summary
+from nas.cli.search import closing, engine_options, honest_options, summary
 
 
-@click.command(cls=Examples, examples=("nas resume runs/NAME", "nas resume runs/NAME --workers 1 --no-dashboard"))
+@click.command(
+    cls=Examples,
+    examples=("nas resume runs/NAME", "nas resume runs/NAME --workers 1 --no-dashboard", "nas resume runs/NAME --confirm 3x3 --control"),
+)
 @click.argument("run", type=click.Path(path_type=Path))
+@honest_options
 @engine_options
 def command(
-    run: Path, workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None,
+    run: Path, confirm: str | None, confirm_epochs: int | None, control: bool,
+    workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None,
     no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Go on with the search in the folder RUN, after Ctrl-C, a kill or a crash.
 
     Nothing finished is lost; trials that were cut off are run again first, under their numbers. Space, strategy, seed,
-    data set, fidelity and budget are those of the run. A run whose budget is spent is only summed up.
+    data set, fidelity and budget are those of the run. A run whose budget is spent is only summed up, once its
+    confirmation and control are done: those that it was started with, or that are asked for here.
     """
     import nas
     from nas.report.screen import Screen
@@ -28,7 +34,7 @@ def command(
     with Screen() as screen, summary(screen):
         screen.directory = run
         study = nas.resume(
-            run, workers=workers, gpus_per_trial=gpus_per_trial, storage=storage, engine=engine, address=address,
-            dashboard=not no_dashboard, observer=screen,
+            run, confirm=confirm, confirm_epochs=confirm_epochs, control=control, workers=workers, gpus_per_trial=gpus_per_trial,
+            storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)

@@ -16,7 +16,7 @@ from nas.cli.app import Examples
 @click.option("--storage", metavar="URL", help="Where the record lies now, if it was moved.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, every trial included, as JSON.")
 def command(run: Path, storage: str | None, as_json: bool) -> None:
-    """Show the ledger and the best trials of the run in the folder RUN, running or ended."""
+    """Show the ledger and the best trials of the run in the folder RUN, running or ended, and what was confirmed."""
     import nas
 
     study = nas.open_study(run, storage=storage)
@@ -29,6 +29,8 @@ def command(run: Path, storage: str | None, as_json: bool) -> None:
 
 
 def _plain(study: Any) -> dict[str, Any]:
+    from nas.report.honest import plain
+
     ledger = study.ledger()
     best = study.best
     return {
@@ -38,10 +40,12 @@ def _plain(study: Any) -> dict[str, Any]:
             "device_seconds": ledger.device_seconds, "seconds": ledger.seconds, "finished": ledger.finished, "failed": ledger.failed,
         },
         "best": None if best is None else best.number,
+        **plain(study),
         "trials": [
             {
                 "number": t.number, "state": t.state, "value": t.value, "digest": t.digest, "device_seconds": t.device_seconds,
-                "reason": t.reason, "metrics": t.metrics, "decisions": t.decisions,
+                "reason": t.reason, "parent": t.parent, "how": t.how, "fraction": t.fraction, "metrics": t.metrics,
+                "decisions": t.decisions,
             }
             for t in study.trials
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nas.engine.api import make_lanes, resume, search
 from nas.engine.driver import Driver, trial_seed
+from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Finished, Observer, Progress, Start
@@ -15,6 +16,7 @@ __all__ = [
     "Driver",
     "Event",
     "Finished",
+    "KeptLanes",
     "Lanes",
     "LocalLanes",
     "Observer",

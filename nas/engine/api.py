@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from nas import evaluators, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
+from nas.engine.confirm import ask_for, follow_up, plan, planned
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
 from nas.engine.driver import Driver
+from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
@@ -25,6 +27,7 @@ from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyE
 from nas.evaluators import Evaluator, Fidelity
 from nas.loading import load_one
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
+from nas.study.confirmation import CONFIRM
 
 if TYPE_CHECKING:
     from nas.spaces import Space
@@ -49,6 +52,9 @@ def search(
     workers: int | None = None,
     gpus_per_trial: float | None = None,
     timeout: float | None = None,
+    confirm: str | int | None = None,
+    confirm_epochs: int | None = None,
+    control: bool = False,
     seed: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
@@ -63,6 +69,9 @@ def search(
     number, the `objective`). workers: default all GPUs, else all cores (one thread with the local engine).
     start: networks that are tried first, as far as they lie in the space: names, files or architectures.
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
+    confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
+    `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
+    `Study.confirmation`. control: then a random search under the same budget, confirmed alike; see `Study.control`.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
@@ -71,6 +80,7 @@ def search(
     searched = spaces.load(space)
     limits = budget if isinstance(budget, Budget) else Budget.parse(budget)
     strategies.create(strategy, searched, seed, **dict(strategy_options or {}))
+    wish = planned(confirm, confirm_epochs, control, strategy)
     shares = _shares(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
     if dataset is None and isinstance(evaluator, str):
@@ -103,16 +113,23 @@ def search(
         versions=_versions(),
         command=list(sys.argv),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        confirm=plan(wish, judge, fidelity),
+        control=control,
     )
-    with create_study(directory, settings, searched) as study:
-        lanes = make_lanes(engine, judge, shares, address=address, dashboard=dashboard)
-        return _drive(study, judge, lanes, limits, observer, time.monotonic() - begun)
+    with (
+        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
+        create_study(directory, settings, searched) as study,
+    ):
+        return _whole(study, lanes, observer, time.monotonic() - begun, storage)
 
 
 def resume(
     directory: str | Path,
     *,
     evaluator: Any = None,
+    confirm: str | int | None = None,
+    confirm_epochs: int | None = None,
+    control: bool = False,
     workers: int | None = None,
     gpus_per_trial: float | None = None,
     storage: str | None = None,
@@ -123,19 +140,26 @@ def resume(
 ) -> Study:
     """Go on with the run in `directory`, after Ctrl-C or a kill: nothing finished is lost, what ran is run again first.
 
+    The search comes first, then what is missing of its confirmation and its control; `confirm` and `control` ask for
+    them where the search was started without.
+
     Settings are those of the run; `workers`, `gpus_per_trial`, `engine` and `storage` can be given anew, and an
     `evaluator` that was handed in must be handed in again. A run whose budget is spent is returned as it is.
     Raises as `search` does.
     """
     settings = open_study(directory, storage=storage).settings
+    wish = planned(confirm, confirm_epochs, control, settings.strategy)
     judge = _resumed_evaluator(settings, evaluator)
     engine = engine or settings.engine
     if gpus_per_trial is None and settings.device == "cpu":
         gpus_per_trial = 0.0  # a device-hour must stay what it was
     shares = _shares(engine, workers or settings.workers, gpus_per_trial, address)
-    with resume_study(directory, storage=storage) as study:
-        lanes = make_lanes(engine, judge, shares, address=address, dashboard=dashboard)
-        return _drive(study, judge, lanes, Budget.parse(settings.budget), observer, 0.0)
+    with (
+        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
+        resume_study(directory, storage=storage) as study,
+    ):
+        ask_for(study, wish, control, judge)
+        return _whole(study, lanes, observer, 0.0, storage)
 
 
 def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> Lanes:
@@ -148,18 +172,34 @@ def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: st
     return RayLanes(evaluator, shares, address=address, dashboard=dashboard)
 
 
-def _drive(study: Recorder, evaluator: Evaluator, lanes: Lanes, budget: Budget, observer: Observer | None, spent: float) -> Study:
+def _whole(study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None) -> Study:
+    """The search, then what of its confirmation and control was asked for and is missing."""
+
+    def drive(run: Recorder) -> Study:
+        return _drive(run, lanes, observer, 0.0, storage)
+
+    found = _drive(study, lanes, observer, spent, storage)
+    follow_up(found, drive, (observer or Observer()).note, storage)
+    return found
+
+
+def _drive(study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None) -> Study:
     settings = study.settings
     strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
-    fidelity = Fidelity.from_dict(settings.fidelity)
+    fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
+    show = _show_nothing if settings.role == CONFIRM else study.write_best
     try:
-        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=study.write_best).run()
+        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show).run()
     finally:
-        study.write_best()
-    finished = open_study(study.directory, space=study.space)
+        show()
+    finished = open_study(study.directory, storage=storage, space=study.space)
     if finished.best is None:
         raise NothingFinishedError(_nothing(finished))
     return finished
+
+
+def _show_nothing() -> None:
+    """A single training of a network that is confirmed is no best network."""
 
 
 def _nothing(study: Study) -> str:

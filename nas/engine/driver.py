@@ -95,10 +95,10 @@ class Driver:
                 continue
             if trial.first_seconds is not None:
                 self._first.append(trial.first_seconds)
-            if self._best is None or trial.value > (self._best.value or -math.inf):
+            if self._best is None or (trial.fraction, trial.value) > (self._best.fraction, self._best.value or -math.inf):
                 outcome = Outcome("complete", trial.metrics, cut=trial.cut, first_seconds=trial.first_seconds)
                 architecture = self._study.space.decode(trial.decisions)
-                self._best = Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds)
+                self._best = Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds, trial.fraction)
 
     # ---- the loop ------------------------------------------------------------------------------------------------
 
@@ -168,8 +168,8 @@ class Driver:
         self._strategy.tell(Trial(work.number, work.decisions, value, fraction=work.fraction))
         if outcome.first_seconds is not None:
             self._first.append(outcome.first_seconds)
-        finished = Finished(work.number, value, work.architecture, outcome, seconds)
-        if value is not None and (self._best is None or value > (self._best.value or -math.inf)):
+        finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
+        if finished.better(self._best):
             self._best = finished
         return finished
 
@@ -284,7 +284,7 @@ class Driver:
         lanes = self._lanes
         return Start(
             self._study.directory, self._budget, self._study.ledger(), lanes.count, lanes.device, lanes.share,
-            self._fidelity, lanes.dashboard, len(self._redo),
+            self._fidelity, lanes.dashboard, len(self._redo), self._study.settings.role,
         )  # fmt: skip
 
     def _tell_observer(self, finished: list[Finished], launches: list[tuple[int, Candidate]]) -> None:

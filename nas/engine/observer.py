@@ -27,17 +27,25 @@ class Start:
     fidelity: Fidelity
     dashboard: Dashboard | None
     unfinished: int  # trials of a driver that is no more, to be run again first
+    role: str = "search"  # or `control`, `confirm`: a run that belongs to a search, in a folder of it
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial has ended; `value` is None when it failed."""
+    """A trial has ended; `value` is None when it failed. `fraction` is of the run's fidelity."""
 
     number: int
     value: float | None
     architecture: Architecture
     outcome: Outcome
     device_seconds: float
+    fraction: float = 1.0
+
+    def better(self, other: Finished | None) -> bool:
+        """Whether it is the better of two, of which values count only at equal fractions; a failed one never is."""
+        if self.value is None or other is None or other.value is None:
+            return self.value is not None
+        return (self.fraction, self.value) > (other.fraction, other.value)
 
 
 @dataclass(frozen=True)

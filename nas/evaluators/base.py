@@ -19,12 +19,16 @@ REASON_LENGTH = 200
 
 @dataclass(frozen=True)
 class Fidelity:
-    """How closely an evaluation looks: epochs, and the fractions of width, depth and training samples that are used."""
+    """How closely an evaluation looks: epochs, and the fractions of width, depth and training samples that are used.
+
+    test: whether it is also to measure `test_accuracy` on the test images, which no search may see.
+    """
 
     epochs: int = 1
     width: float = 1.0
     depth: float = 1.0
     samples: float = 1.0
+    test: bool = False
 
     def __post_init__(self) -> None:
         if not _is(self.epochs, int) or self.epochs < 1:
@@ -33,10 +37,12 @@ class Fidelity:
             value = getattr(self, name)
             if not _is(value, int, float) or not 0 < value <= 1:
                 raise NasError(f"fidelity.{name}={value!r}; allowed: a fraction in (0, 1]")
+        if not isinstance(self.test, bool):
+            raise NasError(f"fidelity.test={self.test!r}; allowed: true or false")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the record."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "test" or value}
 
     def part(self, fraction: float) -> Fidelity:
         """A fraction of the training: fewer epochs, rounded and at least one, then fewer samples; the same network."""
@@ -76,7 +82,8 @@ class Evaluator(Protocol):
     Optional: `task()` is the input shape and the number of classes that candidates are to have;
     `prepare(space, seconds_per_worker, seed) -> Fidelity` fits the fidelity before a search is launched;
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
-    `settings()` is plain data for the record.
+    `settings()` is plain data for the record; `full_epochs` is how long a network is trained that is to be confirmed
+    (without it as long as in the search).
     """
 
     objective: str  # the name of the metric that is maximised

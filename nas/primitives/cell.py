@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from nas.arch import Inner, Primitive, primitive
 from nas.errors import ArchitectureError
-from nas.ops import Add, Concat, DropPath, Frozen, Map, frozen
+from nas.ops import Add, Concat, DropPath, Frozen, Leaf, Map, frozen
 from nas.ops.base import require, require_range
 from nas.primitives.basic import FactorizedReduction, SkipConnect
 from nas.primitives.zero import NoConnection
@@ -182,21 +182,24 @@ class CellBody(Primitive):
     name = "nodes"
     cached = False
 
+    @cached_property
+    def plan(self) -> list[tuple[Leaf, list[tuple[Primitive, int, str]]]]:
+        """For each node the leaf that joins its edges, and each edge's operation, source and name in the graph."""
+        made: list[tuple[Leaf, list[tuple[Primitive, int, str]]]] = []
+        for number, node in enumerate(self.cell.nodes, self.cell.inputs):
+            edges = [(droppable(edge.op), edge.source, f"{number}_{edge.op.name}") for edge in node.edges]
+            made.append((_ADD if node.combine == "add" else _CONCAT, edges))
+        return made
+
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         cell, count = self.cell, self.cell.inputs
         states = list(inputs)
         given = len(states)
-        for node in cell.nodes:
-            number = len(states)
+        for leaf, edges in self.plan:
             outputs = [
-                g.apply(
-                    droppable(edge.op), states[edge.source], width=width, stride=stride if edge.source < count else 1,
-                    name=f"{number}_{edge.op.name}",
-                )
-                for edge in node.edges
-            ]  # fmt: skip
-            joined = outputs[0] if len(outputs) == 1 else g.add(_ADD if node.combine == "add" else _CONCAT, *outputs)
-            states.append(joined)
+                g.apply(op, states[source], width=width, stride=stride if source < count else 1, name=name) for op, source, name in edges
+            ]
+            states.append(outputs[0] if len(outputs) == 1 else g.add(leaf, *outputs))
         target = g.shapes[states[-1]]
         ends = [self.shrink(g, states[i], target, width) if i < given else states[i] for i in cell.outputs]
         return g.add(_CONCAT, *ends) if len(ends) > 1 else ends[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nas.arch import Inner, Primitive, primitive
-from nas.ops import Activation, AvgPool, BatchNorm, Concat, Conv
+from nas.ops import Activation, AvgPool, BatchNorm, Concat, Conv, Map
 from nas.ops.base import require_range
 
 
@@ -53,15 +53,24 @@ def dense_layer(g: Inner, x: int, growth: int, bottleneck: int) -> int:
 
 @primitive("dense_transition")
 class DenseTransition(Primitive):
-    """Norm, ReLU, 1x1 convolution to half the width (or to the stage's), average pool of the stride (section 3)."""
+    """Norm, ReLU, 1x1 convolution to half the width (or to the stage's), average pool of the stride (section 3).
+
+    With `ceil` the last window may hang over the edge, so that an odd map is halved as operations of a cell halve it; a
+    map smaller than the window is pooled whole in either case.
+    """
+
+    ceil: bool = False
 
     def settle(self, width: int | None, inputs: tuple[object, ...]) -> int:
         return super().settle(width, inputs) if width is not None else max(1, inputs[-1].width // 2)  # type: ignore[arg-type, attr-defined]
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = g.chain(inputs[0], BatchNorm(), Activation("relu"), Conv(width, (1, 1)))
-        # The last window may hang over the edge, so that an odd map is halved as every other operation of a cell halves it.
-        return g.add(AvgPool((stride, stride), (stride, stride), ceil=True), x) if stride > 1 else x
+        if stride == 1:
+            return x
+        shape = g.shapes[x]
+        assert isinstance(shape, Map)
+        return g.add(AvgPool((stride, stride), (stride, stride), ceil=self.ceil or min(shape[1:]) < stride), x)
 
 
 @primitive("dense")
@@ -86,4 +95,4 @@ class DenseBlock(Primitive):
         x = inputs[0]
         for _ in range(self.layers):
             x = dense_layer(g, x, max(1, width // self.layers), self.bottleneck)
-        return g.apply(DenseTransition(), x, width=width, stride=stride)
+        return g.apply(DenseTransition(ceil=True), x, width=width, stride=stride)

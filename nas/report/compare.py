@@ -102,7 +102,7 @@ def measured(runs: Iterable[str], every: bool = False) -> list[Entry]:
     made: list[Entry] = []
     for run in dict.fromkeys(runs):
         study = open_study(run)
-        ranked = sorted((t for t in study.trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))
+        ranked = study.ranked()
         if not ranked:
             raise NasError(f"{run}: no trial has finished, so nothing is measured; allowed: a run that `nas status` shows a best trial of")
         made += [_measured(study, run, trial) for trial in (ranked if every else ranked[:1])]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.engine import Finished, Observer, Progress, Start
-from nas.report.tables import console, short_path, value_text
+from nas.report.tables import console, fraction_text, short_path, value_text
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 # A log shall not grow by a line a trial when trials take milliseconds.
 LINE_SECONDS = 1.0
 LATEST = 6
+HEADINGS = {
+    "confirm": "confirming: the best networks are trained again with fresh seeds, at full size; the budget is not charged",
+    "control": "control: a random search under the same budget, to hold the search against",
+}
 
 
 class Screen(Observer):
@@ -40,6 +44,7 @@ class Screen(Observer):
         self._running: dict[int, float] = {}
         self._printed = 0.0
         self._quiet = 0
+        self._role = "search"  # of the run that is on, or that is about to begin
 
     def __enter__(self) -> Screen:
         return self
@@ -58,8 +63,11 @@ class Screen(Observer):
         self.say(line)
 
     def begin(self, start: Start) -> None:
-        """Say what runs where."""
-        self.directory = start.directory
+        """Say what runs where. What follows a search is shown like one, but the folder to speak of stays the search's."""
+        self.directory = self.directory or start.directory
+        self._role, self._progress, self._latest, self._quiet = start.role, None, [], 0
+        if start.role in HEADINGS:
+            self.say(HEADINGS[start.role])
         device = f"{start.share:g} GPU each" if start.device == "cuda" else "one core each; a core counts as a device"
         workers = f"{start.workers} worker{'s' if start.workers > 1 else ''}"
         self.say(f"{short_path(start.directory)}: {workers}, {device}; budget {start.budget.describe()}")
@@ -109,8 +117,10 @@ class Screen(Observer):
         self.close()
         if self._quiet:
             self.say(f"(+{self._quiet} more)")
-        if reason not in ("failed", "interrupted"):
+            self._quiet = 0
+        if reason not in ("failed", "interrupted") and self._role in ("search", "control"):
             self.say(f"ended by the budget: {reason}")
+        self._role = ""
 
     def _line(self, finished: Finished) -> str:
         head = f"trial {finished.number:>4}"
@@ -118,9 +128,10 @@ class Screen(Observer):
             return f"{head}   failed: {finished.outcome.reason}"
         cost = finished.architecture.cost(aux=False)
         cut = "   cut off by the budget" if finished.outcome.cut else ""
+        part = "" if finished.fraction == 1.0 else f"   at {fraction_text(finished.fraction)} of the fidelity"
         return (
             f"{head}   {value_text(self.objective, finished.value):>7}   {format_count(cost.params):>7} parameters   "
-            f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{cut}"
+            f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{part}{cut}"
         )
 
     def _draw(self) -> RenderableType:

@@ -64,16 +64,19 @@ def short_path(path: Path) -> str:
 
 
 def top_table(study: Study, count: int = TOP) -> Table:
-    """The best trials: accuracy, parameters and multiply-adds of the whole network, not of the proxy that was trained."""
-    table = Table(box=None)
-    for name in ("trial", study.settings.objective, "parameters", "MACs", "digest"):
+    """The best trials: accuracy, parameters and multiply-adds of the whole network, not of the proxy that was trained.
+
+    Where trials ran at parts of the fidelity, at which; those that were looked at most closely come first.
+    """
+    table, ranked = Table(box=None), study.ranked()
+    parts = any(trial.fraction != 1.0 for trial in ranked)
+    for name in ("trial", study.settings.objective, *(["fidelity"] if parts else []), "parameters", "MACs", "digest"):
         table.add_column(name, justify="left" if name == "digest" else "right", no_wrap=True)
-    ranked = sorted((t for t in study.trials if t.value is not None), key=lambda t: (-(t.value or 0.0), t.number))
     for trial in ranked[:count]:
         cost = trial.architecture.cost(aux=False)
         table.add_row(
-            str(trial.number), value_text(study.settings.objective, trial.value), format_count(cost.params), format_count(cost.macs),
-            trial.digest[:12],
+            str(trial.number), value_text(study.settings.objective, trial.value), *([fraction_text(trial.fraction)] if parts else []),
+            format_count(cost.params), format_count(cost.macs), trial.digest[:12],
         )  # fmt: skip
     return table
 
@@ -83,3 +86,9 @@ def value_text(objective: str, value: float | None) -> str:
     if value is None:
         return "-"
     return f"{100 * value:.2f}%" if objective.endswith("accuracy") else f"{value:.5g}"
+
+
+def fraction_text(fraction: float) -> str:
+    """A part of the fidelity: `1`, `1/3`, or as a percentage."""
+    near = round(1 / fraction)
+    return "1" if near == fraction == 1 else f"1/{near}" if near > 1 and abs(near * fraction - 1) < 1e-6 else f"{100 * fraction:.3g}%"

@@ -112,7 +112,12 @@ class Change:
         """Any other option for the changed decision."""
         if name != self.name:
             return self.otherwise.choose(name, options)
-        return self.rng.choice([option for option in options if option != self.old or type(option) is not type(self.old)])
+        return self.rng.choice(others(options, self.old))
+
+
+def others(options: tuple[Option, ...], old: Option) -> tuple[Option, ...]:
+    """All options but one; 1, 1.0 and True are different."""
+    return tuple([option for option in options if option != old or type(option) is not type(old)])
 
 
 def _list(options: tuple[Option, ...]) -> str:

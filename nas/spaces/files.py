@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
 
 from nas.arch.text import parse
@@ -29,12 +31,22 @@ def load(name_or_path: str | Path | Space) -> Space:
     """
     if isinstance(name_or_path, Space):
         return name_or_path
-    text = str(name_or_path)
-    is_path = isinstance(name_or_path, Path) or "/" in text or text.endswith((".yaml", ".yml"))
-    if not is_path and text not in names():
-        raise unknown("space", text, names())
-    path = Path(text) if is_path else folder() / f"{text}.yaml"
+    name = str(name_or_path)
+    is_path = isinstance(name_or_path, Path) or "/" in name or name.endswith((".yaml", ".yml"))
+    if not is_path and name not in names():
+        raise unknown("space", name, names())
+    path = Path(name) if is_path else folder() / f"{name}.yaml"
     try:
-        return Space(parse(read_text(path), str(path)))
+        text = read_text(path)
+        space = Space(parse(text, str(path)))
+        space.about = summary(text)
+        return space
     except SpaceError as error:
         raise SpaceError(f"{path}: {error}") from None
+
+
+def summary(text: str) -> str:
+    """The first sentence of the comment at the head of a file, without what stands in brackets."""
+    lines = itertools.takewhile(lambda line: line.startswith("# "), text.splitlines())
+    head = " ".join(line.removeprefix("# ").strip() for line in lines)
+    return re.split(r"\.(?:\s|$)", re.sub(r" \([^)]*\)", "", head), maxsplit=1)[0]

@@ -12,14 +12,15 @@ from nas.arch import Architecture
 from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
-from nas.spaces.choosers import Among, Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay
+from nas.spaces.choosers import Among, Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay, others
 from nas.spaces.count import count, walk
 from nas.spaces.limits import Judge, read
 from nas.spaces.recognise import Mismatch, recognise
 from nas.spaces.template import Choice, Open, SpaceDecoder
 
 DRAWS = 30  # samples or mutations tried before the nearest is made to fit the limits
-CLIMB = 500  # changes tried to make it fit
+CLIMB = 1000  # changes tried to make it fit
+PATIENCE = 20  # changes in vain before two are made at once too, and so on
 
 
 class Space:
@@ -27,6 +28,8 @@ class Space:
 
     Sampling, mutation and decoding are all `decide` under another chooser, so they come free with every space.
     """
+
+    about = ""  # the first sentence of the comment at the head of its file
 
     def __init__(self, data: Any) -> None:
         """From plain data, as YAML holds it. Raises `SpaceError` that names the field, its value and what is allowed."""
@@ -52,6 +55,7 @@ class Space:
         self._growing = {name: trials for name, trials in decoder.growing.items() if len(decoder.choices[name]) > 1}
         # The options that may be drawn; all of `choices` but in a space that is still growing.
         self._open = self.choices
+        self._several = {name for name, options in self._open.items() if len(options) > 1}
         self._stages: dict[tuple[int, ...], Space] = {}
         # Decisions that stand in several places: made once, and the same everywhere.
         times = Counter(part.name for part in walk(template) if isinstance(part, Choice))
@@ -91,6 +95,7 @@ class Space:
             return self
         stage = copy.copy(self)
         stage._open = {**self.choices, **grown}
+        stage._several = {name for name, options in stage._open.items() if len(options) > 1}
         return stage
 
     def decide(self, chooser: Chooser) -> Architecture:
@@ -123,10 +128,13 @@ class Space:
 
         Raises `SpaceError` when one is missing or not an option.
         """
-        if self._flat and len(decisions) == len(self.choices):
-            made = {name: decisions[name] for name in self.choices if name in decisions}
-            if len(made) == len(decisions) and all((type(option), option) in self._allowed[name] for name, option in made.items()):
-                return made
+        if self._flat and decisions.keys() == self.choices.keys():
+            for name, allowed in self._allowed.items():
+                option = decisions[name]
+                if (type(option), option) not in allowed:
+                    break
+            else:
+                return {name: decisions[name] for name in self.choices}
         return self._record(Replay(decisions))
 
     def fits(self, decisions: Mapping[str, Option]) -> bool:
@@ -138,14 +146,18 @@ class Space:
 
         Raises `SpaceError`, naming the nearest that was found, when they never are.
         """
-        best, least = decisions, self._excess(decisions) if self.limits else 0.0
-        for _ in range(CLIMB if self._changeable(decisions) else 0):
-            if least == 0.0:
-                return best
+        best, least, misses = decisions, self._excess(decisions) if self.limits else 0.0, 0
+        for _ in range(CLIMB if least and self._changeable(decisions) else 0):
+            # Where no single change helps, two or more together may: something larger here, something smaller there.
             changed = self._changed(best, rng)
+            for _ in range(int(rng.random() * min(1 + misses // PATIENCE, 4))):
+                changed = self._changed(changed, rng)
             excess = self._excess(changed)
+            misses = 0 if excess < least else misses + 1
             if excess <= least and changed != avoid:
                 best, least = changed, excess
+            if least == 0.0:
+                break
         if least == 0.0:
             return best
         try:
@@ -198,6 +210,8 @@ class Space:
         Within the limits; where no single change is found to be, more are made. Raises `SpaceError` when no decision
         has a second option.
         """
+        if not self.limits:
+            return self._changed(decisions, rng)
         return self._fitting(lambda: self._changed(decisions, rng), rng, decisions)
 
     def _changed(self, decisions: Mapping[str, Option], rng: random.Random) -> Decisions:
@@ -205,14 +219,14 @@ class Space:
         if not names:
             raise SpaceError(f"no decision of space {self.name!r} has a second option; allowed: two or more options")
         name = names[int(rng.random() * len(names))]
-        change = Change(name, decisions[name], Replay(decisions, RandomChooser(rng)), rng)
+        old = decisions[name]
         if self._flat and len(decisions) == len(self.choices):
-            return {**decisions, name: change.choose(name, self._open[name])}
-        return self.record(change)
+            return {**decisions, name: rng.choice(others(self._open[name], old))}
+        return self.record(Change(name, old, Replay(decisions, RandomChooser(rng)), rng))
 
     def _changeable(self, decisions: Mapping[str, Option]) -> list[str]:
         """The decisions that could be made otherwise."""
-        return [name for name in decisions if len(self._open.get(name, ())) > 1]
+        return [name for name in decisions if name in self._several]
 
     def encode(self, decisions: Mapping[str, Option]) -> tuple[int, ...]:
         """One number for each of `choices`: 0 where the decision was not met, else 1 + the index of the option."""

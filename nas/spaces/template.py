@@ -9,12 +9,14 @@ from typing import Any
 
 import yaml
 
+from nas.arch import Primitive
 from nas.arch.codec import Decoder
 from nas.errors import ArchitectureError, NasError, SpaceError
 from nas.ops import Frozen
 from nas.spaces.choosers import Chooser, Option
 
 MAX_OPTIONS = 1000
+MAX_MADE = 512  # ways up to which an operation is made once a way
 
 
 class Open:
@@ -32,6 +34,10 @@ class Open:
     def children(self) -> Iterator[Open]:
         """Open parts directly inside."""
         return iter(())
+
+    def ways(self) -> int:
+        """Into how many values it can resolve, equal ones counted apart."""
+        return math.prod(child.ways() for child in self.children())
 
 
 class Choice(Open):
@@ -57,20 +63,37 @@ class Choice(Open):
     def children(self) -> Iterator[Open]:
         return (value for value in self.values if isinstance(value, Open))
 
+    def ways(self) -> int:
+        return sum(value.ways() if isinstance(value, Open) else 1 for value in self.values)
+
 
 class OpenValue(Open):
-    """A value of the language some of whose fields are open."""
+    """A value of the language some of whose fields are open.
+
+    An operation of few ways is made once a way: it is frozen, and keeps what was worked out of it.
+    """
 
     def __init__(self, cls: type[Frozen], values: dict[str, Any], where: str) -> None:
         self.cls = cls
         self.where = where
         self.fixed = values
         self.open = tuple((name, value) for name, value in values.items() if isinstance(value, Open))
+        self._made: dict[tuple[Any, ...], Any] | None = {} if issubclass(cls, Primitive) and self.ways() <= MAX_MADE else None
 
     def resolve(self, chooser: Chooser) -> Any:
         values = self.fixed.copy()
         for name, value in self.open:
             values[name] = value.resolve(chooser)
+        if self._made is None:
+            return self.make(values)
+        # 1, 1.0 and True are equal, and make different operations.
+        key = tuple([(type(values[name]), values[name]) for name, _ in self.open])
+        if key not in self._made:
+            self._made[key] = self.make(values)
+        return self._made[key]
+
+    def make(self, values: dict[str, Any]) -> Any:
+        """The value of these fields."""
         try:
             return self.cls(**values)
         except NasError as error:

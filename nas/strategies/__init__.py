@@ -10,15 +10,16 @@ A restart is `create` and then `tell` of the history; the next ask is the one th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import NasError
+from nas.errors import NasError, unknown
 from nas.registry import Registry
-from nas.strategies import auto
+from nas.strategies import auto, optuna_samplers
 from nas.strategies.base import Context, Proposal, Strategy, Trial
 from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.grid import Grid, GridOptions
+from nas.strategies.halving import HalvingOptions, asha, hyperband
 from nas.strategies.local import LocalOptions, LocalSearch
 from nas.strategies.options import build
 from nas.strategies.predictor import Predictor, PredictorOptions
@@ -28,7 +29,7 @@ from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
 if TYPE_CHECKING:
     from nas.spaces import Space
 
-__all__ = ["STRATEGIES", "Context", "Entry", "Proposal", "Strategy", "Trial", "create", "names"]
+__all__ = ["STRATEGIES", "WRAPPERS", "Context", "Entry", "Proposal", "Strategy", "Trial", "Wrapper", "check", "create", "find", "names"]
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,55 @@ def _auto(space: Space, seed: int, options: auto.AutoOptions, context: Context) 
 
 STRATEGIES.add("auto", Entry(_auto, auto.AutoOptions, several=True))
 
+for _name, _make, _options, _several in (
+    ("tpe", optuna_samplers.tpe, optuna_samplers.TPEOptions, True),
+    ("gp", optuna_samplers.gp, optuna_samplers.ModelOptions, True),
+    ("nsgaii", optuna_samplers.nsgaii, optuna_samplers.GeneticOptions, True),
+    ("nsgaiii", optuna_samplers.nsgaiii, optuna_samplers.GeneticOptions, True),
+    ("qmc", optuna_samplers.qmc, optuna_samplers.SamplerOptions, True),
+    ("random", optuna_samplers.random, optuna_samplers.SamplerOptions, True),
+):
+    STRATEGIES.add(f"optuna:{_name}", Entry(_make, _options, _several))
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A strategy around any other, `NAME:OTHER`: `make(space, inner, options)`, where `inner()` makes the other.
+
+    The options of both are given together.
+    """
+
+    make: Callable[[Space, Callable[[], Strategy], Any], Strategy]
+    options: type
+
+
+WRAPPERS: Registry[Wrapper] = Registry("strategy")
+WRAPPERS.add("asha", Wrapper(asha, HalvingOptions))
+WRAPPERS.add("hyperband", Wrapper(hyperband, HalvingOptions))
+
 
 def names() -> tuple[str, ...]:
-    """Names of all strategies."""
+    """Names of all strategies; each of `WRAPPERS` goes around any of them, and alone around random search."""
     return STRATEGIES.names()
+
+
+def find(name: str) -> Entry:
+    """The strategy called `name`, a wrapped one such as `asha:evolution` too. Raises `UnknownNameError`."""
+    outer, colon, inner = str(name).partition(":")
+    if name in STRATEGIES or outer not in WRAPPERS:
+        if name not in STRATEGIES:
+            raise unknown("strategy", name, [*STRATEGIES.names(), *WRAPPERS.names()])
+        return STRATEGIES.get(name)
+    return _wrapped(WRAPPERS.get(outer), STRATEGIES.get(inner if colon else "random", where=str(name)))
+
+
+def _wrapped(outer: Wrapper, inner: Entry) -> Entry:
+    options = make_dataclass("Options", [], bases=(outer.options, inner.options), frozen=True, kw_only=True)
+
+    def make(space: Space, seed: int, given: Any, context: Context) -> Strategy:
+        return outer.make(space, lambda: inner.make(space, seed, given, context), given)
+
+    return Entry(make, options)
 
 
 def create(name: str, space: Space, seed: int, context: Context | None = None, **options: object) -> Strategy:
@@ -71,8 +117,13 @@ def create(name: str, space: Space, seed: int, context: Context | None = None, *
     Raises `UnknownNameError` for an unknown name, `NasError` for an unknown option, a value out of its bounds, or more
     objectives than the strategy takes.
     """
-    entry, context = STRATEGIES.get(name), context or Context()
+    entry, context = find(name), context or Context()
     if context.objectives > 1 and not entry.several:
         able = ", ".join(other for other, each in STRATEGIES.items() if each.several)
         raise NasError(f"strategy {name} takes one objective, not {context.objectives}; allowed: {able}")
-    return entry.make(space, seed, build(entry.options, options, where=f"strategy {name}"), context)
+    return entry.make(space, seed, check(name, **options), context)
+
+
+def check(name: str, **options: object) -> Any:
+    """The options of the strategy called `name`, checked. Raises as `create` does."""
+    return build(find(name).options, options, where=f"strategy {name}")

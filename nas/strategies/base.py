@@ -43,12 +43,13 @@ class Trial:
     fraction: float = 1.0
 
     def __post_init__(self) -> None:
-        given = self.values or (self.value,)
-        numbers = tuple(number for number in map(finite, given) if number is not None)
-        whole = len(numbers) == len(given) and finite(self.value) is not None
-        object.__setattr__(self, "decisions", dict(self.decisions))  # a caller may go on changing its own
-        object.__setattr__(self, "value", numbers[0] if whole else None)
-        object.__setattr__(self, "values", numbers if whole else ())
+        value = finite(self.value)
+        values = (value,) if not self.values else tuple([finite(number) for number in self.values])
+        whole = value is not None and None not in values
+        fields = self.__dict__  # frozen
+        fields["decisions"] = dict(self.decisions)  # a caller may go on changing its own
+        fields["value"] = values[0] if whole else None
+        fields["values"] = values if whole else ()
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,36 @@
 """An autoregressive LSTM over the decisions of any space (Zoph & Le, arXiv 1611.01578; Zoph et al., arXiv 1707.07012).
 
-One softmax a decision; the chosen option is embedded and fed to the next step. Imported only when used: it needs torch.
+One softmax a decision; the chosen option is embedded and fed to the next step. Where a decision is membership in a
+subset, it is drawn by content attention instead ("set-selection", arXiv 1611.01578, section 3.3):
+
+    P(member j of subset i) = sigmoid(v^T tanh(W_prev h_j + W_curr h_i)),   h: the state of the LSTM at an anchor
+
+A policy is read twice: decision by decision to sample (numpy, whose calls cost a fifth of torch's on sums as small), and
+in batches to learn (torch). Imported only when used: it needs torch.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from nas.errors import SpaceError
+from nas.strategies.sequence import Batch, Vocabulary, Walk
 
 if TYPE_CHECKING:
     from nas.spaces import Decisions, Option, Space
 
-State = tuple[Tensor, Tensor]  # of the LSTM: output and cell, each (B, hidden)
+Array = NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-_IMPOSSIBLE = -1e9  # logit of a padded option: its probability is exactly 0, and 0 * log 0 stays 0 and not NaN
+_IMPOSSIBLE = -1e9  # logit of an option that is not open: its probability is exactly 0, and 0 * log 0 stays 0 and not NaN
 
 
 @contextmanager
@@ -36,60 +44,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class Vocabulary:
-    """Every option of every decision has a row; row 0 is the start of a sequence."""
-
-    def __init__(self, choices: Mapping[str, tuple[Option, ...]]) -> None:
-        self.decisions = {name: index for index, name in enumerate(choices)}
-        self.options = [tuple(options) for options in choices.values()]
-        self.first: list[int] = []
-        self.size = 1
-        for options in self.options:
-            self.first.append(self.size)
-            self.size += len(options)
-
-    def decision(self, name: str) -> int:
-        """Index of the decision `name`. Raises `SpaceError` for one that the space did not announce."""
-        if name not in self.decisions:
-            raise SpaceError(f"decision {name!r} is not among the choices of the space")
-        return self.decisions[name]
-
-    def encode(self, decisions: Mapping[str, Option]) -> list[tuple[int, int]]:
-        """Pairs (decision index, option index) in the order of `decisions`."""
-        indices = [(self.decision(name), option) for name, option in decisions.items()]
-        return [(index, self.options[index].index(option)) for index, option in indices]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Sequences of decisions, padded. All tensors are (T, B): T decisions at most, B sequences."""
-
-    decisions: Tensor  # int64, decision index
-    options: Tensor  # int64, option index within its decision
-    mask: Tensor  # float32, 1 where there is a decision
-    tokens: Tensor  # int64, vocabulary row of the option chosen one step before
-
-    @staticmethod
-    def of(sequences: Sequence[Sequence[tuple[int, int]]], vocabulary: Vocabulary) -> Batch:
-        """Pad encoded sequences to the longest."""
-        steps = max(1, *(len(sequence) for sequence in sequences))
-        padded = [list(sequence) + [(0, 0)] * (steps - len(sequence)) for sequence in sequences]
-        decisions, options = torch.tensor(padded).permute(2, 1, 0)
-        lengths = torch.tensor([len(sequence) for sequence in sequences])
-        mask = (torch.arange(steps)[:, None] < lengths).float()
-        rows = torch.tensor(vocabulary.first)[decisions] + options
-        tokens = torch.cat([torch.zeros_like(rows[:1]), rows[:-1]])
-        return Batch(decisions, options, mask, tokens)
-
-
 class Controller:
     """The policy network and its Adam state. All parameters are views of one flat vector, so that Adam is a few lines.
 
-    Parameters start uniform in [-0.1, 0.1] (arXiv 1707.07012) from a generator of their own.
+    Parameters start uniform in [-0.1, 0.1] (arXiv 1707.07012) from a generator of their own. With `hidden` = 0 there is
+    no LSTM and only the biases are left: decisions are independent, one table of logits each (arXiv 2001.00326).
     """
 
     def __init__(self, space: Space, seed: int, hidden: int) -> None:
-        self._space, self.vocabulary, self._hidden = space, Vocabulary(space.choices), hidden
+        self.vocabulary, self._hidden = Vocabulary(space.choices, space.subsets if hidden else {}), hidden
         words, names = self.vocabulary, len(self.vocabulary.options)
         shapes = {
             "tokens": (words.size, hidden),
@@ -100,51 +63,63 @@ class Controller:
             "head": (words.size, hidden),
             "head_bias": (words.size,),
         }
+        if words.members:
+            shapes |= {"anchors": (words.starts, hidden), "previous": (hidden, hidden), "current": (hidden, hidden), "score": (hidden,)}
+        # What is learnt is v * sqrt(hidden). A tanh saturates at 1 where outputs of the LSTM are about 0.1, and all members share v:
+        # learnt as it is, one step of Adam moved all connections by half a nat, and the policy fell to "all" or "none".
+        self.scale = max(hidden, 1) ** -0.5
         self._shapes = {name: torch.Size(shape) for name, shape in shapes.items()}
         source = torch.Generator().manual_seed(seed % 2**63)
         size = sum(shape.numel() for shape in self._shapes.values())
         self._flat = torch.rand(size, generator=source) * 0.2 - 0.1
-        self._parts = self._views(self._flat)
+        self.arrays: dict[str, Array] = {name: view.numpy() for name, view in self._views(self._flat).items()}  # of the same memory
         self._first, self._second, self._updates = torch.zeros(size), torch.zeros(size), 0
-        self._rows, self._real = _option_rows(words)
+        most = max((len(options) for options in words.options), default=1)
+        self._columns = torch.arange(most)  # (K,)
+        self._first_rows = torch.tensor(words.first)  # (D,)
+        self._member = torch.tensor([index in words.members for index in range(names)])  # (D,)
 
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
         pieces = torch.split(flat, [shape.numel() for shape in self._shapes.values()])
         return {name: piece.view(shape) for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)}
 
     def sample(self, space: Space, rng: random.Random) -> Decisions:
-        """Decisions drawn from the policy, in the order in which `space` asks for them."""
+        """Decisions drawn from the policy among the options that `space` offers, in the order in which it asks for them."""
         chooser = _PolicyChooser(self, rng)
-        with one_thread(), torch.inference_mode():
-            space.record(chooser)
+        space.record(chooser)
         return chooser.made
-
-    def step(self, token: int, decision: int, state: State) -> tuple[list[float], State]:
-        """Probabilities of the options of one decision, and the next LSTM state, each (1, hidden)."""
-        parts, start = self._parts, self.vocabulary.first[decision]
-        stop = start + len(self.vocabulary.options[decision])
-        inputs = (parts["tokens"][token] + parts["names"][decision])[None]
-        state = _cell(parts, inputs, state)
-        logits = functional.linear(state[0], parts["head"][start:stop], parts["head_bias"][start:stop])
-        return logits.softmax(-1)[0].tolist(), state
-
-    def zero_state(self, size: int) -> State:
-        """The LSTM state before the first decision: two (size, hidden)."""
-        return torch.zeros(size, self._hidden), torch.zeros(size, self._hidden)
 
     def log_probabilities(self, batch: Batch, flat: Tensor) -> Tensor:
         """Log-probability of every option, (T, B, K), under parameters `flat`; K is the most options a decision has."""
         parts = self._views(flat)
-        inputs = functional.embedding(batch.tokens, parts["tokens"])
-        inputs = inputs + functional.embedding(batch.decisions, parts["names"])
-        state, outputs = self.zero_state(inputs.shape[1]), []
-        for step in inputs:
-            state = _cell(parts, step, state)
-            outputs.append(state[0])
-        rows = self._rows[batch.decisions]
-        weights = functional.embedding(rows, parts["head"])
-        logits = (weights @ torch.stack(outputs)[..., None])[..., 0] + parts["head_bias"][rows]
-        return logits.masked_fill(~self._real[batch.decisions], _IMPOSSIBLE).log_softmax(-1)
+        states = self._states(batch, parts)  # (S, B, hidden)
+        size = batch.steps.shape[1]
+        places = batch.steps * size + torch.arange(size)
+        now = functional.embedding(places, states.flatten(0, 1))  # (T, B, hidden): at the step of each decision
+        open = self._columns < batch.open[..., None]
+        rows = (self._first_rows[batch.decisions][..., None] + self._columns) * open
+        logits = functional.linear(now, parts["head"], parts["head_bias"]).gather(-1, rows)
+        if self.vocabulary.members:
+            starts = parts["anchors"][:, None].expand(-1, size, -1)
+            memory = functional.linear(torch.cat([starts, states]), parts["previous"])
+            earlier = functional.embedding(batch.anchors * size + torch.arange(size), memory.flatten(0, 1))
+            scores = (earlier + functional.linear(now, parts["current"])).tanh() @ parts["score"] * self.scale
+            logits = torch.where(self._member[batch.decisions][..., None], scores[..., None] * (self._columns == 1), logits)
+        return logits.masked_fill(~open, _IMPOSSIBLE).log_softmax(-1)
+
+    def _states(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
+        """Output of the LSTM at each step, (S, B, hidden): a step reads the options chosen at the last one, and what it decides."""
+        steps, size = batch.names.shape
+        if not self._hidden:
+            return torch.zeros(steps, size, 0)
+        into = torch.cat([torch.zeros_like(batch.steps[:1]), batch.steps + 1]) * size + torch.arange(size)
+        chosen = functional.embedding(batch.rows, parts["tokens"]).flatten(0, 1)
+        inputs = chosen.new_zeros((steps + 1) * size, self._hidden).index_add(0, into.flatten(), chosen)[: steps * size]
+        inputs = inputs.view(steps, size, self._hidden) + functional.embedding(batch.names, parts["names"])
+        zero, weights = torch.zeros(1, size, self._hidden), [parts["input"], parts["recurrent"], parts["bias"]]
+        outputs, _, _ = torch.lstm(inputs, (zero, zero), [*weights, torch.zeros_like(weights[2])], True, 1, 0.0, True, False, False)
+        states: Tensor = outputs
+        return states
 
     def improve(self, batch: Batch, advantages: Sequence[float], loss: Loss, *, epochs: int, rate: float, entropy: float) -> None:
         """`epochs` steps of Adam on `loss(new, old, advantages)` less `entropy` times the mean entropy in nats.
@@ -168,42 +143,67 @@ class Controller:
         """Kingma & Ba, arXiv 1412.6980, Algorithm 1. (`torch.optim` would import the compiler: two seconds.)"""
         self._updates += 1
         self._first.lerp_(gradient, 0.1)
-        self._second.lerp_(gradient * gradient, 0.001)
-        mean = self._first / (1 - 0.9**self._updates)
-        scale = (self._second / (1 - 0.999**self._updates)).sqrt_().add_(1e-8)
-        self._flat.addcdiv_(mean, scale, value=-rate)
+        self._second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+        scale = self._second.sqrt().div_(math.sqrt(1 - 0.999**self._updates)).add_(1e-8)
+        self._flat.addcdiv_(self._first, scale, value=-rate / (1 - 0.9**self._updates))
+
+
+class Reading:
+    """The policy read decision by decision: what `Controller.log_probabilities` says of one sequence as it is made."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._arrays, self._words, self._scale = controller.arrays, controller.vocabulary, controller.scale
+        self._walk = Walk(self._words)
+        start = self._arrays["tokens"][0]
+        self._input: Array | float = start
+        self._output = self._cell = np.zeros_like(start)
+        self._memory: list[Array] = list(self._arrays["anchors"]) if self._words.members else []
+
+    def logits(self, decision: int) -> Array:
+        """Logits of all options of the next decision, (options,)."""
+        parts, before = self._arrays, self._walk.step
+        step, anchor = self._walk.take(decision)
+        if step > before:
+            self._advance(self._input + parts["names"][decision])
+            self._input = 0.0
+        if decision in self._words.members:
+            score = np.tanh(parts["previous"] @ self._memory[anchor] + parts["current"] @ self._output) @ parts["score"]
+            return np.array([0.0, score * self._scale], dtype=np.float32)
+        start = self._words.first[decision]
+        stop = start + len(self._words.options[decision])
+        logits: Array = parts["head"][start:stop] @ self._output + parts["head_bias"][start:stop]
+        return logits
+
+    def take(self, decision: int, option: int) -> None:
+        """Note the option chosen for the decision whose logits were read last."""
+        self._input = self._input + self._arrays["tokens"][self._words.first[decision] + option]
+
+    def _advance(self, inputs: Array) -> None:
+        """One LSTM step; inputs (hidden,). sigmoid(x) = (tanh(x / 2) + 1) / 2, so that one call serves all four gates."""
+        parts, size = self._arrays, len(inputs)
+        gates = parts["input"] @ inputs + parts["recurrent"] @ self._output + parts["bias"]
+        tanh = np.tanh(gates[2 * size : 3 * size])  # in torch's order: input, forget, cell, output
+        gates = np.tanh(gates * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+        self._cell = gates[size : 2 * size] * self._cell + gates[:size] * tanh
+        self._output = gates[3 * size :] * np.tanh(self._cell)
+        if self._words.members:
+            self._memory.append(self._output)
 
 
 class _PolicyChooser:
-    """Draws each decision from the controller, one LSTM step at a time."""
+    """Draws each decision from the policy, among the options that are open: the others' probability is shared out by all."""
 
     def __init__(self, controller: Controller, rng: random.Random) -> None:
-        self._controller, self._rng = controller, rng
-        self._token, self._state = 0, controller.zero_state(1)
+        self._words, self._reading, self._rng = controller.vocabulary, Reading(controller), rng
         self.made: Decisions = {}
 
     def choose(self, name: str, options: tuple[Option, ...]) -> Option:
         if name in self.made:  # a decision that stands in several places is made once
             return self.made[name]
-        words = self._controller.vocabulary
-        decision = words.decision(name)
-        weights, self._state = self._controller.step(self._token, decision, self._state)
-        index = self._rng.choices(range(len(weights)), weights)[0]
-        self._token = words.first[decision] + index
-        self.made[name] = words.options[decision][index]
+        decision = self._words.decision(name)
+        logits = self._reading.logits(decision)[: len(options)].tolist()
+        most = max(logits)
+        index = self._rng.choices(range(len(logits)), [math.exp(logit - most) for logit in logits])[0]
+        self._reading.take(decision, index)
+        self.made[name] = self._words.options[decision][index]
         return self.made[name]
-
-
-def _option_rows(words: Vocabulary) -> tuple[Tensor, Tensor]:
-    """Vocabulary rows of the options of each decision, (D, K) int64 padded with 0, and which of them are real, bool."""
-    most = max((len(options) for options in words.options), default=1)
-    columns = torch.arange(most)[None]
-    real = columns < torch.tensor([len(options) for options in words.options])[:, None]
-    return (torch.tensor(words.first)[:, None] + columns) * real, real
-
-
-def _cell(parts: Mapping[str, Tensor], inputs: Tensor, state: State) -> State:
-    """One LSTM step; inputs, both states and both results are (B, hidden)."""
-    weights = parts["input"], parts["recurrent"], parts["bias"], torch.zeros_like(parts["bias"])
-    after: State = torch.lstm_cell(inputs, state, *weights)
-    return after

@@ -59,9 +59,15 @@ class Evolution:
         """The trial joins the population if it succeeded. Raises `SpaceError` for decisions of another space."""
         decisions = self._space.ordered(trial.decisions)
         if self._record.add(trial) and trial.value is not None:
-            self._alive.append(Trial(trial.number, decisions, trial.value))
+            # In the space's order, on which the choice of what to mutate depends.
+            same = list(decisions) == list(trial.decisions)
+            self._alive.append(trial if same else Trial(trial.number, decisions, trial.value))
 
 
 def tournament(alive: Sequence[Trial], size: int, rng: random.Random) -> Trial:
     """The best of `size` trials drawn with replacement (Algorithm 1: the candidate stays in the population)."""
-    return max(rng.choices(alive, k=size), key=lambda trial: -inf if trial.value is None else trial.value)
+    return max(rng.choices(alive, k=size), key=_rank)
+
+
+def _rank(trial: Trial) -> float:
+    return -inf if trial.value is None else trial.value

@@ -18,18 +18,19 @@ from nas.strategies.options import option
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nas.spaces import Decisions, Space
+    from nas.spaces import Space
     from nas.strategies.controller import Loss
+    from nas.strategies.sequence import Made
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReinforceOptions:
-    """An update after every trial."""
+    """An update after every trial. `hidden=0 rate=0.001 entropy=0 decay=0.9 tries=1` is the form that NAS-Bench-201 measured."""
 
     rate: float = option(0.005, 0.0, 1.0, "learning rate of Adam (6e-4 in arXiv 1611.01578)")
     entropy: float = option(0.03, 0.0, inf, "weight of the entropy bonus, in standard deviations of the reward per nat")
     decay: float = option(0.95, 0.0, 0.9999, "of the moving averages of the reward (0.95 in arXiv 1707.07012)")
-    hidden: int = option(100, 1, 4096, "units of the LSTM (100 in arXiv 1707.07012)")
+    hidden: int = option(100, 0, 4096, "units of the LSTM (100 in arXiv 1707.07012); 0: none, decisions are independent (arXiv 2001.00326)")
     tries: int = option(10, 1, inf, "samples, then mutations of the last, drawn to find decisions not evaluated before")
 
 
@@ -87,7 +88,7 @@ class PolicyGradient:
         self._fixed = all(len(choices) == 1 for choices in space.choices.values())  # no mutation is possible
         self._controller = Controller(space, seed, options.hidden)
         self._baseline, self._record = Baseline(options.decay), Record()
-        self._waiting: list[tuple[Decisions, float]] = []
+        self._waiting: list[tuple[list[Made], float]] = []
 
     def ask(self, number: int) -> Proposal:
         """A sample of the policy, or of its nearest neighbours when the policy has settled on what is known."""
@@ -102,15 +103,16 @@ class PolicyGradient:
         decisions = self._space.ordered(trial.decisions)
         if not decisions or not self._record.add(trial):
             return
-        self._waiting.append((decisions, self._baseline.advantage(trial.value)))
+        made = self._controller.vocabulary.encode(decisions, self._space.at(trial.number))
+        self._waiting.append((made, self._baseline.advantage(trial.value)))
         if len(self._waiting) >= self._batch:
             self._improve()
 
     def _improve(self) -> None:
-        from nas.strategies.controller import Batch
+        from nas.strategies.sequence import Batch
 
-        words, options = self._controller.vocabulary, self._options
-        batch = Batch.of([words.encode(decisions) for decisions, _ in self._waiting], words)
+        options = self._options
+        batch = Batch.of([made for made, _ in self._waiting], self._controller.vocabulary)
         advantages = [advantage for _, advantage in self._waiting]
         self._waiting = []
         self._controller.improve(batch, advantages, self._loss, epochs=self._epochs, rate=options.rate, entropy=options.entropy)

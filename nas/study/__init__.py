@@ -1,18 +1,24 @@
-"""The record of a search in Optuna storage, and its ledger. The only part that imports optuna."""
+"""The record of a search in Optuna storage, and its ledger. The only part that imports Optuna's files and databases."""
 
 from __future__ import annotations
 
 from nas.budget import Ledger
+from nas.study.confirmation import Comparison, Confirmed
 from nas.study.folder import check_new, create_study, open_study, resume_study
+from nas.study.lineage import Change, Step
 from nas.study.recorder import Recorder
 from nas.study.settings import Settings, write_atomically
 from nas.study.study import Study
 from nas.study.trial import Trial
 
 __all__ = [
+    "Change",
+    "Comparison",
+    "Confirmed",
     "Ledger",
     "Recorder",
     "Settings",
+    "Step",
     "Study",
     "Trial",
     "check_new",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nas.spaces import Space
 
 LOCK = "driver.lock"
+LEFT = (LOCK, f"{RUN_FILE}.tmp")  # by a driver that was killed before there was a run
 PathLike = str | os.PathLike[str]
 
 
@@ -28,7 +29,7 @@ def check_new(directory: PathLike) -> Path:
     try:
         if (path / RUN_FILE).exists():
             raise StudyError(f"{path}: has a run already; `nas resume {path}` goes on with it, or choose another --out")
-        if path.exists() and (not path.is_dir() or any(entry.name != LOCK for entry in path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(entry.name not in LEFT for entry in path.iterdir())):
             raise StudyError(f"{path}: is not an empty folder; nothing was written; choose another --out")
     except OSError as error:
         raise StudyError(f"{path}: cannot be used ({error.strerror or error})") from None

@@ -147,7 +147,8 @@ class Recorder(Study):
 
         best = self.best
         if best is not None:
-            value = f"{self.settings.objective} {best.value:.6g}"
+            part = f" at {best.fraction:.3g} of the fidelity" if best.fraction != 1.0 else ""
+            value = f"{self.settings.objective} {best.value:.6g}{part}"
             write_atomically(self.directory / "best.yaml", f"# Trial {best.number} of {self.name}: {value}\n{best.yaml}")
             write_atomically(self.directory / "best.svg", svg(best.architecture))
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from nas.errors import StudyError
+from nas.errors import NasError, StudyError
+from nas.study.wish import Wish
 
 FORMAT = 1
 RUN_FILE = "run.yaml"
@@ -21,6 +22,8 @@ class Settings:
     """Everything that a run was started with. `space` is YAML; `storage` None for the journal file, else a URL.
 
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
+    `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
+    `control` whether a random search follows. `role` is `search`, or what the run is within another: `control`, `confirm`.
     """
 
     study: str
@@ -44,12 +47,21 @@ class Settings:
     versions: dict[str, Any] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
     created: str = ""
+    role: str = "search"
+    confirm: dict[str, Any] = field(default_factory=dict)
+    control: bool = False
+
+    @property
+    def wish(self) -> Wish | None:
+        """What is to be trained again, if anything. Raises `NasError` where `confirm` is damaged."""
+        return Wish.from_dict(self.confirm) if self.confirm else None
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, type(None)),
     "int": (int,),
+    "bool": (bool,),
     "float": (int, float),
     "float | None": (int, float, type(None)),
     "dict[str, Any]": (dict,),
@@ -111,7 +123,12 @@ def _check(path: Path, data: Any) -> Settings:
     missing = [name for name in ("study", "space", "strategy", "seed", "budget", "objective") if name not in values]
     if missing:
         raise StudyError(f"{path}: {missing[0]} is missing")
-    return Settings(**values)
+    settings = Settings(**values)
+    try:
+        _ = settings.wish
+    except NasError as error:
+        raise StudyError(f"{path}: {error}") from None
+    return settings
 
 
 class _Dumper(yaml.SafeDumper):

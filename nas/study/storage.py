@@ -68,6 +68,20 @@ def open_storage(directory: Path, url: str | None, name: str, *, write: bool) ->
         raise StudyError(f"{place}: not a readable Optuna storage ({_line(error)})") from None
 
 
+def open_nested(directory: Path, name: str, outer: Storage) -> Storage | None:
+    """The storage of a run within another one's folder, to read: its own journal file, else the outer one's database.
+
+    None while the study was not made there. Raises `StudyError`.
+    """
+    if (directory / JOURNAL).exists():
+        storage = open_storage(directory, None, name, write=False)
+    elif outer._journal is None:
+        storage = Storage(outer.optuna, name, None)
+    else:
+        return None
+    return storage if storage.find() else None
+
+
 def _journal(path: Path, name: str, write: bool) -> Storage:
     if write:
         path.touch()

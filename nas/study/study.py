@@ -9,8 +9,10 @@ import optuna
 
 from nas.budget import Ledger
 from nas.errors import StudyError
-from nas.study.settings import Settings
-from nas.study.storage import Storage, quiet
+from nas.study.confirmation import CONTROL, Comparison, Confirmed, comparison, confirmation
+from nas.study.lineage import Step, lineage
+from nas.study.settings import RUN_FILE, Settings, read_settings
+from nas.study.storage import Storage, open_nested, quiet
 from nas.study.trial import Trial, from_optuna
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Study:
     def __init__(self, directory: Path, settings: Settings, storage: Storage, space: Space | None = None) -> None:
         self.directory, self.settings = directory, settings
         self._storage, self._space = storage, space
+        self._nested: dict[str, Study] = {}
 
     @property
     def name(self) -> str:
@@ -51,9 +54,16 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial of the largest value (of equal ones, the first); None while there is none."""
+        """The complete trial that stands first in `ranked`; None while there is none."""
+        return next(iter(self.ranked()), None)
+
+    def ranked(self) -> list[Trial]:
+        """Complete trials, the best first: those looked at most closely, by value (of equal ones, the first).
+
+        Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before.
+        """
         complete = [trial for trial in self.trials if trial.value is not None]
-        return max(complete, key=lambda trial: (trial.value, -trial.number), default=None)
+        return sorted(complete, key=lambda trial: (-trial.fraction, -(trial.value or 0.0), trial.number))
 
     def history(self) -> list[Trial]:
         """Finished trials in the order of their completion."""
@@ -75,6 +85,45 @@ class Study:
         return float(attrs.get("seconds", 0.0))
 
     @property
+    def confirmation(self) -> list[Confirmed]:
+        """The best networks trained again with fresh seeds, the best mean first; empty where that was not asked for."""
+        return confirmation(self)
+
+    @property
+    def control(self) -> Study | None:
+        """The random search under the same budget that this one is held against, if there is one."""
+        return self.nested(CONTROL)
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The search's best against the control's; None while there is nothing to compare."""
+        return comparison(self)
+
+    def lineage(self, number: int | None = None) -> list[Step]:
+        """From the first ancestor to a trial (default: the best) with what each step changed.
+
+        Raises `StudyError` when there is no such trial, or none is complete.
+        """
+        if number is None:
+            if (best := self.best) is None:
+                raise StudyError(f"{self.directory}: no trial is complete yet, so there is no winner; allowed: the number of a trial")
+            number = best.number
+        try:
+            return lineage(self.trials, number)
+        except StudyError as error:
+            raise StudyError(f"{self.directory}: {error}") from None
+
+    def nested(self, name: str) -> Study | None:
+        """The run in the folder `name` of this one; None while it has not begun. Raises `StudyError`."""
+        path = self.directory / name
+        if name not in self._nested and (path / RUN_FILE).exists():
+            settings = read_settings(path)
+            storage = open_nested(path, settings.study, self._storage)
+            if storage is not None:
+                self._nested[name] = Study(path, settings, storage, self._space)
+        return self._nested.get(name)
+
+    @property
     def optuna_study(self) -> optuna.Study:
         """The Optuna study itself, for `optuna.visualization`, `optuna-dashboard` and the like."""
         with quiet():
@@ -91,7 +140,7 @@ class Study:
 
 
 def _row(trial: Trial) -> dict[str, Any]:
-    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed")
+    names = ("number", "state", "value", "device_seconds", "digest", "reason", "cut", "worker", "seed", "parent", "how", "fraction")
     row = {name: getattr(trial, name) for name in names}
     row |= {f"metrics.{name}": value for name, value in trial.metrics.items()}
     return row | {f"decisions.{name}": value for name, value in trial.decisions.items()}

@@ -25,6 +25,7 @@ from nas.primitives import (
     CellNode,
     ConvNormAct,
     DenseLayers,
+    DenseTransition,
     Edge,
     FactorizedConv,
     Inception,
@@ -65,6 +66,7 @@ EXAMPLES: dict[str, tuple[Primitive, ...]] = {
         CellGraph((CellNode((Edge(ConvNormAct(), 0),)),), (0, 1), inputs=1),
     ),
     "conv": (ConvNormAct(padding="same"), ConvNormAct((2, 5), padding="same", order="act")),
+    "dense_transition": (DenseTransition(ceil=True),),
     "dense_layers": (DenseLayers(2, growth=5), DenseLayers(1, growth=5, bottleneck=0)),
     "inception": (Inception(), Inception(third=3), Inception((3, 2, 4, 1, 2, 5))),
     "layers": (

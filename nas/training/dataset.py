@@ -41,6 +41,19 @@ class TrainingData:
         images, labels, train, held_out = (tensor.to(device) for tensor in (images, labels, train, held_out))
         return TrainingData(images, labels, train, held_out, normalisation, dataset.classes, dataset.flip)
 
+    def tested_on(self, dataset: Dataset) -> TrainingData | None:
+        """The same with the test images of `dataset` in place of the others, all of them to judge by; None without any.
+
+        They are normalised by what was trained on.
+        """
+        if dataset.x_test is None or dataset.y_test is None:
+            return None
+        device = self.images.device
+        images = torch.from_numpy(np.ascontiguousarray(dataset.x_test)).to(device)
+        labels = torch.from_numpy(dataset.y_test).to(device)
+        rows = torch.arange(len(labels), device=device)
+        return dataclasses.replace(self, images=images, labels=labels, train=rows[:0], validation=rows)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image as a network reads it."""

@@ -60,6 +60,23 @@ def train(
     return metrics
 
 
+@torch.no_grad()
+def judge(module: nn.Module, data: TrainingData, recipe: Recipe, *, check: Callable[[], None] = lambda: None) -> float:
+    """Accuracy of a trained `module`, which lies where `data` does, on the validation rows of `data`.
+
+    `check` is called before every batch and stops it by raising.
+    """
+    precision = _precision(recipe.precision, data.images.device)
+    right = torch.zeros((), dtype=torch.int64, device=data.images.device)
+    module.eval()
+    for rows in torch.split(data.validation, 2 * recipe.batch):
+        check()
+        with torch.autocast(data.images.device.type, precision, enabled=precision is not torch.float32):
+            logits = module(to_input(data.normalisation(data.images[rows])))
+        right += (logits.argmax(1) == data.labels[rows]).sum()
+    return float(right) / len(data.validation)
+
+
 class Run:
     """One training run: the network, its optimiser, its own generator, and the step that it has reached."""
 

@@ -1,0 +1,148 @@
+"""What follows a search: its best networks trained again with fresh seeds, and a random search as a control.
+
+Each is an ordinary run in a folder of the search's, so it is recorded, resumed and shown like one:
+
+    runs/NAME            the search
+    runs/NAME/confirm            its best networks, at full size and with fresh seeds: k x r trials that are given
+    runs/NAME/control            random search: same space, evaluator, fidelity, workers and budget, another seed
+    runs/NAME/control/confirm    the control's best networks, in the same way
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nas.errors import NasError, NothingFinishedError, StudyError
+from nas.evaluators import Evaluator, Fidelity
+from nas.study import Recorder, Settings, Study, create_study, resume_study, write_atomically
+from nas.study.confirmation import CONFIRM, CONTROL, best, confirmation, finalists, pending
+from nas.study.settings import RUN_FILE, read_settings, write_settings
+from nas.study.wish import Wish
+
+CONTROL_STRATEGY = "random"
+Drive = Callable[[Recorder], Study]
+
+
+def planned(confirm: str | int | None, epochs: int | None, control: bool, strategy: str) -> Wish | None:
+    """What was asked for, checked. Raises `NasError` on a wish that cannot be read, or that contradicts itself."""
+    if not isinstance(control, bool):
+        raise NasError(f"control={control!r}; allowed: True or False")
+    if control and strategy == CONTROL_STRATEGY:
+        raise NasError("a control of random search would be random search again: leave out control, or choose another strategy")
+    if confirm is None:
+        if epochs is not None:
+            raise NasError(f"confirm_epochs={epochs!r} needs confirm, such as 3x3: nothing is to be confirmed")
+        return None
+    return Wish.parse(str(confirm), epochs)
+
+
+def plan(wish: Wish | None, evaluator: Evaluator, fidelity: Fidelity) -> dict[str, Any]:
+    """The wish for the settings of a run, with the epochs that a full training takes; empty without a wish."""
+    if wish is None:
+        return {}
+    epochs = wish.epochs or max(int(getattr(evaluator, "full_epochs", 1)), fidelity.epochs)
+    return replace(wish, epochs=epochs).to_dict()
+
+
+def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evaluator) -> None:
+    """Add to the settings of a run what it was not started with. Raises `StudyError` where that contradicts them."""
+    settings, frozen = study.settings, study.settings.wish
+    if wish is not None and frozen is not None and wish not in (frozen, replace(frozen, epochs=0)):
+        raise StudyError(f"{study.directory}: has a confirmation of {frozen} already; leave out confirm to go on with it")
+    confirm = settings.confirm or plan(wish, evaluator, Fidelity.from_dict(settings.fidelity))
+    made = replace(settings, confirm=confirm, control=settings.control or control)
+    if made != settings:
+        study.settings = made
+        write_settings(study.directory, made)
+        inner = study.directory / CONTROL
+        if (inner / RUN_FILE).exists():
+            write_settings(inner, replace(read_settings(inner), confirm=confirm))
+
+
+def follow_up(study: Study, drive: Drive, note: Callable[[str], None], storage: str | None = None) -> None:
+    """Run what is missing of the confirmation and the control of a finished search; `drive` runs a study to its end.
+
+    A confirmation or a control in which nothing finishes takes nothing from the search: `note` says so.
+    """
+    if study.settings.wish is not None:
+        _confirm(study, study.settings.wish, drive, note, storage)
+    if study.settings.control:
+        control = _run(study, CONTROL, control_settings(study.settings), drive, note, storage)
+        if control is not None:
+            follow_up(control, drive, note, storage)
+
+
+def _confirm(study: Study, wish: Wish, drive: Drive, note: Callable[[str], None], storage: str | None) -> None:
+    if pending(study):
+        chosen = [trial.decisions for trial in finalists(study, wish.networks)]
+        _run(study, CONFIRM, confirm_settings(study.settings, wish, chosen), drive, note, storage)
+    write_confirmed(study)
+
+
+def control_settings(settings: Settings) -> Settings:
+    """Of the control. Its seed is another one: all strategies begin with the same random candidates under one seed.
+
+    The seconds in which the search fitted its proxy and started its workers are not charged to the control.
+    """
+    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, start=[], control=False)
+    return _nested(made, CONTROL)
+
+
+def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]]) -> Settings:
+    """Of the confirmation of these networks: seed after seed, so that one that is broken off has looked at all of them.
+
+    At full size on all training images, with no limit of time on a training, for that limit was the search's.
+    """
+    start = [dict(decisions) for _ in range(wish.seeds) for decisions in chosen]
+    fidelity = Fidelity(wish.epochs, test=True).to_dict()
+    made = replace(
+        settings, strategy=CONTROL_STRATEGY, strategy_options={}, start=start, budget=f"{len(start)}trials", timeout=None,
+        fidelity=fidelity, confirm={}, control=False,
+    )  # fmt: skip
+    return _nested(made, CONFIRM)
+
+
+def _nested(settings: Settings, role: str) -> Settings:
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return replace(settings, study=f"{settings.study}/{role}", role=role, seed=_seed(settings.seed, role), created=created)
+
+
+def _seed(seed: int, role: str) -> int:
+    """A seed, 32 bits, under which no trial has the training seed of a trial of the search."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{role}".encode()).digest()[:4], "big")
+
+
+def _run(
+    study: Study, role: str, settings: Settings, drive: Drive, note: Callable[[str], None], storage: str | None
+) -> Study | None:
+    """Begin or go on with the run in the folder `role` of the study; None where nothing finished in it."""
+    path = study.directory / role
+    try:
+        with _recorder(study, path, settings, storage) as recorder:
+            return drive(recorder)
+    except NothingFinishedError as error:
+        note(str(error))
+        return None
+
+
+def _recorder(study: Study, path: Path, settings: Settings, storage: str | None) -> Recorder:
+    if (path / RUN_FILE).exists():
+        return resume_study(path, storage=storage, space=study.space)
+    return create_study(path, replace(settings, storage=storage or settings.storage), study.space)
+
+
+def write_confirmed(study: Study) -> None:
+    """Write the network of the best mean to `confirmed.yaml`, once all trainings are done; nothing before."""
+    found = best(confirmation(study))
+    if found is None or pending(study):
+        return
+    value = f"{study.settings.objective} {found.mean:.6g}, the mean of {len(found.values)} seeds"
+    if found.interval is not None:
+        value += f" (95% interval {found.interval[0]:.6g} to {found.interval[1]:.6g})"
+    note = f"# Trial {found.trial.number} of {study.name}, trained again: {value}\n"
+    write_atomically(study.directory / "confirmed.yaml", note + found.trial.yaml)
