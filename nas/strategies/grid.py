@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -51,11 +52,11 @@ class Walk:
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
         names, sizes = list(space.choices), [len(options) for options in space.choices.values()]
-        self._listed: list[bytes] | None = None
+        self._listed: tuple[bytes, ...] | None = None
         if space.count() == prod(sizes):  # every decision is always met: a number is decisions
             self._names, self._size = names, prod(sizes)
         else:
-            self._listed = list(_sequences(space))
+            self._listed = _listed(space)
             self._size = len(self._listed)
         self._keys = [random.Random(f"{seed}:grid:{turn}").getrandbits(32) for turn in range(4)]
         self._fitting: list[int] = []  # indices within the limits, as far as the walk has come
@@ -101,6 +102,12 @@ class _Digits:
             self.taken.append((low + 256 * high, len(options)))
             self._made[name] = options[self.taken[-1][0]]
         return self._made[name]
+
+
+@lru_cache(maxsize=4)
+def _listed(space: Space) -> tuple[bytes, ...]:
+    """All sequences of decisions: some seconds for a hundred thousand, so they are made once a space."""
+    return tuple(_sequences(space))
 
 
 def _sequences(space: Space) -> Iterator[bytes]:
