@@ -260,7 +260,7 @@ def test_features_are_columns_of_the_table(tmp_path: Path, monkeypatch: pytest.M
     numpy.savez(path, **COLUMNS, score=numpy.arange(15625) * 2, other=numpy.zeros(15625))
     known = Source(SPACE.to_yaml(), str(path), None, ("other", "score")).known(TABLE.decisions(77))
     assert known == (0.0, 154.0)
-    assert measured(table=path, features=["score"], strategies="random", seeds=1).settings["features"] == ["score"]
+    assert measured(table=path, features=["score"], strategies="predictor", seeds=1).settings["features"] == ["score"]
 
 
 class Parts:

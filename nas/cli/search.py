@@ -72,7 +72,10 @@ def honest_options(function: Any) -> Any:
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
-@click.option("--strategy", default="evolution", show_default=True, metavar="NAME", help="random, evolution, rl (`nas list strategies`).")
+@click.option(
+    "--strategy", default="auto", show_default=True, metavar="NAME",
+    help="auto (by space size, budget and objectives), predictor, local, evolution, rl, ... (`nas list strategies`).",
+)  # fmt: skip
 @click.option(
     "--evaluator", default="training", show_default=True, metavar="NAME[:ARG]",
     help="training, zero-cost:PROXY (a score without training), or tabular (results of --table, in simulated time).",

@@ -46,7 +46,7 @@ PACKAGES = ("nas", "torch", "ray", "optuna", "numpy")
 def search(
     space: str | Path | Space = "nasnet-cell",
     *,
-    strategy: str = "evolution",
+    strategy: str = "auto",
     strategy_options: Mapping[str, Any] | None = None,
     evaluator: Any = "training",
     evaluator_options: Mapping[str, Any] | None = None,

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import NasError, unknown
 from nas.registry import Registry
-from nas.strategies import optuna_samplers
+from nas.strategies import auto, optuna_samplers
 from nas.strategies.base import Context, Proposal, Strategy, Trial
 from nas.strategies.evolution import Evolution, EvolutionOptions
+from nas.strategies.grid import Grid, GridOptions
 from nas.strategies.halving import HalvingOptions, asha, hyperband
+from nas.strategies.local import LocalOptions, LocalSearch
 from nas.strategies.nsga2 import NSGA2, NSGA2Options
 from nas.strategies.options import build
 from nas.strategies.pareto_evolution import ParetoEvolution, ParetoEvolutionOptions
+from nas.strategies.predictor import Predictor, PredictorOptions
 from nas.strategies.random_search import RandomOptions, RandomSearch
 from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
 
@@ -46,12 +49,21 @@ class Entry:
 STRATEGIES: Registry[Entry] = Registry("strategy")
 STRATEGIES.add("random", Entry(RandomSearch, RandomOptions, several=True))
 STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions))
+STRATEGIES.add("local", Entry(LocalSearch, LocalOptions))
+STRATEGIES.add("grid", Entry(Grid, GridOptions, several=True))
+STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions, features=True))
 STRATEGIES.add("nsga2", Entry(NSGA2, NSGA2Options, several=True))
 STRATEGIES.add("pareto-evolution", Entry(ParetoEvolution, ParetoEvolutionOptions, several=True))
 STRATEGIES.add("rl", Entry(ppo, PPOOptions))
 STRATEGIES.add("rl:ppo", STRATEGIES.get("rl"))
 STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions))
 
+
+def _auto(space: Space, seed: int, options: auto.AutoOptions, context: Context) -> Strategy:
+    return create(auto.choose(space, context), space, seed, context)
+
+
+STRATEGIES.add("auto", Entry(_auto, auto.AutoOptions, several=True))
 
 for _name, _make, _options, _several in (
     ("tpe", optuna_samplers.tpe, optuna_samplers.TPEOptions, True),
