@@ -337,7 +337,7 @@ FIRST = ("bench", "--table", "synthetic", "--trials", "20", "--seeds", "3", "--w
 
 
 def test_json_has_the_shape_that_is_promised(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    out = call(capsys, monkeypatch, *FIRST, "--marks", "10,20", "--json", "--out", tmp_path / "r.json")
+    out = call(capsys, monkeypatch, *FIRST, "--strategies", "evolution,random", "--marks", "10,20", "--json", "--out", tmp_path / "r.json")
     assert (out.status, out.err) == (0, "")
     data = json.loads(out.out)
     assert data == json.loads((tmp_path / "r.json").read_text())

@@ -333,7 +333,7 @@ def test_comparing_runs_that_minimise(call: Callable[..., Run]) -> None:
         (("--objectives", "accuracy,accuracy"), "named twice"),
         (("--objectives", ""), "names nothing"),
         (("--objectives", "accuracy;params"), "nobody reports 'accuracy;params'"),
-        (("--objectives", "accuracy,params", "--strategy", "evolution"), "takes one objective, not 2; allowed: random, nsga2, "),
+        (("--objectives", "accuracy,params", "--strategy", "evolution"), "takes one objective, not 2; allowed: random, grid, nsga2, "),
     ],
 )
 def test_bad_lines(call: Callable[..., Run], words: tuple[str, ...], message: str) -> None:
