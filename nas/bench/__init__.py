@@ -10,6 +10,6 @@ Strategies are run directly on decisions; no network is made, nothing is recorde
 from nas.bench.measure import measure
 from nas.bench.report import Report, Result
 from nas.bench.run import Problem, Run, run
-from nas.bench.specs import Spec, parse
+from nas.strategies.specs import Spec, parse
 
 __all__ = ["Problem", "Report", "Result", "Run", "Spec", "measure", "parse", "run"]

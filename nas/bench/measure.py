@@ -18,10 +18,10 @@ from nas import spaces
 from nas.bench.problems import Source
 from nas.bench.report import Report, summarise
 from nas.bench.run import Run, run
-from nas.bench.specs import Spec, parse
 from nas.bench.toys import TOYS
 from nas.errors import NasError
 from nas.strategies import Context
+from nas.strategies.specs import Spec, parse
 
 if TYPE_CHECKING:
     from nas.spaces import Space

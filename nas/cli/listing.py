@@ -37,7 +37,9 @@ def _spaces() -> Rows:
 def _strategies() -> Rows:
     from nas import strategies
 
-    return [{"name": name} for name in (*strategies.names(), *(f"{wrapper}:NAME" for wrapper in strategies.WRAPPERS.names()))]
+    plain = [(name, "several" if entry.several else "one", entry.about) for name, entry in strategies.STRATEGIES.items()]
+    around = [(f"{name}:NAME", "one", wrapper.about) for name, wrapper in strategies.WRAPPERS.items()]
+    return [{"name": name, "objectives": objectives, "about": about} for name, objectives, about in plain + around]
 
 
 def _evaluators() -> Rows:

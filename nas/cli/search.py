@@ -73,7 +73,7 @@ def honest_options(function: Any) -> Any:
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
 @click.option(
-    "--strategy", default="auto", show_default=True, metavar="NAME",
+    "--strategy", default="auto", show_default=True, metavar="NAME[(OPTION=X,...)]",
     help="auto (by space size, budget and objectives), predictor, local, evolution, rl, ... (`nas list strategies`).",
 )  # fmt: skip
 @click.option(
@@ -122,10 +122,12 @@ def command(
     """
     import nas
     from nas.report.screen import Screen
+    from nas.strategies.specs import read
 
+    chosen = read(strategy)
     with Screen() as screen, summary(screen):
         study = nas.search(
-            space, strategy=strategy, evaluator=evaluator, dataset=dataset,
+            space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
             evaluator_options=_given(data_dir=data_dir, table=table),
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), filter=filters,

@@ -36,44 +36,45 @@ __all__ = ["STRATEGIES", "WRAPPERS", "Context", "Entry", "Proposal", "Strategy",
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered strategy: `make(space, seed, options, context)`, the dataclass of its options, and whether it takes
-    several objectives, and features.
+    """A registered strategy: `make(space, seed, options, context)`, the dataclass of its options, a line that says what it
+    is, and whether it takes several objectives, and features.
     """
 
     make: Callable[[Space, int, Any, Context], Strategy]
     options: type
+    about: str = ""
     several: bool = False
     features: bool = False
 
 
 STRATEGIES: Registry[Entry] = Registry("strategy")
-STRATEGIES.add("random", Entry(RandomSearch, RandomOptions, several=True))
-STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions))
-STRATEGIES.add("local", Entry(LocalSearch, LocalOptions))
-STRATEGIES.add("grid", Entry(Grid, GridOptions, several=True))
-STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions, features=True))
-STRATEGIES.add("nsga2", Entry(NSGA2, NSGA2Options, several=True))
-STRATEGIES.add("pareto-evolution", Entry(ParetoEvolution, ParetoEvolutionOptions, several=True))
-STRATEGIES.add("rl", Entry(ppo, PPOOptions))
+STRATEGIES.add("random", Entry(RandomSearch, RandomOptions, "independent samples: the yardstick", several=True))
+STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions, "regularised evolution (arXiv 1802.01548)"))
+STRATEGIES.add("local", Entry(LocalSearch, LocalOptions, "first-improvement local search with restarts"))
+STRATEGIES.add("grid", Entry(Grid, GridOptions, "every architecture of a small space once", several=True))
+STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions, "what a model of the trials expects most of", features=True))
+STRATEGIES.add("nsga2", Entry(NSGA2, NSGA2Options, "NSGA-II (Deb et al., 2002), steady state", several=True))
+STRATEGIES.add("pareto-evolution", Entry(ParetoEvolution, ParetoEvolutionOptions, "regularised evolution by Pareto rank", several=True))
+STRATEGIES.add("rl", Entry(ppo, PPOOptions, "controller trained by PPO (arXiv 1707.07012)"))
 STRATEGIES.add("rl:ppo", STRATEGIES.get("rl"))
-STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions))
+STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions, "controller trained by REINFORCE (arXiv 1611.01578)"))
 
 
 def _auto(space: Space, seed: int, options: auto.AutoOptions, context: Context) -> Strategy:
     return create(auto.choose(space, context), space, seed, context)
 
 
-STRATEGIES.add("auto", Entry(_auto, auto.AutoOptions, several=True))
+STRATEGIES.add("auto", Entry(_auto, auto.AutoOptions, "chosen by space size, budget and objectives", several=True, features=True))
 
-for _name, _make, _options, _several in (
-    ("tpe", optuna_samplers.tpe, optuna_samplers.TPEOptions, True),
-    ("gp", optuna_samplers.gp, optuna_samplers.ModelOptions, True),
-    ("nsgaii", optuna_samplers.nsgaii, optuna_samplers.GeneticOptions, True),
-    ("nsgaiii", optuna_samplers.nsgaiii, optuna_samplers.GeneticOptions, True),
-    ("qmc", optuna_samplers.qmc, optuna_samplers.SamplerOptions, True),
-    ("random", optuna_samplers.random, optuna_samplers.SamplerOptions, True),
+for _name, _make, _options, _about in (
+    ("tpe", optuna_samplers.tpe, optuna_samplers.TPEOptions, "TPE"),
+    ("gp", optuna_samplers.gp, optuna_samplers.ModelOptions, "Gaussian process"),
+    ("nsgaii", optuna_samplers.nsgaii, optuna_samplers.GeneticOptions, "NSGA-II"),
+    ("nsgaiii", optuna_samplers.nsgaiii, optuna_samplers.GeneticOptions, "NSGA-III"),
+    ("qmc", optuna_samplers.qmc, optuna_samplers.SamplerOptions, "quasi Monte Carlo"),
+    ("random", optuna_samplers.random, optuna_samplers.SamplerOptions, "random"),
 ):
-    STRATEGIES.add(f"optuna:{_name}", Entry(_make, _options, _several))
+    STRATEGIES.add(f"optuna:{_name}", Entry(_make, _options, f"Optuna's {_about} sampler", several=True))
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,12 @@ class Wrapper:
 
     make: Callable[[Space, Callable[[], Strategy], Any], Strategy]
     options: type
+    about: str
 
 
 WRAPPERS: Registry[Wrapper] = Registry("strategy")
-WRAPPERS.add("asha", Wrapper(asha, HalvingOptions))
-WRAPPERS.add("hyperband", Wrapper(hyperband, HalvingOptions))
+WRAPPERS.add("asha", Wrapper(asha, HalvingOptions, "the best third is trained on (arXiv 1810.05934)"))
+WRAPPERS.add("hyperband", Wrapper(hyperband, HalvingOptions, "as asha, from several first rungs (arXiv 1603.06560)"))
 
 
 def names() -> tuple[str, ...]:
@@ -113,7 +115,7 @@ def _wrapped(outer: Wrapper, inner: Entry) -> Entry:
     def make(space: Space, seed: int, given: Any, context: Context) -> Strategy:
         return outer.make(space, lambda: inner.make(space, seed, given, context), given)
 
-    return Entry(make, options, features=inner.features)
+    return Entry(make, options, f"{outer.about}, {inner.about}", features=inner.features)
 
 
 def create(name: str, space: Space, seed: int, context: Context | None = None, **options: object) -> Strategy:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nas import strategies
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 _SPEC = re.compile(r"([^\s(),]+)\s*(?:\((.*)\))?\Z", re.DOTALL)
 _OPTION = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*([^,=()]+?)\s*\Z")
-ALLOWED = "NAME or NAME(option=value,...), joined by commas"
+ALLOWED = "NAME or NAME(option=value,...)"
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,17 @@ class Spec:
 
     def create(self, space: Space, seed: int, context: Context) -> Strategy:
         """The strategy. Raises `NasError` for an unknown name or option."""
-        return strategies.create(self.name, space, seed, context, **self.options)
+        from nas.strategies import create  # not at the top, for that imports this
+
+        return create(self.name, space, seed, context, **self.options)
 
 
 def parse(texts: str | Iterable[str]) -> list[Spec]:
     """Strategies of a text, or of several. Raises `NasError` for one that cannot be read or stands twice."""
     parts = [part for text in ([texts] if isinstance(texts, str) else texts) for part in _split(text)]
-    specs = [_spec(part) for part in parts]
+    specs = [read(part) for part in parts]
     if not specs:
-        raise NasError(f"no strategy is named; allowed: {ALLOWED}")
+        raise NasError(f"no strategy is named; allowed: {ALLOWED}, joined by commas")
     for index, spec in enumerate(specs):
         if any((spec.name, spec.options) == (other.name, other.options) for other in specs[:index]):
             raise NasError(f"strategy {spec.text} stands twice; allowed: each once")
@@ -56,8 +57,9 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _spec(text: str) -> Spec:
-    match = _SPEC.match(text)
+def read(text: str) -> Spec:
+    """One strategy, `NAME` or `NAME(option=value,...)`. Raises `NasError`; names and options are checked by `create`."""
+    match = _SPEC.match(text.strip())
     if match is None:
         raise NasError(f"strategy {text!r} cannot be read; allowed: {ALLOWED}")
     options: dict[str, Any] = {}
