@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas.engine import resume, search
     from nas.ensembles import Ensemble
     from nas.loading import ensemble, load
+    from nas.measures import score
     from nas.mutation import mutate
     from nas.samplers import optuna_sampler, suggest
     from nas.spaces import Space
@@ -38,13 +39,14 @@ _WHERE = {
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
+    "score": "nas.measures",
     "search": "nas.engine",
     "suggest": "nas.samplers",
 }
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "search", "suggest",
+    "optuna_sampler", "resume", "score", "search", "suggest",
 ]  # fmt: skip
 
 

@@ -111,6 +111,14 @@ class Network(nn.Module):
             return main
         return Outputs(main, tuple(head.run(values) for head in self._heads))
 
+    def walk(self, x: Tensor, each: Callable[[list[Any], int], None]) -> Tensor:
+        """The main logits; after every step `each(values, number)` sees the values in use, and may change them.
+
+        `number` is that of the value just written; values that nobody reads any more are None.
+        """
+        main: Tensor = self._trunk.run(x, each)[self._output]
+        return main
+
 
 class _Head:
     """An auxiliary head: a program of its own on one value of the trunk."""
@@ -200,7 +208,7 @@ class _Program:
             frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
             self.calls.append((call, step.reads, step.writes, frees))
 
-    def run(self, x: Tensor) -> list[Any]:
+    def run(self, x: Tensor, each: Callable[[list[Any], int], None] | None = None) -> list[Any]:
         """All values that were kept, at their numbers; None where a value was let go."""
         values: list[Any] = [None] * self.size
         values[0] = x
@@ -209,6 +217,8 @@ class _Program:
             for value in frees:
                 values[value] = None
             values[writes] = made
+            if each is not None:
+                each(values, writes)
         return values
 
 

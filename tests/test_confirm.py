@@ -25,6 +25,7 @@ from nas.engine.lanes import Candidate, Done, Ready
 from nas.errors import NasError, StudyError
 from nas.evaluators import Evaluation, Fidelity, create
 from nas.loading import load
+from nas.objectives import Objective
 from nas.report.honest import verdict
 from nas.study import Comparison, Study, open_study
 from nas.study.confirmation import finalists, pending
@@ -241,6 +242,7 @@ def test_a_run_of_an_older_version_is_opened(tmp_path: Path) -> None:
 
 def test_the_finalists_are_different_networks_and_those_that_were_cut_off_come_last() -> None:
     class Record:
+        goals = (Objective("accuracy"),)
         ranked = Study.ranked
 
         def __init__(self, *trials: tuple[str, float | None, bool, float]) -> None:

@@ -55,7 +55,8 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ma
 def test_command(call: Callable[..., Run], page: str, line: str, tmp_path: Path) -> None:
     words = shlex.split(line)[1:]
     if words[0] == "search":
-        words += [*CHEAPER, "--out", str(tmp_path / "run")]
+        looked_up = "tabular" in words  # nothing is trained: there is no data set, and one fidelity
+        words += [*(CHEAPER[:4] if looked_up else CHEAPER), "--out", str(tmp_path / "run")]
     words += ["--confirm", "1x2", "--confirm-epochs", "1"] if "--confirm" in words else []
     run = call(*words)
     assert run.status == 0, f"{page}: {line}: {run.err}"

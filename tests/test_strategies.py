@@ -21,7 +21,7 @@ from nas import strategies
 from nas.errors import NasError, SpaceError, UnknownNameError
 from nas.spaces import Replay
 from nas.strategies import STRATEGIES, Proposal, Trial, create
-from nas.strategies.base import generator
+from nas.strategies.base import Context, generator
 from nas.testing import strategies as kit
 
 GOLDEN = Path(__file__).parent / "golden" / "strategies.json"
@@ -159,6 +159,12 @@ def space(request):
 @each_strategy
 def test_contract(name, space):
     kit.check(functools.partial(create, name), space)
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+@pytest.mark.parametrize("name", [name for name in NAMES if STRATEGIES.get(name).several])
+def test_contract_with_several_objectives(name, space, objectives):
+    kit.check(functools.partial(create, name, context=Context(objectives=objectives)), space, objectives)
 
 
 @each_strategy

@@ -40,6 +40,18 @@ def _strategies() -> Rows:
     return [{"name": name} for name in (*strategies.names(), *(f"{wrapper}:NAME" for wrapper in strategies.WRAPPERS.names()))]
 
 
+def _evaluators() -> Rows:
+    from nas import evaluators
+
+    return [{"name": name, "argument": evaluators.ARGUMENTS.get(name, "")} for name in evaluators.EVALUATORS.names()]
+
+
+def _measures() -> Rows:
+    from nas import measures
+
+    return [{"name": name, "proxy": each.proxy, "about": each.about} for name, each in measures.MEASURES.items()]
+
+
 def _datasets() -> Rows:
     from nas import data
 
@@ -59,6 +71,8 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "baselines": _baselines,
     "spaces": _spaces,
     "strategies": _strategies,
+    "evaluators": _evaluators,
+    "measures": _measures,
     "datasets": _datasets,
     "operations": _operations,
 }
@@ -68,7 +82,8 @@ KINDS: dict[str, Callable[[], Rows]] = {
 @click.argument("kind", type=click.Choice(list(KINDS)), default="baselines")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(kind: str, as_json: bool) -> None:
-    """List the KIND of things there are: networks with their sizes, spaces, strategies, data sets, operations."""
+    """List the KIND of things there are: networks with their sizes, spaces, strategies, evaluators, measures,
+    data sets, operations."""
     rows = KINDS[kind]()
     if as_json:
         click.echo(json.dumps(rows, indent=2))

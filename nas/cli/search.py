@@ -10,6 +10,21 @@ import click
 from nas.cli.app import Examples
 from nas.errors import NasError
 
+FRONT_ROWS = 20
+
+
+def limit_options(function: Any) -> Any:
+    """Options that say which candidates are tried at all."""
+    for option in reversed((
+        click.option("--max-params", metavar="N", help="No candidate with more parameters, such as 5M."),
+        click.option("--max-macs", metavar="N", help="No candidate with more multiply-adds an image, such as 600M."),
+        click.option("--max-latency-ms", metavar="X", help="No candidate slower than X ms an image: measured here, one CPU thread."),
+        click.option("--filter", "filters", metavar="PROXY:Q", help="Only candidates at or above quantile Q of a proxy: naswot:0.5."),
+        click.option("--features", default="", metavar="NAMES", help="Proxies that the strategy learns from, joined by commas."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
 
 def engine_options(function: Any) -> Any:
     """Options that say where candidates are trained; `search` and `resume` share them."""
@@ -48,7 +63,11 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 5m",
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --strategy rl",
         "nas search --space my-space.yaml --dataset npz:mine.npz --budget 2h,500trials --out runs/mine",
+        "nas search --space nasnet-cell --budget 5m --max-params 2M --filter naswot:0.5",
+        "nas search --space nas-bench-201 --evaluator zero-cost:naswot --budget 50trials --engine local",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
+        "nas search --space nasnet-cell --budget 1h --objectives accuracy,params --strategy nsga2",
+        "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
     ),
 )
@@ -58,6 +77,11 @@ def honest_options(function: Any) -> Any:
     help="auto (by space size, budget and objectives), predictor, local, evolution, rl, ... (`nas list strategies`).",
 )  # fmt: skip
 @click.option(
+    "--evaluator", default="training", show_default=True, metavar="NAME[:ARG]",
+    help="training, zero-cost:PROXY (a score without training), or tabular (results of --table, in simulated time).",
+)  # fmt: skip
+@click.option("--table", metavar="FILE", help="For --evaluator tabular: an .npz archive, or synthetic, a made-up one.")
+@click.option(
     "--dataset", metavar="NAME|KIND:PATH",
     help="digits, cifar10, cifar100, mnist, fashion-mnist, npz:FILE, folder:DIR (default: digits; over one device-hour cifar10 if there).",
 )  # fmt: skip
@@ -66,6 +90,10 @@ def honest_options(function: Any) -> Any:
     "--budget", default="5m", show_default=True, metavar="B",
     help="Ngpuh (device-hours over all workers), Ns, Nm, Nh, Nd, Ntrials; several joined by commas: the first to be reached ends it.",
 )  # fmt: skip
+@click.option(
+    "--objectives", metavar="NAMES",
+    help="What is to be good, joined by commas: accuracy,params,macs,min:val_loss (default: accuracy). Costs are minimised.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of proposals and trainings.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder, new (default: runs/SPACE-TIME).")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs a candidate (default: fitted to the budget).")
@@ -73,11 +101,13 @@ def honest_options(function: Any) -> Any:
 @click.option("--depth", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Depth of the proxy, a fraction (default: fitted).")
 @click.option("--start", metavar="NAMES", default="", help="Networks to try first, joined by commas: names or YAML files in the space.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
+@limit_options
 @honest_options
 @engine_options
 def command(
-    space: str, strategy: str, dataset: str | None, data_dir: Path | None, budget: str, seed: int, out: Path | None,
-    epochs: int | None, width: float | None, depth: float | None, start: str, timeout: float | None,
+    space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str, seed: int,
+    out: Path | None, objectives: str | None, epochs: int | None, width: float | None, depth: float | None, start: str,
+    timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, filters: str | None, features: str,
     confirm: str | None, confirm_epochs: int | None, control: bool,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
@@ -95,13 +125,35 @@ def command(
 
     with Screen() as screen, summary(screen):
         study = nas.search(
-            space, strategy=strategy, dataset=dataset, evaluator_options={"data_dir": str(data_dir)} if data_dir else None,
-            budget=budget, start=[name.strip() for name in start.split(",") if name.strip()],
+            space, strategy=strategy, evaluator=evaluator, dataset=dataset,
+            evaluator_options=_given(data_dir=data_dir, table=table),
+            budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
+            limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), filter=filters,
+            features=[name for name in features.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
+
+
+def _given(**options: Any) -> dict[str, str]:
+    """The options that were given."""
+    return {name: str(value) for name, value in options.items() if value is not None}
+
+
+def _limits(**given: str | None) -> dict[str, float]:
+    """The limits that were given. Raises `NasError`, naming the option."""
+    from nas.units import parse_count
+
+    limits = {}
+    for name, text in given.items():
+        option = f"--max-{name.replace('_', '-')}"
+        if text is not None and not (value := parse_count(text, where=option)) > 0:
+            raise NasError(f"{option}={text!r}; allowed: a number above 0, such as {'20' if name == 'latency_ms' else '5M'}")
+        if text is not None:
+            limits[name] = value
+    return limits
 
 
 def _fidelity(epochs: int | None, width: float | None, depth: float | None) -> Any:
@@ -139,15 +191,20 @@ class summary:
 
 
 def closing(study: Any) -> None:
-    """The best five, what was used, what was measured afterwards, and what to type next."""
+    """The best five or the front, what was used, what was measured afterwards, and what to type next."""
     from rich.text import Text
 
     from nas.report.honest import honest
-    from nas.report.tables import console, short_path, top_table
+    from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
 
     ledger, single = study.ledger(), study.settings.role == "confirm"  # a single training is no best network
-    if study.best is not None and not single:
+    front = study.front if len(study.goals) > 1 and not single else []
+    if front:
+        more = f"; the first {FRONT_ROWS} by {study.goals[0].name}" if len(front) > FRONT_ROWS else ""
+        click.echo(f"front of {short_path(study.directory)}: {len(front)} of {ledger.finished} networks{more}")
+        console().print(front_table(study, front[:FRONT_ROWS]))
+    elif study.best is not None and not single:
         click.echo(f"best of {short_path(study.directory)}")
         console().print(top_table(study))
     failed = f", {ledger.failed} failed" if ledger.failed else ""
@@ -162,6 +219,8 @@ def closing(study: Any) -> None:
         click.echo(f"next:  nas status {short_path(study.directory.parent)}      the means of these trainings")
     elif study.best is not None:
         click.echo(f"next:  nas show {where}/best.yaml      its layers and costs; its picture is {where}/best.svg")
+        if front:
+            click.echo(f"       nas show {where}/front/{front[-1].number}.yaml      any other of the front, by its trial")
         click.echo(f"       nas resume {where}      goes on after an interruption")
         if study.settings.storage is None:
             click.echo(f"       optuna-dashboard {where}/study.journal      every trial (pip install optuna-dashboard)")

@@ -40,11 +40,14 @@ def _plain(study: Any) -> dict[str, Any]:
             "device_seconds": ledger.device_seconds, "seconds": ledger.seconds, "finished": ledger.finished, "failed": ledger.failed,
         },
         "best": None if best is None else best.number,
+        "objectives": [str(goal) for goal in study.goals],
+        "front": [trial.number for trial in study.front],
         **plain(study),
         "trials": [
             {
-                "number": t.number, "state": t.state, "value": t.value, "digest": t.digest, "device_seconds": t.device_seconds,
-                "reason": t.reason, "parent": t.parent, "how": t.how, "fraction": t.fraction, "metrics": t.metrics,
+                "number": t.number, "state": t.state, "value": t.value, "values": list(t.values), "digest": t.digest,
+                "device_seconds": t.device_seconds, "reason": t.reason, "parent": t.parent, "how": t.how, "fraction": t.fraction,
+                "metrics": t.metrics,
                 "decisions": t.decisions,
             }
             for t in study.trials

@@ -15,7 +15,7 @@ from nas.data.fetch import by_hand, default_folder, fetch
 from nas.data.source import KINDS, NAMED, Remote, Source, user_path
 from nas.errors import DataError, unknown
 
-__all__ = ["KINDS", "NAMED", "Dataset", "Remote", "Source", "available", "default", "load", "names"]
+__all__ = ["KINDS", "NAMED", "Dataset", "Remote", "Source", "absolute", "available", "default", "load", "names"]
 
 
 def names() -> tuple[str, ...]:
@@ -55,6 +55,14 @@ def default(device_hours: float, data_dir: Path | None = None) -> tuple[str, str
         return "cifar10", "no --dataset was given: searching on cifar10"
     advice = "this budget affords more: --dataset cifar10, or your own (nas search --help)"
     return "digits", f"no --dataset was given, and cifar10 is not in {_folder(data_dir)}: searching on digits; {advice}"
+
+
+def absolute(dataset: str) -> str:
+    """The same data set from wherever a worker runs: Ray gives each a folder of its own."""
+    kind, colon, where = dataset.partition(":")
+    if colon and where and kind in KINDS:
+        return f"{kind}:{os.path.abspath(os.path.expanduser(where))}"
+    return dataset
 
 
 def _source(spec: str, place: Path) -> Source:

@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators, spaces, strategies
+from nas import evaluators, measures, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
+from nas.engine import judging
 from nas.engine.confirm import ask_for, follow_up, plan, planned
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
 from nas.engine.driver import Driver
@@ -23,9 +24,14 @@ from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
+from nas.engine.screening import features as features_of
+from nas.engine.screening import parse_filter, screened
+from nas.engine.simulated import SimulatedLanes
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.loading import load_one
+from nas.objectives import Objective
+from nas.strategies import Context
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
 from nas.study.confirmation import CONFIRM
 
@@ -45,9 +51,13 @@ def search(
     evaluator: Any = "training",
     evaluator_options: Mapping[str, Any] | None = None,
     objective: str | None = None,
+    objectives: str | Iterable[str] | None = None,
     dataset: str | None = None,
     budget: str | Budget = "5m",
     fidelity: Fidelity | None = None,
+    limits: Mapping[str, Any] | None = None,
+    filter: str | None = None,
+    features: Iterable[str] = (),
     start: Iterable[str | Path | Architecture] = (),
     workers: int | None = None,
     gpus_per_trial: float | None = None,
@@ -66,8 +76,13 @@ def search(
     """Search `space` until `budget` ends; the study, which lies in the folder `out` (default: `runs/SPACE-TIME`).
 
     evaluator: a registered name, an `Evaluator`, or a function `evaluate(architecture, fidelity) -> metrics` (or one
-    number, the `objective`). workers: default all GPUs, else all cores (one thread with the local engine).
+    number, the `objective`). objectives: several, such as ("accuracy", "params", "min:val_loss"): metrics of the
+    evaluator, or `nas.measures` of the candidate; see `nas.objectives.parse` for their directions.
+    workers: default all GPUs, else all cores (one thread with the local engine).
     start: networks that are tried first, as far as they lie in the space: names, files or architectures.
+    limits: bounds on measures of candidates, such as `{"params": "5M", "latency_ms": 20}`, beside those of the space;
+    filter: `naswot:0.5` tries only candidates at or above that quantile of the proxy over random candidates; features:
+    proxies that the strategy is told of candidates.
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
     confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
     `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
@@ -77,32 +92,43 @@ def search(
     """
     begun = time.monotonic()
     watcher = observer or Observer()
-    searched = spaces.load(space)
-    limits = budget if isinstance(budget, Budget) else Budget.parse(budget)
-    strategies.create(strategy, searched, seed, **dict(strategy_options or {}))
+    searched = spaces.load(space).within(limits or {})
+    filters, features = parse_filter(filter) if filter else {}, measures.find_proxies(features, "features") if features else ()
+    total = budget if isinstance(budget, Budget) else Budget.parse(budget)
+    goals = judging.read(objective, objectives)
+    context = _context(searched, features, len(goals) if goals else 1, total)
+    strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
     wish = planned(confirm, confirm_epochs, control, strategy)
     shares = _shares(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
-    if dataset is None and isinstance(evaluator, str):
-        dataset = _default_dataset(limits, shares, options.get("data_dir"), watcher)
-    judge = _evaluator(evaluator, _options(options, dataset), objective)
+    if isinstance(evaluator, str):
+        evaluator, named = evaluators.parse(evaluator)
+        options |= named
+    if dataset is None and isinstance(evaluator, str) and evaluators.takes_data(evaluator):
+        dataset = _default_dataset(total, shares, options.get("data_dir"), watcher)
+    judge = _evaluator(evaluator, _options(options, dataset), judging.own(goals))
+    goals = judging.check(goals, judge)
     _check_seconds("timeout", timeout)
+    _check_space(judge, searched)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
     seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
-    fidelity = fidelity or _fit(judge, searched, limits, shares, seed, watcher)
+    fidelity = fidelity or _fit(judge, searched, total, shares, seed, watcher)
+    searched = screened(searched, filters, seed, watcher.note)
     settings = Settings(
         study=directory.name,
         space=searched.to_yaml(),
         strategy=strategy,
         strategy_options=dict(strategy_options or {}),
         seed=seed,
-        budget=str(limits),
-        objective=judge.objective,
+        budget=str(total),
+        objective=goals[0].name,
+        objectives=[] if goals == (Objective(goals[0].name),) else list(map(str, goals)),
         evaluator=evaluator if isinstance(evaluator, str) else None,
         evaluator_options=_settings(judge) if isinstance(evaluator, str) else {},
         dataset=dataset,
         fidelity=fidelity.to_dict(),
+        features=list(features),
         start=seeds,
         timeout=timeout,
         storage=storage,
@@ -120,7 +146,7 @@ def search(
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
         create_study(directory, settings, searched) as study,
     ):
-        return _whole(study, lanes, observer, time.monotonic() - begun, storage)
+        return _whole(study, lanes, observer, time.monotonic() - begun, storage, evaluators.is_simulated(judge))
 
 
 def resume(
@@ -159,7 +185,7 @@ def resume(
         resume_study(directory, storage=storage) as study,
     ):
         ask_for(study, wish, control, judge)
-        return _whole(study, lanes, observer, 0.0, storage)
+        return _whole(study, lanes, observer, 0.0, storage, evaluators.is_simulated(judge))
 
 
 def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> Lanes:
@@ -172,30 +198,46 @@ def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: st
     return RayLanes(evaluator, shares, address=address, dashboard=dashboard)
 
 
-def _whole(study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None) -> Study:
+def _whole(
+    study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, simulated: bool
+) -> Study:
     """The search, then what of its confirmation and control was asked for and is missing."""
 
     def drive(run: Recorder) -> Study:
-        return _drive(run, lanes, observer, 0.0, storage)
+        return _drive(run, lanes, observer, 0.0, storage, simulated)
 
-    found = _drive(study, lanes, observer, spent, storage)
+    found = _drive(study, lanes, observer, spent, storage, simulated)
     follow_up(found, drive, (observer or Observer()).note, storage)
     return found
 
 
-def _drive(study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None) -> Study:
+def _drive(
+    study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, simulated: bool
+) -> Study:
     settings = study.settings
-    strategy = strategies.create(settings.strategy, study.space, settings.seed, **settings.strategy_options)
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
+    context = _context(study.space, settings.features, len(study.goals), budget)
+    strategy = strategies.create(settings.strategy, study.space, settings.seed, context, **settings.strategy_options)
     show = _show_nothing if settings.role == CONFIRM else study.write_best
+    clock = None
+    if simulated:  # a clock of its own for every run
+        lanes = SimulatedLanes(lanes)
+        clock, spent = lanes.now, 0.0
     try:
-        Driver(study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show).run()
+        Driver(
+            study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock
+        ).run()  # fmt: skip
     finally:
         show()
     finished = open_study(study.directory, storage=storage, space=study.space)
     if finished.best is None:
         raise NothingFinishedError(_nothing(finished))
     return finished
+
+
+def _context(space: Space, features: Iterable[str], objectives: int, budget: Budget) -> Context:
+    """What a strategy may know of the search besides its space."""
+    return Context(objectives=objectives, trials=budget.trials, features=features_of(space, features))
 
 
 def _show_nothing() -> None:
@@ -229,8 +271,8 @@ def _default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Obs
 
 def _for_task(space: Space, evaluator: Evaluator) -> Space:
     """The space at the evaluator's input shape and number of classes. Raises what its candidates raise if none fits."""
-    task = getattr(evaluator, "task", None)
-    fitted = space.with_input(*task()) if task else space
+    task = getattr(evaluator, "task", lambda: None)()
+    fitted = space.with_input(*task) if task else space
     rng, error = random.Random(0), None
     for _ in range(TRIED):
         try:
@@ -242,12 +284,21 @@ def _for_task(space: Space, evaluator: Evaluator) -> Space:
     raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {error}")
 
 
+def _check_space(evaluator: Evaluator, space: Space) -> None:
+    """Raise `NasError` for a space that the evaluator cannot evaluate, where it can tell."""
+    check = getattr(evaluator, "check", None)
+    if check is not None:
+        check(space)
+
+
 def _fit(evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer) -> Fidelity:
     """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
     prepare = getattr(evaluator, "prepare", None)
     if prepare is None:
         return Fidelity()
     fitted: Fidelity = prepare(space, budget.lane_seconds(shares.workers, shares.devices), seed)
+    if evaluators.is_simulated(evaluator):
+        watcher.note("time is simulated: a trial counts the seconds that its training took")
     if (plan := getattr(evaluator, "plan", None)) is not None:
         watcher.note(plan.line())
     return fitted
@@ -263,7 +314,7 @@ def _evaluator(evaluator: Any, options: Mapping[str, Any], objective: str | None
 
 def _resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
     if evaluator is not None:
-        return _evaluator(evaluator, {}, settings.objective)
+        return _evaluator(evaluator, {}, judging.own(settings.goals))
     if settings.evaluator is None:
         raise StudyError("the run was started from Python with an evaluator of its own; hand it in: resume(directory, evaluator=...)")
     return evaluators.create(settings.evaluator, **settings.evaluator_options)

@@ -89,7 +89,7 @@ def control_settings(settings: Settings) -> Settings:
 
     The seconds in which the search fitted its proxy and started its workers are not charged to the control.
     """
-    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, start=[], control=False)
+    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False)
     return _nested(made, CONTROL)
 
 
@@ -101,7 +101,7 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
     start = [dict(decisions) for _ in range(wish.seeds) for decisions in chosen]
     fidelity = Fidelity(wish.epochs, test=True).to_dict()
     made = replace(
-        settings, strategy=CONTROL_STRATEGY, strategy_options={}, start=start, budget=f"{len(start)}trials", timeout=None,
+        settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start, budget=f"{len(start)}trials", timeout=None,
         fidelity=fidelity, confirm={}, control=False,
     )  # fmt: skip
     return _nested(made, CONFIRM)

@@ -8,15 +8,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nas.budget import Budget
+from nas.engine import judging
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.errors import StudyError
 from nas.evaluators import Fidelity, Outcome
+from nas.objectives import oriented
 from nas.strategies import Proposal, Trial
+from nas.strategies.dominance import Front
 from nas.study import Recorder
 
 if TYPE_CHECKING:
@@ -52,7 +55,8 @@ class Driver:
 
     first_seconds: how long a candidate is expected to need to its first validation, until trials have shown it;
     spent: wall seconds that were used before the driver began, as for fitting the fidelity; show_best: called when there
-    is a better trial in the record.
+    is a better trial in the record; simulated: a clock by which budgets are counted
+    in place of the real one, where evaluators do not wait.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Driver:
         first_seconds: float = 0.0,
         spent: float = 0.0,
         show_best: Callable[[], None] = lambda: None,
+        simulated: Callable[[], float] | None = None,
     ) -> None:
         self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
         self._observer = observer or Observer()
@@ -74,10 +79,14 @@ class Driver:
         self._running: dict[int, Work] = {}  # by lane
         self._idle: set[int] = set()
         self._closing = False  # no time is left for another launch
-        self._began = time.monotonic() - spent - study.ledger().seconds
+        self._now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
+        self._began = self._now() - spent - study.ledger().seconds
         self._beaten = self._ticked = self._saved = -math.inf
+        self._goals = study.goals
         self._best: Finished | None = None
-        self._shown: Finished | None = None
+        self._front: Front[int] = Front()  # numbers of the trials that no other beats
+        self._closest = 0.0  # the fraction of the fidelity of those on it
+        self._news = False  # whether the best or the front has changed since it was shown
         self._show_best = show_best
         self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
         self._redo = deque(self._unfinished())
@@ -90,15 +99,23 @@ class Driver:
 
     def _replay(self) -> None:
         for trial in self._study.history():
-            self._strategy.tell(Trial(trial.number, trial.decisions, trial.value, fraction=trial.fraction))
-            if trial.value is None:
-                continue
-            if trial.first_seconds is not None:
+            self._tell(trial.number, trial.decisions, trial.values, trial.fraction)
+            if trial.value is not None and trial.first_seconds is not None:
                 self._first.append(trial.first_seconds)
-            if self._best is None or (trial.fraction, trial.value) > (self._best.fraction, self._best.value or -math.inf):
-                outcome = Outcome("complete", trial.metrics, cut=trial.cut, first_seconds=trial.first_seconds)
-                architecture = self._study.space.decode(trial.decisions)
-                self._best = Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds, trial.fraction)
+        best = self._study.best
+        if best is not None:
+            outcome = Outcome("complete", best.metrics, cut=best.cut, first_seconds=best.first_seconds)
+            architecture = self._study.space.decode(best.decisions)
+            self._best = Finished(best.number, best.value, architecture, outcome, best.device_seconds, best.fraction)
+
+    def _tell(self, number: int, decisions: Decisions, values: tuple[float, ...], fraction: float) -> None:
+        """Tell the strategy, larger for better, and keep the front."""
+        numbers = oriented(self._goals, values) if values else ()
+        self._strategy.tell(Trial(number, decisions, numbers[0] if numbers else None, numbers, fraction))
+        if numbers and fraction > self._closest:
+            self._front, self._closest = Front(), fraction
+        if numbers and fraction == self._closest and self._front.add(numbers, number):
+            self._news |= len(self._goals) > 1
 
     # ---- the loop ------------------------------------------------------------------------------------------------
 
@@ -133,20 +150,27 @@ class Driver:
             self._observer.end(reason)
 
     def _step(self) -> None:
-        events = self._lanes.poll(POLL_SECONDS)
+        events = [self._measured(event) for event in self._lanes.poll(POLL_SECONDS)]
         finished: list[Finished] = []
         with self._study.batch():
             for event in events:
                 finished += self._handle(event)
             finished += self._give_up()
             launches = list(self._launches())
-            self._account(write=time.monotonic() >= self._beaten + HEARTBEAT_SECONDS)
+            self._account(write=time.monotonic() >= self._beaten + self._heartbeat)
         for lane, candidate in launches:  # only now are they sure to be in the record
-            self._running[lane].started = time.monotonic()
+            self._running[lane].started = self._now()
             self._lanes.submit(lane, candidate)
         self._allow()
         self._save_best()
         self._tell_observer(finished, launches)
+
+    def _measured(self, event: Event) -> Event:
+        """With what the objectives need beyond what was reported; before the record is locked, for it may take a while."""
+        work = self._running.get(event.lane)
+        if isinstance(event, Ready) or work is None or work.number != event.number:
+            return event
+        return replace(event, outcome=judging.measured(self._goals, event.outcome, work.architecture))
 
     def _handle(self, event: Event) -> list[Finished]:
         work = self._running.get(event.lane)
@@ -158,19 +182,19 @@ class Driver:
         return [self._finish(event, work)]
 
     def _finish(self, done: Done, work: Work) -> Finished:
-        outcome = done.outcome
-        value = outcome.metrics[self._study.settings.objective] if outcome.state == "complete" else None
+        outcome, values = done.outcome, judging.values(self._goals, done.outcome)
+        value = values[0] if values else None
         seconds = work.prior + outcome.seconds * self._lanes.share
-        self._study.finish(work.number, outcome, value, seconds, done.lane)
+        self._study.finish(work.number, outcome, values or None, seconds, done.lane)
         del self._running[done.lane]
         if not done.gone:
             self._idle.add(done.lane)
-        self._strategy.tell(Trial(work.number, work.decisions, value, fraction=work.fraction))
+        self._tell(work.number, work.decisions, values, work.fraction)
         if outcome.first_seconds is not None:
             self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
-        if finished.better(self._best):
-            self._best = finished
+        if finished.better(self._best, self._goals[0]):
+            self._best, self._news = finished, True
         return finished
 
     def _lost(self, lane: int, seconds: float) -> list[Finished]:
@@ -189,11 +213,12 @@ class Driver:
 
     def _give_up(self) -> list[Finished]:
         """Lanes that say nothing long after what they hold must have been ended by force."""
-        late = time.monotonic() - self._lanes.grace_seconds - LOST_SECONDS
+        late = self._now() - self._lanes.grace_seconds - LOST_SECONDS
         gone = [(lane, work) for lane, work in self._running.items() if work.deadline < late]
         outcome = Outcome("fail", {}, "the worker does not answer")
         return [
-            self._finish(Done(lane, work.number, _after(outcome, work), gone=True), work) for lane, work in gone
+            self._finish(Done(lane, work.number, replace(outcome, seconds=self._now() - work.started), gone=True), work)
+            for lane, work in gone
         ]  # fmt: skip
 
     def _close_record(self) -> None:
@@ -224,7 +249,7 @@ class Driver:
             work = self._redo.popleft() if self._redo else self._propose()
             self._idle.remove(lane)
             self._running[lane] = work
-            work.started = time.monotonic()
+            work.started = self._now()
             yield lane, self._candidate(work)
 
     def _propose(self) -> Work:
@@ -247,7 +272,7 @@ class Driver:
         lanes = self._lanes.count if not self._closing else len(self._running)
         seconds = self._left().lane_seconds(lanes, self._lanes.share) if lanes else math.inf
         if math.isfinite(seconds):
-            now = time.monotonic()
+            now = self._now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))
             for work in self._running.values():
                 work.deadline = min(now + seconds, work.started + self._timeout)
@@ -260,11 +285,11 @@ class Driver:
 
     def _account(self, *, write: bool) -> None:
         """Bring the ledger up to now."""
-        now = time.monotonic()
+        now = self._now()
         used = {work.number: work.prior + (now - work.started) * self._lanes.share for work in self._running.values()}
         self._study.beat(used, now - self._began, write=write)
         if write:
-            self._beaten = now
+            self._beaten = time.monotonic()
 
     def _ended_by(self) -> str:
         if self._hopeless():
@@ -274,9 +299,9 @@ class Driver:
     def _save_best(self) -> None:
         """Show the best at most a heartbeat late: a person may look at it, and the driver may be killed."""
         now = time.monotonic()
-        if self._best is not self._shown and now >= self._saved + HEARTBEAT_SECONDS:
+        if self._news and now >= self._saved + HEARTBEAT_SECONDS:
             self._show_best()
-            self._shown, self._saved = self._best, now
+            self._news, self._saved = False, now
 
     # ---- the observer --------------------------------------------------------------------------------------------
 
@@ -284,7 +309,7 @@ class Driver:
         lanes = self._lanes
         return Start(
             self._study.directory, self._budget, self._study.ledger(), lanes.count, lanes.device, lanes.share,
-            self._fidelity, lanes.dashboard, len(self._redo), self._study.settings.role,
+            self._fidelity, lanes.dashboard, len(self._redo), self._study.settings.role, self._goals,
         )  # fmt: skip
 
     def _tell_observer(self, finished: list[Finished], launches: list[tuple[int, Candidate]]) -> None:
@@ -298,7 +323,7 @@ class Driver:
             ledger = self._study.ledger()
             left = self._seconds_left()
             self._observer.tick(
-                Progress(self._budget, ledger, len(self._running), self._lanes.count, self._best, left)
+                Progress(self._budget, ledger, len(self._running), self._lanes.count, self._best, left, len(self._front))
             )  # fmt: skip
 
     def _seconds_left(self) -> float | None:
@@ -314,8 +339,3 @@ class Driver:
 def trial_seed(seed: int, number: int) -> int:
     """The seed of a trial's evaluation, 32 bits: the same on every worker and after every restart."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:4], "big")
-
-
-def _after(outcome: Outcome, work: Work) -> Outcome:
-    seconds = time.monotonic() - work.started
-    return Outcome(outcome.state, outcome.metrics, outcome.reason, seconds)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Ready
-from nas.evaluators import Clock, Evaluation, Evaluator, Outcome, cut_off, run
+from nas.evaluators import Evaluation, Evaluator, Outcome, clock_of, cut_off, run
 
 GRACE_SECONDS = 30.0  # a training step is shorter
 STOP_SECONDS = 2.0
@@ -85,7 +85,7 @@ class _Thread(threading.Thread):
         self._held: tuple[Candidate, Evaluation] | None = None
 
     def submit(self, candidate: Candidate) -> None:
-        clock = Clock(candidate.seconds, timeout=candidate.timeout)
+        clock = clock_of(self._evaluator, candidate.seconds, candidate.timeout)
         self._held = (candidate, Evaluation(candidate.seed, self._device, clock))
         self._inbox.put(self._held)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nas.budget import Budget, Ledger
 from nas.engine.lanes import Dashboard
+from nas.objectives import Objective
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -28,11 +29,15 @@ class Start:
     dashboard: Dashboard | None
     unfinished: int  # trials of a driver that is no more, to be run again first
     role: str = "search"  # or `control`, `confirm`: a run that belongs to a search, in a folder of it
+    objectives: tuple[Objective, ...] = (Objective("accuracy"),)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A trial has ended; `value` is None when it failed. `fraction` is of the run's fidelity."""
+    """A trial has ended; `value` is the first objective's, None when it failed. Those of the others are in the metrics.
+
+    `fraction` is of the run's fidelity.
+    """
 
     number: int
     value: float | None
@@ -41,16 +46,20 @@ class Finished:
     device_seconds: float
     fraction: float = 1.0
 
-    def better(self, other: Finished | None) -> bool:
+    def better(self, other: Finished | None, objective: Objective | None = None) -> bool:
         """Whether it is the better of two, of which values count only at equal fractions; a failed one never is."""
         if self.value is None or other is None or other.value is None:
             return self.value is not None
-        return (self.fraction, self.value) > (other.fraction, other.value)
+        worth = (objective or Objective("accuracy")).oriented
+        return (self.fraction, worth(self.value)) > (other.fraction, worth(other.value))
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a search is. `seconds_left` is an estimate of the wall time to its end, None while there is none."""
+    """How far a search is. `seconds_left` is an estimate of the wall time to its end, None while there is none.
+
+    `front` is how many networks no other beats; `best` is the best by the first objective.
+    """
 
     budget: Budget
     ledger: Ledger
@@ -58,6 +67,7 @@ class Progress:
     workers: int
     best: Finished | None
     seconds_left: float | None
+    front: int = 0
 
 
 class Observer:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from nas.engine.mailbox import BEAT_SECONDS, STOP
-from nas.evaluators import Clock, Evaluation, Evaluator, cut_off, run
+from nas.evaluators import Evaluation, Evaluator, clock_of, cut_off, run
 
 if TYPE_CHECKING:
     from nas.engine.lanes import Candidate
@@ -33,7 +33,7 @@ class RayLane:
         done = None
         while (parcel := self._get(self._mailbox.next.remote(self._lane, self._ticket, done))) != STOP:
             candidate: Candidate = pickle.loads(parcel)  # from the driver of this very search
-            clock = Clock(candidate.seconds, timeout=candidate.timeout)
+            clock = clock_of(self._evaluator, candidate.seconds, candidate.timeout)
             evaluation = Evaluation(candidate.seed, self._device, clock)
             self._held = (candidate, evaluation)
             outcome = run(self._evaluator, candidate.architecture, candidate.fidelity, evaluation)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+from nas.errors import NasError
 from nas.evaluators.base import (
     Evaluation,
     Evaluator,
@@ -12,7 +14,9 @@ from nas.evaluators.base import (
     FunctionEvaluator,
     Metrics,
     Outcome,
+    clock_of,
     cut_off,
+    is_simulated,
     run,
     wrap,
 )
@@ -20,19 +24,70 @@ from nas.evaluators.clock import Clock, CutOff
 from nas.registry import Registry
 
 EVALUATORS: Registry[Callable[..., Evaluator]] = Registry("evaluator")
+ARGUMENTS = {"zero-cost": "proxy"}  # evaluators to the option that follows their name after a colon
 
 
 @EVALUATORS.register("training")
-def _training(**options: Any) -> Evaluator:
+def _training(dataset: str = "digits", **options: Any) -> Evaluator:
     from nas.evaluators.training import TrainingEvaluator
 
-    evaluator: Evaluator = TrainingEvaluator(**options)
+    evaluator: Evaluator = TrainingEvaluator(dataset, **options)
     return evaluator
 
 
+@EVALUATORS.register("tabular")
+def _tabular(table: str | None = None) -> Evaluator:
+    from nas.evaluators.tabular import TabularEvaluator
+
+    evaluator: Evaluator = TabularEvaluator(table)
+    return evaluator
+
+
+@EVALUATORS.register("zero-cost")
+def _zero_cost(proxy: str = "naswot", **options: Any) -> Evaluator:  # without a data set it shows noise
+    from nas.evaluators.zerocost import ZeroCostEvaluator
+
+    return ZeroCostEvaluator(proxy, **options)
+
+
+def takes_data(name: str) -> bool:
+    """Whether the evaluator called `name` reads a data set, a default one if none is given. Raises `UnknownNameError`."""
+    return "dataset" in inspect.signature(EVALUATORS.get(name)).parameters
+
+
+def parse(name: str) -> tuple[str, dict[str, str]]:
+    """`NAME` or `NAME:ARGUMENT` as the name and the option that the argument is, such as `zero-cost:naswot`.
+
+    Raises `UnknownNameError`, and `NasError` for an argument of an evaluator that takes none.
+    """
+    name, colon, argument = name.partition(":")
+    EVALUATORS.get(name)
+    if not colon:
+        return name, {}
+    if name not in ARGUMENTS or not argument:
+        raise NasError(f"evaluator {name}:{argument}; allowed: {', '.join(_forms())}")
+    return name, {ARGUMENTS[name]: argument}
+
+
+def _forms() -> list[str]:
+    return [f"{name}:{ARGUMENTS[name].upper()}" if name in ARGUMENTS else name for name in EVALUATORS.names()]
+
+
 def create(name: str, **options: Any) -> Evaluator:
-    """The evaluator called `name`. Raises `UnknownNameError`."""
-    return EVALUATORS.get(name)(**options)
+    """The evaluator called `name`. Raises `UnknownNameError`, and `NasError` for an option that it does not have."""
+    make = EVALUATORS.get(name)
+    try:
+        return make(**options)
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        option = str(error).rsplit("argument ", 1)[-1].strip("'")
+        raise NasError(f"evaluator {name} has no option {option}={options.get(option)!r}; allowed: {_allowed(make)}") from None
+
+
+def _allowed(make: Callable[..., Evaluator]) -> str:
+    known = inspect.signature(make).parameters.values()
+    return ", ".join("..." if each.kind is each.VAR_KEYWORD else each.name for each in known) or "none"
 
 
 __all__ = [
@@ -45,8 +100,12 @@ __all__ = [
     "FunctionEvaluator",
     "Metrics",
     "Outcome",
+    "clock_of",
     "create",
     "cut_off",
+    "is_simulated",
+    "parse",
     "run",
+    "takes_data",
     "wrap",
 ]

@@ -79,11 +79,13 @@ class Evaluation:
 class Evaluator(Protocol):
     """Evaluates candidates. It may raise anything; `run` makes a failed trial of it.
 
-    Optional: `task()` is the input shape and the number of classes that candidates are to have;
+    Optional: `task()` is the input shape and the number of classes that candidates are to have, or None;
     `prepare(space, seconds_per_worker, seed) -> Fidelity` fits the fidelity before a search is launched;
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
-    `settings()` is plain data for the record; `full_epochs` is how long a network is trained that is to be confirmed
-    (without it as long as in the search).
+    `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
+    trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that
+    it cannot evaluate; `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
+    have taken: budgets and the record then count those seconds.
     """
 
     objective: str  # the name of the metric that is maximised
@@ -119,6 +121,16 @@ def run(evaluator: Evaluator, architecture: Architecture, fidelity: Fidelity, ev
         raise
     except BaseException as error:  # a user's evaluator may even exit
         return _fail(_reason(error), evaluation)
+
+
+def clock_of(evaluator: Evaluator, seconds: float, timeout: float) -> Clock:
+    """The clock that one evaluation is run by; see `Clock`."""
+    return Clock.simulated(seconds, timeout=timeout) if is_simulated(evaluator) else Clock(seconds, timeout=timeout)
+
+
+def is_simulated(evaluator: Evaluator) -> bool:
+    """Whether the seconds of its evaluations are told, not waited for."""
+    return bool(getattr(evaluator, "simulated", False))
 
 
 def cut_off(objective: str, evaluation: Evaluation, limit: str) -> Outcome:

@@ -18,26 +18,42 @@ class CutOff(Exception):
 class Clock:
     """Counts from its making. `seconds` is what the budget allows, `timeout` what any candidate may take, both in s.
 
-    An evaluator asks it between training steps. Another thread may call `allow` meanwhile.
+    An evaluator asks it between training steps. Another thread may call `allow` meanwhile. The clock of a simulation
+    stands still but for `skip`: see `Clock.simulated`.
     """
 
     def __init__(self, seconds: float = math.inf, *, timeout: float = math.inf, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
+        self._now, self._skipped = now, 0.0
         self._start = now()
         self._deadline = self._start + seconds
         self._timeout = self._start + timeout
 
+    @classmethod
+    def simulated(cls, seconds: float = math.inf, *, timeout: float = math.inf) -> Clock:
+        """A clock for an evaluator that knows how long its work would have taken: it goes on only by `skip`."""
+        return cls(seconds, timeout=timeout, now=float)
+
+    def skip(self, seconds: float) -> None:
+        """Let `seconds` pass at once, up to the deadline. Raises `CutOff` where that comes first."""
+        left = max(0.0, self.left())
+        self._skipped += min(seconds, left)
+        if seconds > left:
+            raise CutOff(self.limit)
+
+    def _time(self) -> float:
+        return self._now() + self._skipped
+
     def allow(self, seconds: float) -> None:
         """Move the budget's deadline to `seconds` from now."""
-        self._deadline = self._now() + seconds
+        self._deadline = self._time() + seconds
 
     def elapsed(self) -> float:
         """Seconds since the start."""
-        return self._now() - self._start
+        return self._time() - self._start
 
     def left(self) -> float:
         """Seconds to the nearer of both deadlines; negative once it is over."""
-        return min(self._deadline, self._timeout) - self._now()
+        return min(self._deadline, self._timeout) - self._time()
 
     @property
     def limit(self) -> str:

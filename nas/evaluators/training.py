@@ -21,6 +21,7 @@ from nas.errors import NasError
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
 from nas.evaluators.fit import Fit, sample
 from nas.evaluators.proxy import Plan, Size
+from nas.repeatable import one_thread, parameters_from
 from nas.training.dataset import TrainingData
 from nas.training.loop import judge, train
 from nas.training.recipe import Recipe
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from nas.spaces import Space
 
 DEVICES = ("auto", "cpu", "cuda")
+METRICS = (
+    "accuracy", "val_loss", "train_loss", "epochs", "train_seconds", "images_per_second", "first_validation_seconds", "params", "macs",
+)  # fmt: skip
 FIT_SHARE = 0.05  # of a worker's budget that fitting the proxy may measure
 FULL_EPOCHS = 30  # of a network that is to be confirmed; one of `tiny` on digits gained nothing from 90 (3 seeds)
 WORKER_SECONDS = 5.0  # before a fresh worker can begin: every process starts, and imports torch
@@ -63,7 +67,7 @@ class TrainingEvaluator:
             raise NasError(f"validation={validation!r}; allowed: a fraction between 0 and 1, both excluded")
         if device not in DEVICES:
             raise NasError(f"device={device!r}; allowed: {', '.join(DEVICES)}")
-        self.dataset = _absolute(str(dataset))
+        self.dataset = datasets.absolute(str(dataset))
         self.data_dir = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
         self.recipe = recipe if recipe is None or isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
         if not isinstance(split_seed, int) or split_seed < 0:
@@ -82,6 +86,12 @@ class TrainingEvaluator:
             "split_seed": self.split_seed,
             "device": self.device,
         }
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all metrics that it reports on this machine."""
+        cuda = self.device != "cpu" and torch.cuda.is_available()
+        return (*METRICS, "peak_memory_bytes") if cuda else METRICS
 
     def task(self) -> tuple[tuple[int, int, int], int]:
         """Input shape (channels, rows, columns) and number of classes of the data set."""
@@ -135,10 +145,9 @@ class TrainingEvaluator:
         return torch.device(offered if self.device == "auto" else self.device)
 
     def _build(self, candidate: Architecture | Ensemble, size: Size, recipe: Recipe, seed: int) -> nn.Module:
-        """The module at `size`, with parameters drawn from `seed`: torch draws them from its one global generator."""
+        """The module at `size`, with parameters drawn from `seed`."""
         proxy = candidate.resized(width=size[0], depth=size[1])
-        with self._lock, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with parameters_from(seed):
             module: nn.Module = proxy.build(drop_path=recipe.drop_path)
         return module
 
@@ -178,26 +187,9 @@ class TrainingEvaluator:
         self._forget()
 
 
-def _absolute(dataset: str) -> str:
-    """The same data set from wherever a worker runs: Ray gives each a folder of its own."""
-    kind, colon, where = dataset.partition(":")
-    if colon and where and kind in datasets.KINDS:
-        return f"{kind}:{os.path.abspath(os.path.expanduser(where))}"
-    return dataset
-
-
-@contextlib.contextmanager
-def _threads(data: TrainingData) -> Iterator[None]:
-    """One thread on a CPU: the same bits in every engine, and workers that do not slow each other down."""
-    before = torch.get_num_threads()
-    if data.images.device.type != "cpu" or before == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _threads(data: TrainingData) -> contextlib.AbstractContextManager[None]:
+    """One thread where the data lie on a CPU."""
+    return one_thread() if data.images.device.type == "cpu" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

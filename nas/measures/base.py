@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nas.errors import ArchitectureError, NasError, unknown
 from nas.registry import Registry
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
 
 
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What measures look at a network with.
+
+    seed: of the parameters, and of what is drawn where it isn't given. images: (N, C, H, W) numbers, default Gaussian noise;
+    labels: (N,) classes, default drawn uniformly. Arrays or tensors.
+    """
+
+    seed: int = 0
+    images: Any = None
+    labels: Any = None
+
+
 @dataclass(frozen=True)
 class Measure:
-    """`function(architecture)` gives the number. `about` is a line for a person; `larger` whether more is better."""
+    """`function(architecture, probe)` gives the number. `about` is a line for a person; `larger` whether more is better.
 
-    function: Callable[[Architecture], float]
+    proxy: whether it is taken as a sign of the accuracy to come, the larger the better; else it is only a cost. Those of
+    costs that are looked up rather than computed with torch are `cheap`.
+    """
+
+    function: Callable[[Architecture, Probe], float]
     about: str
     larger: bool
+    proxy: bool = True
+    cheap: bool = False
 
 
 MEASURES: Registry[Measure] = Registry("measure")
+_DEFAULT = Probe()
 
 
 def names() -> tuple[str, ...]:
@@ -29,6 +51,61 @@ def names() -> tuple[str, ...]:
     return MEASURES.names()
 
 
-def measure(architecture: Architecture, name: str) -> float:
-    """One measure of an architecture. Raises `UnknownNameError`, and `ArchitectureError` when the shapes do not fit."""
-    return MEASURES.get(name).function(architecture)
+def proxies() -> tuple[str, ...]:
+    """Names of the measures that are taken as signs of the accuracy to come."""
+    return tuple(name for name, each in MEASURES.items() if each.proxy)
+
+
+def find(name: object, where: str = "") -> str:
+    """The measure that a name means, `-` read as `_`: `grad-norm` is `grad_norm`. Raises `UnknownNameError`."""
+    found = name.strip().replace("-", "_") if isinstance(name, str) else name
+    MEASURES.get(found, where=where)  # type: ignore[arg-type]
+    return str(found)
+
+
+def find_proxies(given: str | Iterable[str], where: str = "") -> tuple[str, ...]:
+    """Proxies as a list or joined by commas, each once. Raises `UnknownNameError`, `NasError` for none or a mere cost."""
+    items = given.split(",") if isinstance(given, str) else list(given)
+    found = tuple(dict.fromkeys(find(item, where) for item in items))
+    for name in found:
+        if not MEASURES.get(name).proxy:
+            raise unknown("proxy", name, proxies(), where=where)
+    if not found:
+        raise NasError(f"{where or 'proxies'} names none; allowed: {', '.join(proxies())}")
+    return found
+
+
+def measure(architecture: Architecture, name: str, probe: Probe = _DEFAULT) -> float:
+    """One measure of an architecture, a finite number.
+
+    Raises `UnknownNameError`, and `ArchitectureError` when shapes do not fit or the network cannot be measured.
+    """
+    name = find(name)
+    try:
+        value = float(MEASURES.get(name).function(architecture, probe))
+    except NasError:
+        raise
+    except (RuntimeError, ValueError, ArithmeticError) as error:  # torch: maps too small for a kernel, out of memory
+        line = " ".join(str(error).split())[:200]
+        raise ArchitectureError(f"{name} of {architecture.name} cannot be measured: {line}") from None
+    if not math.isfinite(value):
+        raise ArchitectureError(f"{name} of {architecture.name} is {value}; allowed: a finite number")
+    return value
+
+
+def score(
+    architecture: Architecture, names: str | Iterable[str] = "", images: Any = None, labels: Any = None, seed: int = 0
+) -> dict[str, float]:
+    """Measures of an architecture that is not trained: `nas.score(network, "naswot,synflow")`; default: all.
+
+    images: (N, C, H, W) of the network's input, default seeded Gaussian noise; labels: (N,). Parameters are drawn from `seed`.
+    Raises as `measure` does.
+    """
+    given = names or MEASURES.names()
+    items = given.split(",") if isinstance(given, str) else list(given)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise NasError(f"seed={seed!r}; allowed: a whole number from 0")
+    probe = Probe(seed, images, labels)
+    return {name: measure(architecture, name, probe) for name in dict.fromkeys(find(item) for item in items)}
+
+

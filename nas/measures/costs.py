@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.measures.base import MEASURES, Measure
+from nas.measures.base import MEASURES, Measure, Probe
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
 
 
-def params(architecture: Architecture) -> float:
+def params(architecture: Architecture, probe: Probe | None = None) -> float:
     """Trainable parameters of the inference network."""
     return float(architecture.cost(aux=False).params)
 
 
-def macs(architecture: Architecture) -> float:
+def macs(architecture: Architecture, probe: Probe | None = None) -> float:
     """Multiply-adds of the inference network for one example."""
     return float(architecture.cost(aux=False).macs)
 
 
-MEASURES.add("params", Measure(params, "parameters of the inference network", larger=False))
-MEASURES.add("macs", Measure(macs, "multiply-adds of one example", larger=False))
+MEASURES.add("params", Measure(params, "parameters of the inference network", larger=False, cheap=True))
+MEASURES.add("macs", Measure(macs, "multiply-adds of one example", larger=False, cheap=True))

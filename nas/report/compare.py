@@ -54,10 +54,13 @@ class Entry:
     dataset: str | None = None
     fidelity: str | None = None
     front: bool = False
+    less: bool = False  # less of what was measured is better
 
     def value(self, column: str) -> Any:
         """What a column is sorted by."""
         found = getattr(self, column)
+        if column == "measured" and self.less and found is not None:
+            return -found
         return found[1] * found[2] if column == "input" else found
 
 
@@ -114,8 +117,9 @@ def _measured(study: Study, run: str, trial: Trial) -> Entry:
     entry = _entry(f"{study.name} trial {trial.number}", study.name, trial.architecture)
     fidelity = fidelity_text(trial.fidelity or settings.fidelity) + (", cut off" if trial.cut else "")
     return replace(
-        entry, measured=trial.value, run=run, dataset=settings.dataset or "own evaluator", fidelity=fidelity, objective=settings.objective
-    )
+        entry, measured=trial.value, run=run, dataset=settings.dataset or "own evaluator", fidelity=fidelity, objective=settings.objective,
+        less=not study.goals[0].maximise,
+    )  # fmt: skip
 
 
 def fidelity_text(fidelity: dict[str, Any]) -> str:
@@ -139,7 +143,7 @@ def with_fronts(entries: Sequence[Entry], top: int = 1) -> list[Entry]:
     for entry in entries:
         if reached(entry, top) is not None:
             groups.setdefault(comparable(entry), []).append(entry)
-    best = {id(entry) for group in groups.values() for entry in front(group, lambda entry: (entry.macs, reached(entry, top) or 0.0))}
+    best = {id(entry) for group in groups.values() for entry in front(group, lambda entry: (entry.macs, worth(entry, top)))}
     return [replace(entry, front=id(entry) in best) for entry in entries]
 
 
@@ -148,6 +152,12 @@ def reached(entry: Entry, top: int = 1) -> float | None:
     if entry.measured is not None:
         return entry.measured
     return entry.top1 if top == 1 else entry.top5
+
+
+def worth(entry: Entry, top: int = 1) -> float:
+    """What it reached, larger for better."""
+    value = reached(entry, top) or 0.0
+    return -value if entry.less else value
 
 
 def front(entries: Iterable[Entry], key: Callable[[Entry], tuple[float, float]]) -> list[Entry]:

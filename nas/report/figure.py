@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.errors import NasError
-from nas.report.compare import Entry, comparable, front, reached
+from nas.report.compare import Entry, comparable, front, reached, worth
 
 # Okabe and Ito's hues, then each darker and lighter: neighbours are told apart under the common forms of colour blindness.
 HUES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7a00", "#6b4c9a", "#b5123b")
@@ -61,7 +61,7 @@ def figure(entries: Sequence[Entry], top: int = 1) -> Figure:
     kinds: dict[tuple[str | None, ...], list[Entry]] = {}
     for entry in drawn:
         kinds.setdefault(comparable(entry), []).append(entry)
-    fronts = [front(kind, lambda entry: (entry.macs, reached(entry, top) or 0.0)) for kind in kinds.values()]
+    fronts = [front(kind, lambda entry: (entry.macs, worth(entry, top))) for kind in kinds.values()]
     points = tuple(sorted(made.values(), key=lambda point: (point.group, point.name)))
     return Figure(
         title=_title(measured, top, len(points)),

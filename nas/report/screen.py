@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.engine import Finished, Observer, Progress, Start
-from nas.report.tables import console, fraction_text, short_path, value_text
+from nas.objectives import Objective
+from nas.report.tables import COST_NAMES, console, fraction_text, short_path, value_text
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Screen(Observer):
 
     def __init__(self, objective: str = "accuracy", out: Console | None = None) -> None:
         self.out = out or console()
-        self.objective = objective
+        self.objectives: tuple[Objective, ...] = (Objective(objective),)
         self.directory: Path | None = None
         self._live: Live | None = None
         self._latest: list[str] = []
@@ -64,13 +65,15 @@ class Screen(Observer):
 
     def begin(self, start: Start) -> None:
         """Say what runs where. What follows a search is shown like one, but the folder to speak of stays the search's."""
-        self.directory = self.directory or start.directory
+        self.directory, self.objectives = self.directory or start.directory, start.objectives
         self._role, self._progress, self._latest, self._quiet = start.role, None, [], 0
         if start.role in HEADINGS:
             self.say(HEADINGS[start.role])
         device = f"{start.share:g} GPU each" if start.device == "cuda" else "one core each; a core counts as a device"
         workers = f"{start.workers} worker{'s' if start.workers > 1 else ''}"
         self.say(f"{short_path(start.directory)}: {workers}, {device}; budget {start.budget.describe()}")
+        if len(start.objectives) > 1 or not start.objectives[0].maximise:
+            self.say(f"objectives: {', '.join(map(str, start.objectives))}")
         if start.unfinished:
             self.say(f"{start.unfinished} unfinished trial{'s' if start.unfinished > 1 else ''} of the earlier run first")
         if start.dashboard is not None:
@@ -129,10 +132,16 @@ class Screen(Observer):
         cost = finished.architecture.cost(aux=False)
         cut = "   cut off by the budget" if finished.outcome.cut else ""
         part = "" if finished.fraction == 1.0 else f"   at {fraction_text(finished.fraction)} of the fidelity"
+        values = "   ".join((f"{value_text(self.objectives[0].name, finished.value):>7}", *self._others(finished)))
         return (
-            f"{head}   {value_text(self.objective, finished.value):>7}   {format_count(cost.params):>7} parameters   "
+            f"{head}   {values}   {format_count(cost.params):>7} parameters   "
             f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{part}{cut}"
         )
+
+    def _others(self, finished: Finished) -> list[str]:
+        """The values of the other objectives, but for costs, which every line has."""
+        names = [goal.name for goal in self.objectives[1:] if goal.name not in COST_NAMES]
+        return [f"{name} {value_text(name, finished.outcome.metrics.get(name)):>7}" for name in names]
 
     def _draw(self) -> RenderableType:
         progress = self._progress
@@ -143,7 +152,8 @@ class Screen(Observer):
         left = f", about {format_seconds(progress.seconds_left)} left" if progress.seconds_left is not None else ""
         bar = Table.grid(padding=(0, 1))
         bar.add_row("budget", ProgressBar(total=1.0, completed=used, width=40), f"{used:.0%}{left}")
-        counts = Text(f"trials: {ledger.finished} done, {progress.running} running, {ledger.failed} failed")
+        front = f"; {progress.front} on the front" if len(self.objectives) > 1 else ""
+        counts = Text(f"trials: {ledger.finished} done, {progress.running} running, {ledger.failed} failed{front}")
         best = Text(f"best:   {self._line(progress.best)}" if progress.best else "best:   none yet", style="bold")
         latest = [Text(line, style="dim") for line in self._latest]
         return Group(*latest, Text(""), bar, counts, best)

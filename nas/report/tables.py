@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.cost import Cost
     from nas.ensembles import Ensemble, EnsembleCost
-    from nas.study import Study
+    from nas.study import Study, Trial
 
 TOP = 5
+COST_NAMES = {"params": "parameters", "macs": "MACs"}
 
 
 def console(stderr: bool = False) -> Console:
@@ -81,10 +83,25 @@ def top_table(study: Study, count: int = TOP) -> Table:
     return table
 
 
+def front_table(study: Study, front: Sequence[Trial]) -> Table:
+    """Networks of the front with a column an objective, and what the whole network costs where that is none."""
+    table = Table(box=None)
+    costs = [name for name in ("params", "macs") if name not in {goal.name for goal in study.goals}]
+    for name in ("trial", *(goal.name for goal in study.goals), *costs, "digest"):
+        table.add_column(COST_NAMES.get(name, name), justify="left" if name == "digest" else "right", no_wrap=True)
+    for trial in front:
+        cost = trial.architecture.cost(aux=False)
+        values = [value_text(goal.name, value) for goal, value in zip(study.goals, trial.values, strict=True)]
+        table.add_row(str(trial.number), *values, *(format_count(getattr(cost, name)) for name in costs), trial.digest[:12])
+    return table
+
+
 def value_text(objective: str, value: float | None) -> str:
-    """An accuracy as a percentage, any other objective as a number."""
+    """An accuracy as a percentage, a cost as a count, any other objective as a number."""
     if value is None:
         return "-"
+    if objective in COST_NAMES:
+        return format_count(value)
     return f"{100 * value:.2f}%" if objective.endswith("accuracy") else f"{value:.5g}"
 
 

@@ -42,7 +42,7 @@ def read(data: Any) -> tuple[Limit, ...]:
     limits: list[Limit] = []
     for name, bounds in data.items():
         try:
-            measures.MEASURES.get(name, where="limits")
+            name = measures.find(name, where="limits")
         except NasError as error:
             raise SpaceError(str(error)) from None
         bounds = bounds if isinstance(bounds, Mapping) else {"max": bounds}
@@ -50,6 +50,9 @@ def read(data: Any) -> tuple[Limit, ...]:
         if extra or not bounds:
             raise SpaceError(f"limits.{name}={dict(bounds)!r}; allowed: a number, or {{min: NUMBER, max: NUMBER}}")
         found = {kind: _number(bound, f"limits.{name}.{kind}") for kind, bound in bounds.items()}
+        for kind, value in found.items():
+            if value <= 0 and not measures.MEASURES.get(name).larger:
+                raise SpaceError(f"limits.{name}.{kind}={bounds[kind]!r}; allowed: a number above 0")
         if found.get("min", -math.inf) > found.get("max", math.inf):
             raise SpaceError(f"limits.{name}: min {found['min']:g} is above max {found['max']:g}; allowed: min <= max")
         limits += [Limit(name, bound, kind == "min") for kind, bound in found.items()]
@@ -72,6 +75,8 @@ class Judge:
 
     def __init__(self, limits: tuple[Limit, ...], *, remember: int = 100_000) -> None:
         self.limits, self._remember = limits, remember
+        self._cheap = [limit for limit in limits if measures.MEASURES.get(limit.measure).cheap]
+        self._costly = [limit for limit in limits if limit not in self._cheap]
         self._known: dict[Any, float] = {}
 
     def excess(self, key: Any, build: Callable[[], Architecture]) -> float:
@@ -85,7 +90,11 @@ class Judge:
     def _measured(self, build: Callable[[], Architecture]) -> float:
         try:
             architecture = build()
-            return sum(limit.excess(measures.measure(architecture, limit.measure)) for limit in self.limits)
+            # What takes long is measured only of what is within the other limits; until then it counts as its whole bound.
+            total = sum(limit.excess(measures.measure(architecture, limit.measure)) for limit in self._cheap)
+            if total > 0.0:
+                return total + len(self._costly)
+            return sum(limit.excess(measures.measure(architecture, limit.measure)) for limit in self._costly)
         except (ArchitectureError, SpaceError):
             return math.inf
 

@@ -70,11 +70,16 @@ class Space:
         return Space({**self.to_data(), "input": list(input), "classes": classes})
 
     def within(self, limits: Mapping[str, Any]) -> Space:
-        """The same space under more limits, such as `{"params": "5M"}`; a given one replaces the space's own.
+        """The same space under more limits, such as `{"params": "5M"}`; a given bound replaces the space's own.
 
         Raises `SpaceError` for an unknown measure or a bound that is no number.
         """
-        return Space({**self.to_data(), "limits": {**self.to_data().get("limits", {}), **limits}}) if limits else self
+        if not limits:
+            return self
+        own = self.to_data().get("limits", {})
+        for limit in read(limits):
+            own = {**own, limit.measure: {**own.get(limit.measure, {}), "min" if limit.least else "max": limit.bound}}
+        return Space({**self.to_data(), "limits": own})
 
     def at(self, number: int) -> Space:
         """The space as trial `number` may draw from it: of a decision that grows by `grow` trials an option, the first 1 + number // grow.

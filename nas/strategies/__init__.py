@@ -21,7 +21,9 @@ from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.grid import Grid, GridOptions
 from nas.strategies.halving import HalvingOptions, asha, hyperband
 from nas.strategies.local import LocalOptions, LocalSearch
+from nas.strategies.nsga2 import NSGA2, NSGA2Options
 from nas.strategies.options import build
+from nas.strategies.pareto_evolution import ParetoEvolution, ParetoEvolutionOptions
 from nas.strategies.predictor import Predictor, PredictorOptions
 from nas.strategies.random_search import RandomOptions, RandomSearch
 from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
@@ -35,12 +37,13 @@ __all__ = ["STRATEGIES", "WRAPPERS", "Context", "Entry", "Proposal", "Strategy",
 @dataclass(frozen=True)
 class Entry:
     """A registered strategy: `make(space, seed, options, context)`, the dataclass of its options, and whether it takes
-    several objectives.
+    several objectives, and features.
     """
 
     make: Callable[[Space, int, Any, Context], Strategy]
     options: type
     several: bool = False
+    features: bool = False
 
 
 STRATEGIES: Registry[Entry] = Registry("strategy")
@@ -49,6 +52,8 @@ STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions))
 STRATEGIES.add("local", Entry(LocalSearch, LocalOptions))
 STRATEGIES.add("grid", Entry(Grid, GridOptions, several=True))
 STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions))
+STRATEGIES.add("nsga2", Entry(NSGA2, NSGA2Options, several=True))
+STRATEGIES.add("pareto-evolution", Entry(ParetoEvolution, ParetoEvolutionOptions, several=True))
 STRATEGIES.add("rl", Entry(ppo, PPOOptions))
 STRATEGIES.add("rl:ppo", STRATEGIES.get("rl"))
 STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions))
@@ -108,19 +113,22 @@ def _wrapped(outer: Wrapper, inner: Entry) -> Entry:
     def make(space: Space, seed: int, given: Any, context: Context) -> Strategy:
         return outer.make(space, lambda: inner.make(space, seed, given, context), given)
 
-    return Entry(make, options)
+    return Entry(make, options, features=inner.features)
 
 
 def create(name: str, space: Space, seed: int, context: Context | None = None, **options: object) -> Strategy:
     """The strategy called `name` over `space`.
 
-    Raises `UnknownNameError` for an unknown name, `NasError` for an unknown option, a value out of its bounds, or more
-    objectives than the strategy takes.
+    Raises `UnknownNameError` for an unknown name, `NasError` for an unknown option, a value out of its bounds, more
+    objectives than the strategy takes, or features that it does not take.
     """
     entry, context = find(name), context or Context()
     if context.objectives > 1 and not entry.several:
         able = ", ".join(other for other, each in STRATEGIES.items() if each.several)
         raise NasError(f"strategy {name} takes one objective, not {context.objectives}; allowed: {able}")
+    if context.features is not None and not entry.features:
+        able = ", ".join(other for other, each in STRATEGIES.items() if each.features) or "none of the strategies"
+        raise NasError(f"strategy {name} takes no features; allowed: {able}")
     return entry.make(space, seed, check(name, **options), context)
 
 

@@ -81,7 +81,8 @@ def confirmation(study: Study) -> list[Confirmed]:
         trainings.setdefault(key(training.decisions), []).append(training)
     found = _by_key(study, trainings)
     made = [_confirmed(found[each], trainings[each]) for each in trainings if each in found]
-    return sorted(made, key=lambda item: (item.mean is None, item.failed > 0, -(item.mean or 0.0), item.trial.number))
+    worth = study.goals[0].oriented
+    return sorted(made, key=lambda item: (item.mean is None, item.failed > 0, -worth(item.mean or 0.0), item.trial.number))
 
 
 def _by_key(study: Study, wanted: Iterable[Key]) -> dict[Key, Trial]:
@@ -118,15 +119,16 @@ def comparison(study: Study) -> Comparison | None:
     control = study.control
     if control is None or pending(study) or pending(control):
         return None
+    worth = study.goals[0].oriented
     if not study.settings.confirm:
         ours, theirs = study.best, control.best
         if ours is None or theirs is None or ours.value is None or theirs.value is None:
             return None
-        return Comparison(ours.value - theirs.value, None, False, ours.digest == theirs.digest)
+        return Comparison(worth(ours.value) - worth(theirs.value), None, False, ours.digest == theirs.digest)
     first, second = best(confirmation(study)), best(confirmation(control))
     if first is None or second is None:
         return None
-    made, interval = difference(first.values, second.values)
+    made, interval = difference([*map(worth, first.values)], [*map(worth, second.values)])
     return Comparison(made, interval, True, first.trial.digest == second.trial.digest)
 
 

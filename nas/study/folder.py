@@ -55,7 +55,7 @@ def create_study(directory: PathLike, settings: Settings, space: Space | None = 
             raise StudyError(f"the storage has a study {settings.study!r} already; choose another --out")
         settings = dataclasses.replace(settings, storage=without_password(url) if url else None)
         write_settings(path, settings)
-        storage.create()
+        storage.create(settings.goals)
         return Recorder(path, settings, storage, lock, space)
     except BaseException:
         lock.release()
@@ -82,7 +82,7 @@ def resume_study(directory: PathLike, *, storage: str | None = None, space: Spac
     try:
         opened = _open(path, settings, storage, write=True)
         if not opened.find():  # killed between writing the settings and the study
-            opened.create()
+            opened.create(settings.goals)
         return Recorder(path, settings, opened, lock, space)
     except BaseException:
         lock.release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from nas.evaluators import Outcome
     from nas.spaces import Space
     from nas.strategies import Proposal
+
+FRONT = "front"  # the folder of the networks that no other beats
 
 
 @dataclass
@@ -117,8 +119,10 @@ class Recorder(Study):
             self._set(number, "device_seconds", device_seconds)
             self._set(number, "lost", times)
 
-    def finish(self, number: int, outcome: Outcome, value: float | None, device_seconds: float, worker: int) -> None:
-        """Record how a running trial ended; `value` is the objective's, None when it failed."""
+    def finish(
+        self, number: int, outcome: Outcome, value: float | Sequence[float] | None, device_seconds: float, worker: int
+    ) -> None:  # fmt: skip
+        """Record how a running trial ended; `value` is the objective's, or one number an objective; None when it failed."""
         self._charge(number, device_seconds)
         attrs = {
             "metrics": outcome.metrics or None,
@@ -134,7 +138,7 @@ class Recorder(Study):
             for name, attr in attrs.items():
                 if attr is not None:
                     self._set(number, name, attr)
-            values = None if value is None else [value]
+            values = None if value is None else [value] if isinstance(value, int | float) else list(value)
             self._storage.optuna.set_trial_state_values(self._ids[number], state, values)
         self._used.finished += value is not None
         self._used.failed += value is None
@@ -142,15 +146,35 @@ class Recorder(Study):
         del self._ids[number], self._device_seconds[number]
 
     def write_best(self) -> None:
-        """Write the best architecture so far to `best.yaml` and its picture to `best.svg`; nothing while there is none."""
+        """Write the best architecture so far to `best.yaml` and its picture to `best.svg`; nothing while there is none.
+
+        With several objectives the networks of the front go to `front/NUMBER.yaml`.
+        """
         from nas.draw import svg
 
         best = self.best
         if best is not None:
-            part = f" at {best.fraction:.3g} of the fidelity" if best.fraction != 1.0 else ""
-            value = f"{self.settings.objective} {best.value:.6g}{part}"
-            write_atomically(self.directory / "best.yaml", f"# Trial {best.number} of {self.name}: {value}\n{best.yaml}")
+            write_atomically(self.directory / "best.yaml", self._text(best))
             write_atomically(self.directory / "best.svg", svg(best.architecture))
+        if best is not None and len(self.goals) > 1:
+            self._write_front()
+
+    def _write_front(self) -> None:
+        """A trial never changes, so its file is written once, and removed when the trial is beaten."""
+        folder = self.directory / FRONT
+        with _writing(folder):
+            folder.mkdir(exist_ok=True)
+            files = {f"{trial.number}.yaml": trial for trial in self.front}
+            there = {path.name for path in folder.glob("*.yaml") if path.stem.isdecimal()}
+            for name in files.keys() - there:
+                write_atomically(folder / name, self._text(files[name]))
+            for name in there - files.keys():
+                (folder / name).unlink()
+
+    def _text(self, trial: Trial) -> str:
+        values = ", ".join(f"{goal.name} {value:.6g}" for goal, value in zip(self.goals, trial.values, strict=True))
+        part = f" at {trial.fraction:.3g} of the fidelity" if trial.fraction != 1.0 else ""
+        return f"# Trial {trial.number} of {self.name}: {values}{part}\n{trial.yaml}"
 
     def close(self) -> None:
         """Sync the record to the disk, and let other drivers have the run folder. Raises `StudyError`."""

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from nas.errors import NasError, StudyError
+from nas.objectives import Objective, parse
 from nas.study.wish import Wish
 
 FORMAT = 1
@@ -21,6 +22,8 @@ RUN_FILE = "run.yaml"
 class Settings:
     """Everything that a run was started with. `space` is YAML; `storage` None for the journal file, else a URL.
 
+    `objective` is the name of the first, `objectives` all in the form that `nas.objectives.parse` reads; empty where the
+    one there is is maximised.
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
     `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
     `control` whether a random search follows. `role` is `search`, or what the run is within another: `control`, `confirm`.
@@ -37,6 +40,7 @@ class Settings:
     strategy_options: dict[str, Any] = field(default_factory=dict)
     dataset: str | None = None
     fidelity: dict[str, Any] = field(default_factory=dict)
+    features: list[str] = field(default_factory=list)  # measures that the strategy is told of candidates
     start: list[dict[str, Any]] = field(default_factory=list)  # decisions of the first trials
     timeout: float | None = None
     storage: str | None = None
@@ -50,6 +54,12 @@ class Settings:
     role: str = "search"
     confirm: dict[str, Any] = field(default_factory=dict)
     control: bool = False
+    objectives: list[str] = field(default_factory=list)
+
+    @property
+    def goals(self) -> tuple[Objective, ...]:
+        """What trials are judged by, the first of them first."""
+        return parse(self.objectives) if self.objectives else (Objective(self.objective),)
 
     @property
     def wish(self) -> Wish | None:
@@ -73,7 +83,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def write_settings(directory: Path, settings: Settings) -> None:
     """Write `run.yaml` whole or not at all. Raises `StudyError` when the folder cannot be written."""
     note = "# The frozen settings of a run of `nas search`; `nas resume` on this folder goes on with it.\n"
-    write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **asdict(settings)}))
+    data = {name: value for name, value in asdict(settings).items() if value or name != "objectives"}
+    write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **data}))
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -125,9 +136,11 @@ def _check(path: Path, data: Any) -> Settings:
         raise StudyError(f"{path}: {missing[0]} is missing")
     settings = Settings(**values)
     try:
-        _ = settings.wish
+        named, _ = [goal.name for goal in settings.goals], settings.wish
     except NasError as error:
         raise StudyError(f"{path}: {error}") from None
+    if named[0] != settings.objective:
+        raise StudyError(f"{path}: objectives={settings.objectives!r:.60}; allowed: the first is the objective, {settings.objective!r:.40}")
     return settings
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.study import StudyDirection
 
 from nas.errors import StudyError
+from nas.objectives import Objective
 from nas.study.journal import JournalFile, check_lines, repair
 
 JOURNAL = "study.journal"
@@ -40,13 +42,22 @@ class Storage:
             return False
         return True
 
-    def create(self) -> None:
-        """Create the study, which maximises. Raises `StudyError` when the name is taken."""
+    def create(self, goals: Sequence[Objective]) -> None:
+        """Create the study, with the direction of each goal. Raises `StudyError` when the name is taken."""
+        directions = [StudyDirection.MAXIMIZE if goal.maximise else StudyDirection.MINIMIZE for goal in goals]
         try:
             with quiet():
-                self.study_id = self.optuna.create_new_study([StudyDirection.MAXIMIZE], self.name)
+                self.study_id = self.optuna.create_new_study(directions, self.name)
+                if len(goals) > 1:
+                    self._name([goal.name for goal in goals])
         except optuna.exceptions.DuplicatedStudyError:
             raise StudyError(f"the storage has a study {self.name!r} already; choose another --out name") from None
+
+    def _name(self, names: list[str]) -> None:
+        """What Optuna's pictures write on their axes."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna.load_study(study_name=self.name, storage=self.optuna).set_metric_names(names)
 
 
 def open_storage(directory: Path, url: str | None, name: str, *, write: bool) -> Storage:

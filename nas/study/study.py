@@ -9,6 +9,8 @@ import optuna
 
 from nas.budget import Ledger
 from nas.errors import StudyError
+from nas.objectives import Objective, oriented
+from nas.strategies.dominance import Front
 from nas.study.confirmation import CONTROL, Comparison, Confirmed, comparison, confirmation
 from nas.study.lineage import Step, lineage
 from nas.study.settings import RUN_FILE, Settings, read_settings
@@ -53,17 +55,36 @@ class Study:
         return self._storage.optuna.get_all_trials(self._storage.study_id, deepcopy=False)
 
     @property
+    def goals(self) -> tuple[Objective, ...]:
+        """What trials are judged by, the first of them first."""
+        return self.settings.goals
+
+    @property
     def best(self) -> Trial | None:
         """The complete trial that stands first in `ranked`; None while there is none."""
         return next(iter(self.ranked()), None)
 
     def ranked(self) -> list[Trial]:
-        """Complete trials, the best first: those looked at most closely, by value (of equal ones, the first).
+        """Complete trials, the best first: those looked at most closely, by the first objective (of equal ones, the first).
 
         Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before.
         """
-        complete = [trial for trial in self.trials if trial.value is not None]
-        return sorted(complete, key=lambda trial: (-trial.fraction, -(trial.value or 0.0), trial.number))
+        complete, goal = [trial for trial in self.trials if trial.value is not None], self.goals[0]
+        return sorted(complete, key=lambda trial: (-trial.fraction, -goal.oriented(trial.value or 0.0), trial.number))
+
+    @property
+    def front(self) -> list[Trial]:
+        """Complete trials that no other beats in one objective without losing in another, best by the first first.
+
+        Of those that were looked at most closely.
+        """
+        front, goals = Front[Trial](), self.goals
+        complete = [trial for trial in self.trials if trial.value is not None and len(trial.values) == len(goals)]
+        closest = max((trial.fraction for trial in complete), default=1.0)
+        for trial in complete:
+            if trial.fraction == closest:
+                front.add(oriented(goals, trial.values), trial)
+        return list(front)
 
     def history(self) -> list[Trial]:
         """Finished trials in the order of their completion."""

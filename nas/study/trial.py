@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class Trial:
     """A trial. `state` is Optuna's name: RUNNING, COMPLETE or FAIL; `value` the objective's, None unless complete.
 
+    `values` has one number for each of several objectives, as they are (not turned round where less is better), the
+    first of them `value`; empty unless complete.
     `device_seconds` sums all attempts, those cut off by a kill included. `order` counts finished trials from 0.
     `parent` is the number of the trial it was made from, `how` what made it; `fraction` is of the run's fidelity.
     """
@@ -39,6 +41,7 @@ class Trial:
     parent: int | None = None
     how: str = ""
     fraction: float = 1.0
+    values: tuple[float, ...] = ()
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -57,10 +60,11 @@ class Trial:
 def from_optuna(frozen: FrozenTrial) -> Trial:
     """The trial that an Optuna trial describes; one that another program added may lack our attributes."""
     attrs = frozen.user_attrs
+    values = tuple(frozen.values or ()) if frozen.state.name == "COMPLETE" else ()
     return Trial(
         number=frozen.number,
         state=frozen.state.name,
-        value=frozen.value if frozen.state.name == "COMPLETE" else None,
+        value=values[0] if values else None,
         decisions=dict(frozen.params),
         yaml=str(attrs.get("architecture", "")),
         digest=str(attrs.get("digest", "")),
@@ -77,4 +81,5 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         parent=attrs.get("parent"),
         how=str(attrs.get("how", "")),
         fraction=float(attrs.get("fraction", 1.0)),
+        values=values,
     )

@@ -1,0 +1,35 @@
+"""What makes work with torch repeatable: parameters drawn from a seed, and one thread. Importing this imports no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+_DRAWING = threading.RLock()  # torch draws parameters from its one global generator
+
+
+@contextlib.contextmanager
+def parameters_from(seed: int) -> Iterator[None]:
+    """Within it, what is built draws its parameters from `seed`; one thread at a time. The global generator is put back."""
+    import torch
+
+    with _DRAWING, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread on a CPU: the same bits everywhere, and workers that do not slow each other down."""
+    import torch
+
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
