@@ -260,7 +260,7 @@ def test_features_are_columns_of_the_table(tmp_path: Path, monkeypatch: pytest.M
     numpy.savez(path, **COLUMNS, score=numpy.arange(15625) * 2, other=numpy.zeros(15625))
     known = Source(SPACE.to_yaml(), str(path), None, ("other", "score")).known(TABLE.decisions(77))
     assert known == (0.0, 154.0)
-    assert measured(table=path, features=["score"], strategies="random", seeds=1).settings["features"] == ["score"]
+    assert measured(table=path, features=["score"], strategies="predictor", seeds=1).settings["features"] == ["score"]
 
 
 class Parts:
@@ -337,7 +337,7 @@ FIRST = ("bench", "--table", "synthetic", "--trials", "20", "--seeds", "3", "--w
 
 
 def test_json_has_the_shape_that_is_promised(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    out = call(capsys, monkeypatch, *FIRST, "--marks", "10,20", "--json", "--out", tmp_path / "r.json")
+    out = call(capsys, monkeypatch, *FIRST, "--strategies", "evolution,random", "--marks", "10,20", "--json", "--out", tmp_path / "r.json")
     assert (out.status, out.err) == (0, "")
     data = json.loads(out.out)
     assert data == json.loads((tmp_path / "r.json").read_text())

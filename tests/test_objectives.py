@@ -240,7 +240,11 @@ def test_a_measure_that_fails_is_a_failed_trial(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setitem(MEASURES._items, "odd", Measure(sometimes, "for this test", larger=False))
     study = search(tmp_path / "run", objectives="accuracy,odd")
-    assert {trial.reason for trial in study.trials} == {None, "no room for this network", "odd is nan"}
+    assert {trial.reason for trial in study.trials} == {
+        None,
+        "odd of tiny cannot be measured: no room for this network",
+        "odd of tiny is nan; allowed: a finite number",
+    }
     assert all(trial.values[1] % 3 == 2 for trial in study.trials if trial.state == "COMPLETE")
     assert study.goals[1] == Objective("odd", maximise=False)
 
@@ -329,7 +333,7 @@ def test_comparing_runs_that_minimise(call: Callable[..., Run]) -> None:
         (("--objectives", "accuracy,accuracy"), "named twice"),
         (("--objectives", ""), "names nothing"),
         (("--objectives", "accuracy;params"), "nobody reports 'accuracy;params'"),
-        (("--objectives", "accuracy,params", "--strategy", "evolution"), "takes one objective, not 2; allowed: random, nsga2, "),
+        (("--objectives", "accuracy,params", "--strategy", "evolution"), "takes one objective, not 2; allowed: random, grid, nsga2, "),
     ],
 )
 def test_bad_lines(call: Callable[..., Run], words: tuple[str, ...], message: str) -> None:

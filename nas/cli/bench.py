@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--table", metavar="FILE", help="An .npz archive of NAS-Bench-201 (docs/benchmarks.md), or synthetic, a made-up one.")
 @click.option("--toy", metavar="NAME", help="In place of a table a function, another for each seed: separable, pairs, graph.")
 @click.option(
-    "--strategies", default="evolution,random", show_default=True, metavar="A,B(option=value),...",
+    "--strategies", default="auto,evolution,random", show_default=True, metavar="A,B(option=value),...",
     help="Names with options (`nas list strategies`); the others are tested against the first.",
 )  # fmt: skip
 @click.option("--trials", type=click.IntRange(1), metavar="N", help="Evaluations a run (default: 300, or what --seconds allow).")

@@ -51,7 +51,7 @@ STRATEGIES.add("random", Entry(RandomSearch, RandomOptions, several=True))
 STRATEGIES.add("evolution", Entry(Evolution, EvolutionOptions))
 STRATEGIES.add("local", Entry(LocalSearch, LocalOptions))
 STRATEGIES.add("grid", Entry(Grid, GridOptions, several=True))
-STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions))
+STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions, features=True))
 STRATEGIES.add("nsga2", Entry(NSGA2, NSGA2Options, several=True))
 STRATEGIES.add("pareto-evolution", Entry(ParetoEvolution, ParetoEvolutionOptions, several=True))
 STRATEGIES.add("rl", Entry(ppo, PPOOptions))
@@ -63,7 +63,7 @@ def _auto(space: Space, seed: int, options: auto.AutoOptions, context: Context) 
     return create(auto.choose(space, context), space, seed, context)
 
 
-STRATEGIES.add("auto", Entry(_auto, auto.AutoOptions, several=True))
+STRATEGIES.add("auto", Entry(_auto, auto.AutoOptions, several=True, features=True))
 
 for _name, _make, _options, _several in (
     ("tpe", optuna_samplers.tpe, optuna_samplers.TPEOptions, True),

@@ -20,11 +20,13 @@ class AutoOptions:
 def choose(space: Space, context: Context) -> str:
     """The name of the strategy for a space and what is known of the search: a function of these alone.
 
-    Several objectives: `pareto-evolution`. As many trials as the space has networks: `grid`. Very many trials:
+    Several objectives: `nsga2`. Features to learn from: `predictor`. As many trials as the space has networks: `grid`. Very many trials:
     `evolution`. Otherwise `predictor`.
     """
     if context.objectives > 1:
-        return "pareto-evolution"
+        return "nsga2"
+    if context.features is not None:
+        return "predictor"
     if space.count() <= min(context.trials, MANY):
         return "grid"
     return "evolution" if MANY < context.trials < float("inf") else "predictor"
