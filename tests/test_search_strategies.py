@@ -268,6 +268,7 @@ def test_auto_chooses_by_space_budget_and_objectives():
     assert auto.choose(space, Context(trials=100)) == "predictor"
     assert auto.choose(space, Context(trials=100_000)) == "evolution"
     assert auto.choose(space, Context(objectives=2)) == "nsga2"
+    assert create("auto", space, 1, Context(objectives=2)).ask(0)
     assert auto.choose(small([8, 16]), Context(trials=2)) == "grid"
     assert auto.choose(small([8, 16]), Context(trials=1)) == "predictor"
     assert create("auto", space, 1, Context(trials=50)).ask(0) == create("predictor", space, 1).ask(0)
