@@ -19,12 +19,13 @@ from nas.draw import Box, Drawing, Line, picture, svg
 from nas.draw.cell import draw_cell
 from nas.draw.cells import named_cells
 from nas.draw.geometry import COPY, Rect
+from nas.draw.layers import draw_layers
 from nas.draw.layout import Layers, Link, crossings, longest_paths, neighbours, order, place
 from nas.draw.names import family, short_name
 from nas.draw.style import DARK, FAMILIES, LIGHT, Theme
 from nas.draw.text import clean, fitted, text_width
 from nas.errors import ArchitectureError
-from nas.primitives import CellGraph, CellNode, Edge, GlobalPooling, LinearLayer
+from nas.primitives import CellGraph, CellNode, Edge, GlobalPooling, Layer, LayerGraph, LinearLayer
 from nas.spaces import RandomChooser
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -35,11 +36,12 @@ HEAD = ["global_pool", {"block": "linear", "width": "classes"}]
 
 
 def on_curve(line: Line, t: float) -> tuple[float, float]:
-    """A point of a cubic whose control points stand half way, level with the ends."""
-    (x0, y0), (x3, y3) = line.points[0], line.points[-1]
+    """A point of a cubic whose control points stand half way, level with the ends, or plumb."""
+    (x0, y0), (x3, y3) = (point[::-1] if line.down else point for point in (line.points[0], line.points[-1]))
     middle = (x0 + x3) / 2
     a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
-    return a * x0 + (b + c) * middle + d * x3, (a + b) * y0 + (c + d) * y3
+    x, y = a * x0 + (b + c) * middle + d * x3, (a + b) * y0 + (c + d) * y3
+    return (y, x) if line.down else (x, y)
 
 
 def samples(line: Line) -> list[tuple[float, float]]:
@@ -123,12 +125,59 @@ def assert_true(cell: CellGraph, drawing: Drawing) -> None:
     assert sorted(source(point) for point in ends) == sorted(cell.outputs)
 
 
+def layer_reads(graph: LayerGraph) -> list[tuple[str, tuple[str, ...]]]:
+    """What each box of a graph of layers shows and reads, both by the lower text of a box, from the rules of the primitive."""
+    made, states = [], ["input"]
+    for number, layer in enumerate(graph.layers):
+        name, last = f"layer {number + 1}", states[-1]
+        read = [states[state] for state in layer.reads]
+        made.append((name, (last,) if graph.sets == "behind" else tuple(read) or ("input",)))
+        states.append(name)
+        if graph.sets == "behind" and number:
+            states[-1] = f"join {number + 1}"
+            made.append((states[-1], (name, *read)))
+    return [*made, ("output", tuple(states[state] for state in graph.ends))]
+
+
+def assert_layers_true(graph: LayerGraph, drawing: Drawing) -> None:
+    """Going up along the lines from every box leads to what the layer reads."""
+    before: dict[tuple[float, float], list[tuple[float, float]]] = {}
+    for line in drawing.lines:
+        before.setdefault(key(*line.points[-1]), []).append(key(*line.points[0]))
+    names: dict[tuple[float, float], str] = {}
+    layer = ""
+    for box in drawing.boxes:
+        text = box.texts[-1].text
+        layer = text.split(",")[0] if text.startswith("layer ") else layer
+        name = f"join{layer.removeprefix('layer')}" if text.endswith("conv 1x1") and box.style == "state" else text.split(",")[0]
+        names[key(box.rect.x + box.rect.width / 2, box.rect.bottom)] = name
+
+    def source(point: tuple[float, float]) -> str:
+        while point not in names:
+            (point,) = set(before[point])
+        return names[point]
+
+    drawn = []
+    for box, name in zip(drawing.boxes, names.values(), strict=True):
+        ends = [point for point in before if point[1] == round(box.rect.y, 3) and box.rect.x < point[0] < box.rect.right]
+        drawn.append((name, tuple(sorted(source(start) for end in ends for start in before[end]))))
+    assert drawn == [("input", ()), *((name, tuple(sorted(read))) for name, read in layer_reads(graph))]
+
+
+def assert_panels_true(architecture: Architecture) -> None:
+    """Each cell and graph of layers is drawn as it is."""
+    for item in named_cells(architecture):
+        if isinstance(item.cell, LayerGraph):
+            assert_layers_true(item.cell, draw_layers(item.cell))
+        else:
+            assert_true(item.cell, draw_cell(item.cell))
+
+
 @pytest.mark.parametrize("name", baselines.names())
 def test_picture_of_a_baseline_is_sound(name: str) -> None:
     architecture = nas.load(name)
     assert_sound(picture(architecture))
-    for item in named_cells(architecture):
-        assert_true(item.cell, draw_cell(item.cell))
+    assert_panels_true(architecture)
 
 
 @pytest.mark.slow
@@ -138,8 +187,7 @@ def test_pictures_of_samples_are_sound_and_true(name: str) -> None:
     for _ in range(60):
         architecture = space.decide(RandomChooser(rng))
         assert_sound(picture(architecture))
-        for item in named_cells(architecture):
-            assert_true(item.cell, draw_cell(item.cell))
+        assert_panels_true(architecture)
     ET.fromstring(svg(architecture))
 
 
@@ -170,6 +218,51 @@ def test_any_cell_is_drawn_sound_and_true(seed: int) -> None:
 def test_the_largest_cell_is_drawn() -> None:
     drawing = draw_cell(random_cell(random.Random(1), 64, 2))
     assert_sound(drawing)
+
+
+def random_layers(rng: random.Random, number: int) -> LayerGraph:
+    """Layers with any sets, joined either way."""
+    names = ("sep_conv_3x3", "conv_1x7_7x1", "max_pool_3x3")
+    layers = tuple(
+        Layer(
+            operation(rng.choice(names) if rng.random() < 0.7 else "conv"),
+            tuple(sorted(rng.sample(range(i + 1), rng.randint(0, i + 1)))),
+            rng.choice((None, 24)),
+            rng.choice((1, 1, 2)),
+        )
+        for i in range(number)
+    )
+    return LayerGraph(layers, rng.choice(("before", "behind")), rng.choice(("last", "unread")), (number // 2,))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_graph_of_layers_is_drawn_sound_and_true(seed: int) -> None:
+    rng = random.Random(seed)
+    graph = random_layers(rng, rng.randint(1, 16))
+    drawing = draw_layers(graph)
+    assert_sound(drawing)
+    assert_layers_true(graph, drawing)
+
+
+def test_layers_say_their_operation_number_width_stride_and_joins() -> None:
+    layers = (Layer(operation("conv"), (), 24, 2), Layer(operation("max_pool_3x3"), (0, 1)), Layer(operation("conv"), (1,), 8))
+    drawing = draw_layers(LayerGraph(layers, reduce=(2,)))
+    assert [[text.text for text in box.texts] for box in drawing.boxes] == [
+        ["input"],
+        ["conv 3x3", "layer 1, width 24, stride 2"],
+        ["max pool 3x3", "layer 2, concat of 2"],
+        ["conv 3x3", "layer 3, width 8, states halved before"],
+        ["concat", "output"],
+    ]
+
+
+def test_a_block_of_layers_is_a_panel_unless_it_is_huge() -> None:
+    data = {"name": "n", "input": [3, 8, 8], "classes": 2, "head": HEAD}
+    for number, names in ((12, ["layers 1", "layers 1"]), (65, ["65 layers"])):
+        stages = [[{"block": {"layers": {"layers": [{"op": "conv", "reads": [i]} for i in range(number)]}}, "width": 4}]]
+        drawing = picture(Architecture.from_dict({**data, "stages": stages}))
+        assert [text for text in texts(drawing) if text in ("layers 1", "65 layers")] == names
+        assert_sound(drawing)
 
 
 def test_a_state_without_reader_is_drawn() -> None:

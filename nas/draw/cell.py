@@ -5,7 +5,6 @@ from __future__ import annotations
 from nas.arch.codec import encode
 from nas.draw import layout
 from nas.draw.geometry import Box, Drawing, Line, Rect, Text, widest
-from nas.draw.layout import Layers, Link
 from nas.draw.names import family, short_name
 from nas.draw.text import clean, fitted
 from nas.primitives import CellGraph, CellNode
@@ -34,11 +33,8 @@ class _CellDrawing:
 
     def __init__(self, cell: CellGraph) -> None:
         self.cell = cell
-        self.graph = Layers()
-        # Units 0, 1, ... are the states; the last is the output.
-        self.units: list[int] = []
-        # For each unit the link of each of its edges.
-        self.links: list[list[int]] = []
+        # Units 0, 1, ... are the states; the last is the output. For each the link of each of its edges.
+        self.make_units()
         # For each layer its sides and the width of its operations; for each item its layer.
         self.left: list[float] = []
         self.right: list[float] = []
@@ -47,7 +43,6 @@ class _CellDrawing:
         self.out = Drawing()
 
     def run(self) -> Drawing:
-        self.make_units()
         layout.order(self.graph)
         self.placed = layout.place(self.graph, UNIT_GAP, LANE_GAP)
         self.depth = {item: depth for depth, layer in enumerate(self.graph.layers) for item in layer}
@@ -61,28 +56,13 @@ class _CellDrawing:
         return self.out
 
     def make_units(self) -> None:
-        """The items of the layout, with a lane in every layer that a state passes; its readers share them."""
-        cell, graph = self.cell, self.graph
+        """The items of the layout: the states, and last the output."""
+        cell = self.cell
         reads: list[list[int]] = [[] for _ in range(cell.inputs)] + [[edge.source for edge in node.edges] for node in cell.nodes]
-        depths = layout.longest_paths(reads)
         reads.append(list(cell.outputs))
-        depths.append(1 + max(depths))
-        way: dict[tuple[int, int], int] = {}
-        for unit, (read, depth) in enumerate(zip(reads, depths, strict=True)):
-            pitch = OUTPUT_PITCH if unit == len(reads) - 1 else OP_HEIGHT + OP_GAP
-            item = graph.item(depth, max(STATE_HEIGHT, len(read) * pitch), pitch)
-            way[unit, depth] = item
-            self.units.append(item)
-            self.links.append([self.reach(way, source, depths[source], depth - 1, item) for source in read])
-
-    def reach(self, way: dict[tuple[int, int], int], source: int, start: int, end: int, item: int) -> int:
-        """Link `item` to the state `source`, through lanes from layer `start` to `end`; the number of the last link."""
-        for depth in range(start + 1, end + 1):
-            if (source, depth) not in way:
-                lane = way[source, depth] = self.graph.lane(depth)
-                self.graph.links.append(Link(way[source, depth - 1], lane))
-        self.graph.links.append(Link(way[source, end], item))
-        return len(self.graph.links) - 1
+        pitches = [OP_HEIGHT + OP_GAP] * (len(reads) - 1) + [OUTPUT_PITCH]
+        heights = [max(STATE_HEIGHT, len(read) * pitch) for read, pitch in zip(reads, pitches, strict=True)]
+        self.graph, self.units, self.links = layout.wired(reads, heights, pitches)
 
     def place_layers(self) -> None:
         """The left and right side of every layer; in between curves turn, the steeper the more room."""
@@ -139,7 +119,7 @@ class _CellDrawing:
     def draw_input(self, state: int) -> None:
         width = self.input_width()
         rect = Rect(self.left[0], self.placed.middles[self.units[state]] - STATE_HEIGHT / 2, width, STATE_HEIGHT)
-        self.out.boxes.append(_two_lines(rect, f"state {state}", input_name(self.cell, state)))
+        self.out.boxes.append(two_lines(rect, f"state {state}", input_name(self.cell, state)))
 
     def draw_node(self, unit: int, node: CellNode) -> None:
         item = self.units[unit]
@@ -153,7 +133,7 @@ class _CellDrawing:
             self.out.boxes.append(Box(rect, family(edge.op), (name,), note))
             self.out.lines.append(Line(((rect.right, rect.middle), (state.x, middle)), arrow=True, curved=True))
         if len(node.edges) > 1:
-            self.out.boxes.append(_two_lines(state, node.combine, f"state {unit}"))
+            self.out.boxes.append(two_lines(state, node.combine, f"state {unit}"))
         else:
             text = Text(f"state {unit}", state.x + state.width / 2, middle, SMALL, "middle")
             self.out.boxes.append(Box(state.grown(-8)._replace(x=state.x, width=state.width), "state", (text,), round=10))
@@ -165,10 +145,10 @@ class _CellDrawing:
         item = self.units[-1]
         depth, height = self.depth[item], self.graph.heights[item]
         rect = Rect(self.left[depth], self.placed.middles[item] - height / 2, self.right[depth] - self.left[depth], height)
-        self.out.boxes.append(_two_lines(rect, *self.output_texts()))
+        self.out.boxes.append(two_lines(rect, *self.output_texts()))
 
 
-def _two_lines(rect: Rect, first: str, second: str) -> Box:
+def two_lines(rect: Rect, first: str, second: str) -> Box:
     """A box of a state: what makes it, and its name."""
     x, y = rect.x + rect.width / 2, rect.middle
     if not first:

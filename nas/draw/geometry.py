@@ -100,11 +100,15 @@ class Box:
 
 @dataclass(frozen=True)
 class Line:
-    """A line through `points`; a `curved` one leaves and arrives level, an `arrow` points along its last piece."""
+    """A line through `points`; a `curved` one leaves and arrives level, or plumb if it leads `down`.
+
+    An `arrow` points along its last piece.
+    """
 
     points: tuple[Point, ...]
     arrow: bool = False
     curved: bool = False
+    down: bool = False
 
     def moved(self, dx: float, dy: float) -> Line:
         """The same line elsewhere."""

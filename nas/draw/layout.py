@@ -61,6 +61,39 @@ def longest_paths(sources: Sequence[Sequence[int]]) -> list[int]:
     return layers
 
 
+class Wired(NamedTuple):
+    """Units as items of a graph, and for each the numbers of the links that lead into it, in the order of what it reads."""
+
+    graph: Layers
+    units: list[int]
+    links: list[list[int]]
+
+
+def wired(reads: Sequence[Sequence[int]], heights: Sequence[float], pitches: Sequence[float]) -> Wired:
+    """Lay units into layers, the last behind all others, with a lane in every layer that a link passes.
+
+    `reads[i]` are the earlier units that unit i reads. All readers of a unit share its lanes.
+    """
+    depths = longest_paths(reads[:-1])
+    depths.append(1 + max(depths))
+    made, way = Wired(Layers(), [], []), dict[tuple[int, int], int]()
+    for unit, depth in enumerate(depths):
+        item = way[unit, depth] = made.graph.item(depth, heights[unit], pitches[unit])
+        made.units.append(item)
+        made.links.append([_reach(made.graph, way, source, depths[source], depth - 1, item) for source in reads[unit]])
+    return made
+
+
+def _reach(graph: Layers, way: dict[tuple[int, int], int], source: int, start: int, end: int, item: int) -> int:
+    """Link `item` to the unit `source`, through lanes from layer `start` to `end`; the number of the last link."""
+    for depth in range(start + 1, end + 1):
+        if (source, depth) not in way:
+            lane = way[source, depth] = graph.lane(depth)
+            graph.links.append(Link(way[source, depth - 1], lane))
+    graph.links.append(Link(way[source, end], item))
+    return len(graph.links) - 1
+
+
 class Neighbours(NamedTuple):
     """Numbers of the links into and out of each item."""
 

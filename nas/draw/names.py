@@ -74,6 +74,7 @@ _SPECIAL: dict[str, Any] = {
     "linear": lambda op: "linear" + (f" + {op.activation}" if op.activation else ""),
     "patches": lambda op: f"patches {_size(op.size)}",
     "transformer": lambda op: f"transformer, {_counted(op.heads, 'head')}",
+    "layers": lambda op: _counted(len(op.layers), "layer"),
     "dense_layers": lambda op: f"dense, {_counted(op.layers, 'layer')}",
     "sequential": lambda op: _listed("sequence of", op.ops),
     "branches": lambda op: f"{len(op.branches)} branches, {op.combine}",

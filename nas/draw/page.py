@@ -10,9 +10,11 @@ from nas.cost import cost
 from nas.draw.cell import draw_cell
 from nas.draw.cells import NamedCell, named_cells
 from nas.draw.geometry import Box, Drawing, Rect, Text
+from nas.draw.layers import draw_layers
 from nas.draw.stages import draw_stages
 from nas.draw.style import FAMILIES
 from nas.draw.text import fitted, text_width
+from nas.primitives import LayerGraph
 from nas.units import format_count
 
 MARGIN, GAP, PAD = 24.0, 28.0, 18.0
@@ -62,7 +64,7 @@ def panels(cells: list[NamedCell]) -> Iterator[Drawing]:
 
 def panel(item: NamedCell) -> Drawing:
     """A cell in its frame."""
-    inside = draw_cell(item.cell)
+    inside = draw_layers(item.cell) if isinstance(item.cell, LayerGraph) else draw_cell(item.cell)
     title = Text(fitted(", ".join(item.names), 14, MAX_TITLE, bold=True), PAD, PAD + 8, 14, bold=True)
     below = Text(used(item), PAD, PAD + 28, SMALL, muted=True)
     out = Drawing()
@@ -78,7 +80,8 @@ def used(item: NamedCell) -> str:
         return "not used"
     times = "once" if item.uses == 1 else f"{item.uses:,} times"
     strided = [str(stride) for stride in item.strides if stride > 1]
-    return f"used {times}" + (f"; operations on states 0 and 1 have stride {', '.join(strided)}" if strided else "")
+    what = "the input has" if isinstance(item.cell, LayerGraph) else "operations on states 0 and 1 have"
+    return f"used {times}" + (f"; {what} stride {', '.join(strided)}" if strided else "")
 
 
 def add_legend(out: Drawing, x: float, y: float) -> None:

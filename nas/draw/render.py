@@ -90,11 +90,11 @@ def _line(lines: ET.Element, heads: ET.Element, line: Line) -> None:
     points = list(line.points)
     tip = points[-1]
     if line.arrow:
-        down = not line.curved and points[-2][0] == tip[0]
+        down = line.down or (not line.curved and points[-2][0] == tip[0])
         back = (tip[0], tip[1] - ARROW) if down else (tip[0] - ARROW, tip[1])
         _add(heads, "path", d=_head(tip, back))
         points[-1] = back
-    _add(lines, "path", d=_curve(points[0], points[-1]) if line.curved else "M" + "L".join(map(_point, points)))
+    _add(lines, "path", d=_curve(points[0], points[-1], line.down) if line.curved else "M" + "L".join(map(_point, points)))
 
 
 def _head(tip: Point, back: Point) -> str:
@@ -103,9 +103,12 @@ def _head(tip: Point, back: Point) -> str:
     return f"M{_point(tip)}L{_point((back[0] - dx, back[1] - dy))}L{_point((back[0] + dx, back[1] + dy))}Z"
 
 
-def _curve(start: Point, end: Point) -> str:
-    if abs(start[1] - end[1]) < 0.05:
+def _curve(start: Point, end: Point, down: bool) -> str:
+    if abs(start[0] - end[0] if down else start[1] - end[1]) < 0.05:
         return f"M{_point(start)}L{_point(end)}"
+    if down:
+        level = (start[1] + end[1]) / 2
+        return f"M{_point(start)}C{_point((start[0], level))} {_point((end[0], level))} {_point(end)}"
     middle = (start[0] + end[0]) / 2
     return f"M{_point(start)}C{_point((middle, start[1]))} {_point((middle, end[1]))} {_point(end)}"
 

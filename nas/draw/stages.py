@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from nas.arch import Architecture, Block, Graph, Lowered
+from nas.arch import Architecture, Block, Graph, Lowered, Primitive
 from nas.arch.codec import encode
 from nas.draw.cells import NamedCell
 from nas.draw.geometry import COPY, Box, Drawing, Line, Rect, Text, widest
 from nas.draw.names import family, short_name
 from nas.draw.text import clean, fitted, text_width
-from nas.primitives import CellGraph
 
 T = TypeVar("T")
-Names = Mapping[CellGraph, str]
+Names = Mapping[Primitive, str]
 
 SIZE, SMALL = 12.0, 10.5
 LOW, HIGH = 27.0, 42.0
@@ -56,7 +55,8 @@ class Branch(NamedTuple):
 
 def sections(architecture: Architecture, lowered: Lowered, cells: Sequence[NamedCell]) -> tuple[list[Section], list[Branch]]:
     """Everything that stands in the column, from the input on, and the branches beside it."""
-    graph, start, names = lowered.main, 0, {item.cell: item.names[0] for item in cells}
+    graph, start = lowered.main, 0
+    names: Names = {item.cell: item.names[0] for item in cells}
     parts = [Section("", (Row("input", "state", str(architecture.shape)),))]
     named = [("stem", architecture.stem, ()), *((f"stage {i + 1}", stage, (i,)) for i, stage in enumerate(architecture.stages))]
     for title, blocks, numbers in [*named, ("head", architecture.head, ())]:
@@ -79,7 +79,7 @@ def rows(architecture: Architecture, blocks: Sequence[Block], graph: Graph, star
     for block in blocks:
         start += block.repeat
         shape, op = str(graph.nodes[start - 1].shape), architecture.operation(block)
-        name = names[op] if isinstance(op, CellGraph) and op is block.op else short_name(block.op)
+        name = names.get(block.op) or short_name(block.op)
         follows = block.reads is None or 1 in block.reads
         made.append(Row(name, family(op), shape, detail(block), clean(str(encode(block)))[:300], block.repeat, follows))
     return tuple(made)
