@@ -178,3 +178,21 @@ def test_python_says_the_same(tmp_path: Path) -> None:
     for limits, message in (({"params": 0}, "limits.params.max=0; allowed: a number above 0"), ({"parms": 1}, "nearest: params")):
         with pytest.raises(SpaceError, match=message):
             search(tmp_path / "run", limits=limits)
+
+
+class SmallImages:
+    """Images of 8x8 pixels, which patches of 16 do not divide."""
+
+    objective = "accuracy"
+
+    def task(self) -> tuple[tuple[int, int, int], int]:
+        return (3, 8, 8), 10
+
+    def evaluate(self, architecture: Any, fidelity: Any, evaluation: Any) -> dict[str, float]:
+        return {"accuracy": 1 / architecture.cost().params}
+
+
+def test_what_does_not_fit_the_input_is_never_proposed(tmp_path: Path) -> None:
+    study = nas.search("vit", evaluator=SmallImages(), budget="20trials", strategy="random", engine="local", out=tmp_path / "run")
+    assert {trial.state for trial in study.trials} == {"COMPLETE"}
+    assert {trial.decisions["patch"] for trial in study.trials} == {4, 8}

@@ -70,15 +70,24 @@ class Report:
         """Plain data, as `nas bench --json` prints it."""
         return {"settings": self.settings, "results": [result.to_dict() for result in self.results]}
 
+    def finer(self, points: int) -> Report:
+        """The same runs at so many marks, evenly over evaluations and over seconds: for a figure."""
+        last = max((mark for result in self.results for mark in result.evaluations.mean), default=0.0)
+        marks = sorted({float(math.ceil(last * (i + 1) / points)) for i in range(points)})
+        names = [result.strategy for result in self.results]
+        return summarise(self.runs, names, marks, self.settings["seconds"] or math.inf, self.settings, points)
 
-def summarise(runs: Sequence[Run], names: Sequence[str], marks: Sequence[float], seconds: float, settings: dict[str, Any]) -> Report:
-    """The report of all runs. seconds: the budget of each, whose tenths are the marks in simulated seconds; where it is
-    infinite, what every run came to.
+
+def summarise(
+    runs: Sequence[Run], names: Sequence[str], marks: Sequence[float], seconds: float, settings: dict[str, Any], points: int = POINTS
+) -> Report:
+    """The report of all runs. seconds: the budget of each, of which `points` equal parts end at a mark in simulated
+    seconds; where it is infinite, what every run came to.
     """
     groups = [[run for run in runs if run.strategy == name] for name in names]
     best = _best(runs)
     limit = seconds if math.isfinite(seconds) else min((run.seconds for run in runs), default=0.0)
-    times = [limit * (i + 1) / POINTS for i in range(POINTS)]
+    times = [limit * (i + 1) / points for i in range(points)]
     by_evaluations = [_values(group, marks, _after) for group in groups]
     by_seconds = [_values(group, times, Run.at) for group in groups]
     at_end = [_at_end(group) for group in groups]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("ray", "local")
 TRIED = 20  # candidates of which one must fit the input before a search begins
+ANY_PARAMS = 1e12  # more than any network has
 PACKAGES = ("nas", "torch", "ray", "optuna", "numpy")
 
 
@@ -270,18 +271,24 @@ def _default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Obs
 
 
 def _for_task(space: Space, evaluator: Evaluator) -> Space:
-    """The space at the evaluator's input shape and number of classes. Raises what its candidates raise if none fits."""
+    """The space at the evaluator's input shape and number of classes, less what does not fit these.
+
+    Raises what its candidates raise if none fits.
+    """
     task = getattr(evaluator, "task", lambda: None)()
     fitted = space.with_input(*task) if task else space
-    rng, error = random.Random(0), None
+    rng, misfit, fits = random.Random(0), None, False
     for _ in range(TRIED):
         try:
             fitted.decode(fitted.sample(rng)).cost()
-        except ArchitectureError as misfit:
-            error = misfit
-        else:
-            return fitted
-    raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {error}")
+            fits = True
+        except ArchitectureError as error:
+            misfit = error
+    if misfit is None:
+        return fitted
+    if fits:  # a limit that nothing but a misfit breaks: what cannot be built is not proposed
+        return fitted.within({"params": ANY_PARAMS})
+    raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {misfit}")
 
 
 def _check_space(evaluator: Evaluator, space: Space) -> None:

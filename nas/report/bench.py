@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -33,7 +34,7 @@ def tables(report: Report) -> Group:
 def heading(report: Report) -> str:
     """What was measured on what."""
     s = report.settings
-    what = f"toy function {s['toy']}" if s["toy"] else f"table {s['table']}"
+    what = f"toy function {s['toy']}" if s["toy"] else f"table {Path(s['table']).name}"
     length = ", ".join(f"{s[name]:,g} {text}" for name, text in (("trials", "evaluations"), ("seconds", "simulated seconds")) if s[name])
     return f"{s['space']}, {what}: {s['seeds']} seeds of {length} each"
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 11.0, 7.8  # inches
 LEAST = 1e-3  # regret below this is drawn as this: its axis is logarithmic
+POINTS = 60  # of a line
 AXES = ("evaluations", "simulated seconds")
 
 
@@ -34,7 +35,7 @@ class Line:
 
 def panels(report: Report) -> list[list[list[Line]]]:
     """Rows (what was found, regret) of columns (by evaluations, by seconds) of lines."""
-    root = report.settings["seeds"] ** 0.5
+    root, report = report.settings["seeds"] ** 0.5, report.finer(POINTS)
     rows: list[list[list[Line]]] = [[[], []], [[], []]]
     for result in report.results:
         for column, curve in enumerate((result.evaluations, result.seconds)):
@@ -79,6 +80,7 @@ def _picture(title: str, rows: list[list[list[Line]]], colour: dict[str, str], n
             panes[row][0].set_ylabel(names[row])
         for pane, label in zip(panes[1], AXES, strict=True):
             pane.set_yscale("log")
+            pane.set_ylim(bottom=0.5 * min((min(line.y) for lines in rows[1] for line in lines if line.y), default=LEAST))
             pane.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             pane.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
             pane.yaxis.set_minor_formatter(NullFormatter())
@@ -93,7 +95,7 @@ def _pane(axes: Any, lines: list[Line], colour: dict[str, str]) -> None:
     """Lines with a band of a standard error either way."""
     for line in lines:
         paint = colour[line.name]
-        axes.plot(line.x, line.y, color=paint, marker="o", markersize=3, linewidth=1.4, label=line.name)
+        axes.plot(line.x, line.y, color=paint, linewidth=1.4, label=line.name)
         low = [max(LEAST / 2, y - e) for y, e in zip(line.y, line.error, strict=True)]
         axes.fill_between(line.x, low, [y + e for y, e in zip(line.y, line.error, strict=True)], color=paint, alpha=0.15, linewidth=0)
     axes.spines[["top", "right"]].set_visible(False)
@@ -109,7 +111,7 @@ def _html(title: str, rows: list[list[list[Line]]], colour: dict[str, str], name
             for line in lines:
                 made.add_trace(
                     {
-                        "type": "scatter", "mode": "lines+markers", "name": escape.escape(line.name), "legendgroup": line.name,
+                        "type": "scatter", "mode": "lines", "name": escape.escape(line.name), "legendgroup": line.name,
                         "showlegend": row == column == 0, "x": line.x, "y": line.y, "error_y": {"array": line.error, "thickness": 0.8},
                         "line": {"color": colour[line.name]},
                     },
