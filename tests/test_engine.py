@@ -368,7 +368,7 @@ def test_a_search_of_a_real_space_by_each_strategy(tmp_path: Path, strategy: str
 
 def test_settings_of_a_search_can_be_read(tmp_path: Path) -> None:
     frozen = search(tmp_path / "run", fidelity=Fidelity(epochs=7), timeout=60, budget="1gpuh,3trials").settings
-    assert (frozen.strategy, frozen.engine, frozen.workers, frozen.budget) == ("evolution", "local", 1, "1gpuh,3trials")
+    assert (frozen.strategy, frozen.engine, frozen.workers, frozen.budget) == ("auto", "local", 1, "1gpuh,3trials")
     assert frozen.fidelity["epochs"] == 7
     assert frozen.timeout == 60
     assert {"python", "optuna"} <= set(frozen.versions)
