@@ -55,7 +55,7 @@ class Rung:
 class Halving:
     """Candidates start at a low rung; of `eta` that finished on a rung, the best not yet promoted is, `eta` times higher.
 
-    So it is the delayed form of ASHA (Li et al., arXiv 2201.06834, section 4.2): never more than one in `eta` of a
+    So it is a delayed form of ASHA: never more than one in `eta` of a
     rung is promoted, which keeps the cost that of successive halving when a good strategy makes every new candidate
     the best so far.
 
