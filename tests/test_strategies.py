@@ -18,8 +18,9 @@ from typing import ClassVar
 import pytest
 
 from nas import strategies
+from nas.arch.text import parse
 from nas.errors import NasError, SpaceError, UnknownNameError
-from nas.spaces import Replay
+from nas.spaces import Replay, Space
 from nas.strategies import STRATEGIES, Proposal, Trial, create
 from nas.strategies.base import Context, generator
 from nas.testing import strategies as kit
@@ -66,6 +67,12 @@ class Toy:
 
     def record(self, chooser):
         return self.decide(chooser)
+
+    limits = ()
+
+    @functools.cached_property
+    def open(self):
+        return self.choices
 
     def ordered(self, decisions):
         return self.decide(Replay(decisions))
@@ -374,6 +381,25 @@ def test_every_option_says_what_it_is():
         for field in entry.options.__dataclass_fields__.values():
             assert field.metadata["about"]
             assert field.metadata["low"] <= field.default <= field.metadata["high"]
+
+
+GROWING = """
+name: growing
+input: [3, 8, 8]
+classes: 10
+stem: [{block: conv, width: {choose: [4, 8, 12, 16], name: width, grow: 8}}]
+stages: [{block: conv3x3, width: {choose: [4, 6, 8], name: other}, repeat: {choose: [1, 2, 3], name: depth}}]
+head: [global_pool, {block: linear, width: classes}]
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_open_yet_is_not_proposed_and_later_all_is(name):
+    space = Space(parse(GROWING, "growing"))
+    history = kit.run(create(name, space, 0), kit.separable(space, 0), 40)
+    for trial in history:
+        assert trial.decisions["width"] in space.choices["width"][: 1 + trial.number // 8]
+    assert len({trial.decisions["width"] for trial in history}) > 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None, 10**400])

@@ -53,9 +53,9 @@ class Space:
         # Subsets by name, each with the decisions on whether its members are in.
         self.subsets: dict[str, tuple[str, ...]] = decoder.subsets
         self._growing = {name: trials for name, trials in decoder.growing.items() if len(decoder.choices[name]) > 1}
-        # The options that may be drawn; all of `choices` but in a space that is still growing.
-        self._open = self.choices
-        self._several = {name for name, options in self._open.items() if len(options) > 1}
+        # The options that may be drawn: those of `choices`, but for a space that is still growing.
+        self.open = self.choices
+        self._several = {name for name, options in self.open.items() if len(options) > 1}
         self._stages: dict[tuple[int, ...], Space] = {}
         # Decisions that stand in several places: made once, and the same everywhere.
         times = Counter(part.name for part in walk(template) if isinstance(part, Choice))
@@ -99,8 +99,8 @@ class Space:
         if all(grown[name] == self.choices[name] for name in grown):
             return self
         stage = copy.copy(self)
-        stage._open = {**self.choices, **grown}
-        stage._several = {name for name, options in stage._open.items() if len(options) > 1}
+        stage.open = {**self.choices, **grown}
+        stage._several = {name for name, options in stage.open.items() if len(options) > 1}
         return stage
 
     def decide(self, chooser: Chooser) -> Architecture:
@@ -120,8 +120,8 @@ class Space:
         """The decisions of a chooser, in the order they were made. Whether they fit together is not looked at."""
         if self._flat:
             choose = chooser.choose
-            return {name: choose(name, options) for name, options in self._open.items()}
-        return self._record(chooser if self._open is self.choices else Among(self._open, chooser))
+            return {name: choose(name, options) for name, options in self.open.items()}
+        return self._record(chooser if self.open is self.choices else Among(self.open, chooser))
 
     def _record(self, chooser: Chooser) -> Decisions:
         recorder = Recorder(chooser)
@@ -226,7 +226,7 @@ class Space:
         name = names[int(rng.random() * len(names))]
         old = decisions[name]
         if self._flat and len(decisions) == len(self.choices):
-            return {**decisions, name: rng.choice(others(self._open[name], old))}
+            return {**decisions, name: rng.choice(others(self.open[name], old))}
         return self.record(Change(name, old, Replay(decisions, RandomChooser(rng)), rng))
 
     def _changeable(self, decisions: Mapping[str, Option]) -> list[str]:

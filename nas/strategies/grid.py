@@ -32,15 +32,14 @@ class Grid:
         count = space.count()
         if count > MOST:
             raise NasError(f"strategy grid: space {space.name!r} has {count:.3g} architectures; allowed: at most {MOST:,}")
-        self._walks: dict[object, Walk] = {}
+        self._walks: dict[Space, Walk] = {}  # one for each stage of a space that grows
 
     def ask(self, number: int) -> Proposal:
         """The number-th architecture within the limits. Raises `SpaceError` when none is."""
         space = self._space.at(number)
-        name = tuple(space.choices.items())
-        if name not in self._walks:
-            self._walks[name] = Walk(space, self._seed)
-        return Proposal(self._walks[name].at(number), how="grid")
+        if space not in self._walks:
+            self._walks[space] = Walk(space, self._seed)
+        return Proposal(self._walks[space].at(number), how="grid")
 
     def tell(self, trial: Trial) -> None:
         """Nothing to learn."""
@@ -51,10 +50,9 @@ class Walk:
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space = space
-        names, sizes = list(space.choices), [len(options) for options in space.choices.values()]
         self._listed: tuple[bytes, ...] | None = None
-        if space.count() == prod(sizes):  # every decision is always met: a number is decisions
-            self._names, self._size = names, prod(sizes)
+        if space.count() == prod(map(len, space.choices.values())):  # every decision is always met: a number is decisions
+            self._size = prod(map(len, space.open.values()))
         else:
             self._listed = _listed(space)
             self._size = len(self._listed)
@@ -64,7 +62,7 @@ class Walk:
 
     def at(self, number: int) -> Decisions:
         """The architecture at place `number`, counted on from the start after the end."""
-        if not getattr(self._space, "limits", ()):
+        if not self._space.limits:
             return self._made(shuffled(number % self._size, self._size, self._keys))
         while len(self._fitting) <= number and self._walked < self._size:
             index = shuffled(self._walked, self._size, self._keys)
@@ -79,8 +77,7 @@ class Walk:
         if self._listed is not None:
             return self._space.record(_Digits(self._listed[index]))
         decisions: dict[str, Option] = {}
-        for name in reversed(self._names):
-            options = self._space.choices[name]
+        for name, options in reversed(self._space.open.items()):
             index, digit = divmod(index, len(options))
             decisions[name] = options[digit]
         return self._space.record(Replay(decisions))
