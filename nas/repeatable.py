@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import threading
 from collections.abc import Iterator
 
 _DRAWING = threading.RLock()  # torch draws parameters from its one global generator
+
+
+def derived_seed(seed: int, what: int | str) -> int:
+    """A seed of 32 bits for one thing among those that `seed` stands for: the same in every process and after a restart."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{what}".encode()).digest()[:4], "big")
 
 
 @contextlib.contextmanager

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nas.arch.codec import encode
-from nas.draw import layout
 from nas.draw.geometry import Box, Drawing, Line, Rect, Text, widest
+from nas.draw.layout import order, place, wired
 from nas.draw.names import family, short_name
 from nas.draw.text import clean, fitted
 from nas.primitives import CellGraph, CellNode
@@ -43,8 +43,8 @@ class _CellDrawing:
         self.out = Drawing()
 
     def run(self) -> Drawing:
-        layout.order(self.graph)
-        self.placed = layout.place(self.graph, UNIT_GAP, LANE_GAP)
+        order(self.graph)
+        self.placed = place(self.graph, UNIT_GAP, LANE_GAP)
         self.depth = {item: depth for depth, layer in enumerate(self.graph.layers) for item in layer}
         self.place_layers()
         self.draw_links()
@@ -62,7 +62,7 @@ class _CellDrawing:
         reads.append(list(cell.outputs))
         pitches = [OP_HEIGHT + OP_GAP] * (len(reads) - 1) + [OUTPUT_PITCH]
         heights = [max(STATE_HEIGHT, len(read) * pitch) for read, pitch in zip(reads, pitches, strict=True)]
-        self.graph, self.units, self.links = layout.wired(reads, heights, pitches)
+        self.graph, self.units, self.links = wired(reads, heights, pitches)
 
     def place_layers(self) -> None:
         """The left and right side of every layer; in between curves turn, the steeper the more room."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nas.arch.codec import encode
-from nas.draw import layout
 from nas.draw.cell import SMALL, two_lines
 from nas.draw.geometry import Box, Drawing, Line, Rect, Text, widest
+from nas.draw.layout import Layers, Placed, order, place, wired
 from nas.draw.names import family, short_name
 from nas.draw.text import clean, fitted
 from nas.primitives import LayerGraph, Sequential
@@ -62,22 +62,22 @@ def draw_layers(graph: LayerGraph) -> Drawing:
     """The layers, their corner at (0, 0). The layout's layers are rows, its heights widths."""
     made = units(graph)
     widths = widths_of(made)
-    wired = layout.wired([unit.reads for unit in made], widths, [PITCH] * len(made))
-    layout.order(wired.graph)
-    placed = layout.place(wired.graph, GAP, LANE_GAP)
-    unit_of = {item: number for number, item in enumerate(wired.units)}
-    tops, bottoms, row_of = rows(wired.graph, placed, [LOW if unit.style == "state" and not unit.first else HIGH for unit in made], unit_of)
+    wiring = wired([unit.reads for unit in made], widths, [PITCH] * len(made))
+    order(wiring.graph)
+    placed = place(wiring.graph, GAP, LANE_GAP)
+    unit_of = {item: number for number, item in enumerate(wiring.units)}
+    tops, bottoms, row_of = rows(wiring.graph, placed, [LOW if unit.style == "state" and not unit.first else HIGH for unit in made], unit_of)
     out = Drawing(placed.height, bottoms[-1])
-    for link, x in zip(wired.graph.links, placed.arrivals, strict=True):
+    for link, x in zip(wiring.graph.links, placed.arrivals, strict=True):
         start = (placed.middles[link.source], bottoms[row_of[link.source]])
         end = (x, tops[row_of[link.target]])
         out.lines.append(Line((start, end), link.target in unit_of, curved=True, down=True))
     for item, row in row_of.items():
         x = placed.middles[item]
-        if item in wired.graph.lanes:
+        if item in wiring.graph.lanes:
             out.lines.append(Line(((x, tops[row]), (x, bottoms[row]))))
     for number, unit in enumerate(made):
-        item, row = wired.units[number], row_of[wired.units[number]]
+        item, row = wiring.units[number], row_of[wiring.units[number]]
         out.boxes.append(box(unit, Rect(placed.middles[item] - widths[number] / 2, tops[row], widths[number], bottoms[row] - tops[row])))
     return out
 
@@ -91,7 +91,7 @@ def widths_of(made: list[Unit]) -> list[float]:
 
 
 def rows(
-    graph: layout.Layers, placed: layout.Placed, heights: list[float], unit_of: dict[int, int]
+    graph: Layers, placed: Placed, heights: list[float], unit_of: dict[int, int]
 ) -> tuple[list[float], list[float], dict[int, int]]:
     """The upper and the lower side of every row, and the row of each item."""
     row_of = {item: number for number, row in enumerate(graph.layers) for item in row}

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from nas import evaluators, measures, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
-from nas.engine import judging
 from nas.engine.confirm import ask_for, follow_up, plan, planned
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
 from nas.engine.driver import Driver
+from nas.engine.judging import check, own, read
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
@@ -96,7 +96,7 @@ def search(
     searched = spaces.load(space).within(limits or {})
     filters, features = parse_filter(filter) if filter else {}, measures.find_proxies(features, "features") if features else ()
     total = budget if isinstance(budget, Budget) else Budget.parse(budget)
-    goals = judging.read(objective, objectives)
+    goals = read(objective, objectives)
     context = _context(searched, features, len(goals) if goals else 1, total)
     strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
     wish = planned(confirm, confirm_epochs, control, strategy)
@@ -107,8 +107,8 @@ def search(
         options |= named
     if dataset is None and isinstance(evaluator, str) and evaluators.takes_data(evaluator):
         dataset = _default_dataset(total, shares, options.get("data_dir"), watcher)
-    judge = _evaluator(evaluator, _options(options, dataset), judging.own(goals))
-    goals = judging.check(goals, judge)
+    judge = _evaluator(evaluator, _options(options, dataset), own(goals))
+    goals = check(goals, judge)
     _check_seconds("timeout", timeout)
     _check_space(judge, searched)
     directory = check_new(out if out is not None else _default_folder(searched.name))
@@ -321,7 +321,7 @@ def _evaluator(evaluator: Any, options: Mapping[str, Any], objective: str | None
 
 def _resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
     if evaluator is not None:
-        return _evaluator(evaluator, {}, judging.own(settings.goals))
+        return _evaluator(evaluator, {}, own(settings.goals))
     if settings.evaluator is None:
         raise StudyError("the run was started from Python with an evaluator of its own; hand it in: resume(directory, evaluator=...)")
     return evaluators.create(settings.evaluator, **settings.evaluator_options)

@@ -11,7 +11,6 @@ Each is an ordinary run in a folder of the search's, so it is recorded, resumed 
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 from nas.errors import NasError, NothingFinishedError, StudyError
 from nas.evaluators import Evaluator, Fidelity
+from nas.repeatable import derived_seed
 from nas.study import Recorder, Settings, Study, create_study, resume_study, write_atomically
 from nas.study.confirmation import CONFIRM, CONTROL, best, confirmation, finalists, pending
 from nas.study.settings import RUN_FILE, read_settings, write_settings
@@ -108,13 +108,9 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
 
 
 def _nested(settings: Settings, role: str) -> Settings:
+    """Of a run within a run; under its seed no trial has the training seed of a trial of the search."""
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return replace(settings, study=f"{settings.study}/{role}", role=role, seed=_seed(settings.seed, role), created=created)
-
-
-def _seed(seed: int, role: str) -> int:
-    """A seed, 32 bits, under which no trial has the training seed of a trial of the search."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{role}".encode()).digest()[:4], "big")
+    return replace(settings, study=f"{settings.study}/{role}", role=role, seed=derived_seed(settings.seed, role), created=created)
 
 
 def _run(

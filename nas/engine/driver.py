@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections import deque
@@ -12,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nas.budget import Budget
-from nas.engine import judging
+from nas.engine.judging import measured, values_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.errors import StudyError
 from nas.evaluators import Fidelity, Outcome
 from nas.objectives import oriented
+from nas.repeatable import derived_seed
 from nas.strategies import Proposal, Trial
 from nas.strategies.dominance import Front
 from nas.study import Recorder
@@ -170,7 +170,7 @@ class Driver:
         work = self._running.get(event.lane)
         if isinstance(event, Ready) or work is None or work.number != event.number:
             return event
-        return replace(event, outcome=judging.measured(self._goals, event.outcome, work.architecture))
+        return replace(event, outcome=measured(self._goals, event.outcome, work.architecture))
 
     def _handle(self, event: Event) -> list[Finished]:
         work = self._running.get(event.lane)
@@ -182,7 +182,7 @@ class Driver:
         return [self._finish(event, work)]
 
     def _finish(self, done: Done, work: Work) -> Finished:
-        outcome, values = done.outcome, judging.values(self._goals, done.outcome)
+        outcome, values = done.outcome, values_of(self._goals, done.outcome)
         value = values[0] if values else None
         seconds = work.prior + outcome.seconds * self._lanes.share
         self._study.finish(work.number, outcome, values or None, seconds, done.lane)
@@ -338,4 +338,4 @@ class Driver:
 
 def trial_seed(seed: int, number: int) -> int:
     """The seed of a trial's evaluation, 32 bits: the same on every worker and after every restart."""
-    return int.from_bytes(hashlib.sha256(f"{seed}:{number}".encode()).digest()[:4], "big")
+    return derived_seed(seed, number)

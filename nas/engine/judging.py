@@ -63,7 +63,7 @@ def measured(goals: Sequence[Objective], outcome: Outcome, architecture: Archite
     return replace(outcome, metrics={**outcome.metrics, **found})
 
 
-def values(goals: Sequence[Objective], outcome: Outcome) -> tuple[float, ...]:
+def values_of(goals: Sequence[Objective], outcome: Outcome) -> tuple[float, ...]:
     """A number for each goal, as it is; none where the outcome is a failure."""
     return tuple(outcome.metrics[goal.name] for goal in goals) if outcome.state == "complete" else ()
 

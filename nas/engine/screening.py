@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nas import measures
 from nas.errors import ArchitectureError, NasError
+from nas.memory import Memory
 from nas.strategies.base import Key, key
 from nas.units import format_seconds
 
@@ -83,16 +84,11 @@ class Features:
     def __init__(self, space: Space, names: Iterable[str]) -> None:
         self.names = measures.find_proxies(names, where="features")
         self._space = space
-        self._known: dict[Key, tuple[float, ...]] = {}
+        self._known: Memory[Key, tuple[float, ...]] = Memory(REMEMBERED)
 
     def __call__(self, decisions: Decisions) -> tuple[float, ...]:
         """The features of the candidate that these decisions lead to."""
-        found = self._known.get(key(decisions))
-        if found is None:
-            if len(self._known) >= REMEMBERED:
-                self._known.pop(next(iter(self._known)))
-            found = self._known[key(decisions)] = self._measured(decisions)
-        return found
+        return self._known.get(key(decisions), lambda: self._measured(decisions))
 
     def _measured(self, decisions: Mapping[str, Option]) -> tuple[float, ...]:
         try:

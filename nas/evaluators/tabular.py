@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import ArchitectureError, NasError, SpaceError
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
 from nas.evaluators.table import EPOCHS, SPACE, SYNTHETIC, Table
+from nas.memory import Memory
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -66,12 +67,7 @@ class TabularEvaluator:
         }
 
     def _row(self, architecture: Architecture) -> int:
-        digest = architecture.digest
-        if digest not in self._rows:
-            if len(self._rows) >= REMEMBERED:
-                self._rows.clear()
-            self._rows[digest] = self._table.row(self._decisions(architecture))
-        return self._rows[digest]
+        return self._rows.get(architecture.digest, lambda: self._table.row(self._decisions(architecture)))
 
     def _decisions(self, architecture: Architecture) -> Mapping[str, Any]:
         return self._space.recognise(architecture)
@@ -80,7 +76,7 @@ class TabularEvaluator:
         from nas import spaces
 
         self._table, self._space = Table.load(self.table), spaces.load(SPACE)
-        self._rows: dict[str, int] = {}
+        self._rows: Memory[str, int] = Memory(REMEMBERED)
 
     def __getstate__(self) -> dict[str, Any]:
         """Settings only: a worker reads the table for itself."""

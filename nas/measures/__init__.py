@@ -8,7 +8,7 @@ Importing this imports no torch.
 
 from __future__ import annotations
 
-from nas.measures import zerocost  # noqa: F401 - registers
+import nas.measures.zerocost  # noqa: F401 - registers, after the costs
 from nas.measures.base import MEASURES, Measure, Probe, find, find_proxies, measure, names, proxies, score
 from nas.measures.costs import macs, params
 

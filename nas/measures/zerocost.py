@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from nas.measures import costs  # noqa: F401 - first in the order of names
+import nas.measures.costs  # noqa: F401 - first in the order of names
 from nas.measures.base import MEASURES, Measure, Probe
 
 if TYPE_CHECKING:

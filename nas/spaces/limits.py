@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from nas import measures
 from nas.errors import ArchitectureError, NasError, SpaceError
+from nas.memory import Memory
 from nas.units import format_count, parse_count
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
+
+REMEMBERED = 100_000  # candidates
 
 
 @dataclass(frozen=True)
@@ -73,19 +76,15 @@ def _number(value: Any, where: str) -> float:
 class Judge:
     """Values of the limited measures of architectures, each measured once: a latency must not change between two asks."""
 
-    def __init__(self, limits: tuple[Limit, ...], *, remember: int = 100_000) -> None:
-        self.limits, self._remember = limits, remember
+    def __init__(self, limits: tuple[Limit, ...]) -> None:
+        self.limits = limits
         self._cheap = [limit for limit in limits if measures.MEASURES.get(limit.measure).cheap]
         self._costly = [limit for limit in limits if limit not in self._cheap]
-        self._known: dict[Any, float] = {}
+        self._known: Memory[Any, float] = Memory(REMEMBERED)
 
     def excess(self, key: Any, build: Callable[[], Architecture]) -> float:
         """How far the architecture that `build` makes is beyond the limits, summed; infinite if its shapes do not fit."""
-        if key not in self._known:
-            if len(self._known) >= self._remember:
-                self._known.pop(next(iter(self._known)))
-            self._known[key] = self._measured(build)
-        return self._known[key]
+        return self._known.get(key, lambda: self._measured(build))
 
     def _measured(self, build: Callable[[], Architecture]) -> float:
         try:

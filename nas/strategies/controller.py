@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from nas.repeatable import one_thread
 from nas.strategies.sequence import Batch, Vocabulary, Walk
 
 if TYPE_CHECKING:
@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 _IMPOSSIBLE = -1e9  # logit of an option that is not open: its probability is exactly 0, and 0 * log 0 stays 0 and not NaN
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread, then restore the count: tiny sums are faster so, and their bits the same on any cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Controller:

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from nas.arch import Architecture
 from nas.errors import NasError
+from nas.memory import Memory
 from nas.spaces.canonical import Form, canonical, has_cells
 from nas.strategies.base import key
 
@@ -46,19 +47,14 @@ class Identities:
 
     def __init__(self, space: Space, same: bool = True) -> None:
         self._space, self._same = space, same
-        self._known: dict[Hashable, Hashable] = {}
+        self._known: Memory[Hashable, Hashable] = Memory(REMEMBER)
 
     def of(self, decisions: Mapping[str, Option]) -> Hashable:
         """Equal for decisions that lead to networks which compute the same, with `same`; else for equal decisions."""
         plain = key(decisions)
         if not self._same:
             return plain
-        if plain not in self._known:
-            if len(self._known) >= REMEMBER:
-                self._known.pop(next(iter(self._known)))
-            made = form(self._space, decisions)
-            self._known[plain] = plain if made is None else made.key
-        return self._known[plain]
+        return self._known.get(plain, lambda: plain if (made := form(self._space, decisions)) is None else made.key)
 
 
 class Encoder:
@@ -70,7 +66,7 @@ class Encoder:
 
     def __init__(self, space: Space, same: bool = True) -> None:
         self._space, self._same = space, same
-        self._known: dict[Hashable, Code] = {}
+        self._known: Memory[Hashable, Code] = Memory(REMEMBER)
         self._columns: dict[tuple[str, type, Option], int] = {}
         for name, options in space.choices.items():
             for option in options:
@@ -85,12 +81,7 @@ class Encoder:
     def of(self, decisions: Decisions) -> Code:
         """The code of a candidate."""
         plain = key(decisions)
-        code = self._known.get(plain)
-        if code is None:
-            if len(self._known) >= REMEMBER:
-                self._known.pop(next(iter(self._known)))
-            code = self._known[plain] = self._code(decisions, plain)
-        return code
+        return self._known.get(plain, lambda: self._code(decisions, plain))
 
     def _code(self, decisions: Decisions, plain: Hashable) -> Code:
         import numpy
