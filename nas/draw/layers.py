@@ -62,22 +62,22 @@ def draw_layers(graph: LayerGraph) -> Drawing:
     """The layers, their corner at (0, 0). The layout's layers are rows, its heights widths."""
     made = units(graph)
     widths = widths_of(made)
-    wiring = wired([unit.reads for unit in made], widths, [PITCH] * len(made))
-    order(wiring.graph)
-    placed = place(wiring.graph, GAP, LANE_GAP)
-    unit_of = {item: number for number, item in enumerate(wiring.units)}
-    tops, bottoms, row_of = rows(wiring.graph, placed, [LOW if unit.style == "state" and not unit.first else HIGH for unit in made], unit_of)
+    net = wired([unit.reads for unit in made], widths, [PITCH] * len(made))
+    order(net.graph)
+    placed = place(net.graph, GAP, LANE_GAP)
+    unit_of = {item: number for number, item in enumerate(net.units)}
+    tops, bottoms, row_of = rows(net.graph, placed, [LOW if unit.style == "state" and not unit.first else HIGH for unit in made], unit_of)
     out = Drawing(placed.height, bottoms[-1])
-    for link, x in zip(wiring.graph.links, placed.arrivals, strict=True):
+    for link, x in zip(net.graph.links, placed.arrivals, strict=True):
         start = (placed.middles[link.source], bottoms[row_of[link.source]])
         end = (x, tops[row_of[link.target]])
         out.lines.append(Line((start, end), link.target in unit_of, curved=True, down=True))
     for item, row in row_of.items():
         x = placed.middles[item]
-        if item in wiring.graph.lanes:
+        if item in net.graph.lanes:
             out.lines.append(Line(((x, tops[row]), (x, bottoms[row]))))
     for number, unit in enumerate(made):
-        item, row = wiring.units[number], row_of[wiring.units[number]]
+        item, row = net.units[number], row_of[net.units[number]]
         out.boxes.append(box(unit, Rect(placed.middles[item] - widths[number] / 2, tops[row], widths[number], bottoms[row] - tops[row])))
     return out
 
