@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Generic, TypeVar
@@ -79,6 +80,12 @@ def standing(points: Sequence[Point]) -> list[tuple[int, float]]:
         for index, room in zip(indices, crowding([points[index] for index in indices]), strict=True):
             made[index] = (rank, -room)
     return made
+
+
+def contest(members: Sequence[T], places: Sequence[tuple[int, float]], size: int, rng: random.Random) -> T:
+    """The best by `places`, one for each member, of `size` that are drawn with replacement."""
+    drawn = rng.choices(range(len(members)), k=size)
+    return members[min(drawn, key=places.__getitem__)]
 
 
 class Front(Generic[T]):

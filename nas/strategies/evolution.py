@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from nas.strategies.base import Context, Proposal, Record, Trial, generator
+from nas.strategies.ageing import Ageing
+from nas.strategies.base import Context, Trial
 from nas.strategies.options import option
 
 if TYPE_CHECKING:
@@ -30,44 +29,21 @@ class EvolutionOptions:
     tries: int = option(10, 1, inf, "mutations tried to find a child that was not evaluated before")
 
 
-class Evolution:
-    """Random until the population is full, then mutations of tournament winners.
-
-    A failed trial joins no population; it only counts as known. A child that was evaluated before is drawn again, up
-    to `tries` times (not in the paper, whose space is too large for it to matter); candidates in flight are not known
-    here. Asynchronous as in the paper: whoever finishes joins, whenever it was asked for.
-    """
+class Evolution(Ageing):
+    """The winner is the best of `sample` that are drawn with replacement (Algorithm 1: it stays in the population)."""
 
     def __init__(self, space: Space, seed: int, options: EvolutionOptions, context: Context) -> None:
-        self._space, self._seed, self._options = space, seed, options
-        self._fixed = all(len(choices) == 1 for choices in space.choices.values())  # no mutation is possible
-        self._record = Record()
-        self._alive: deque[Trial] = deque(maxlen=options.population)  # the oldest drops out as the next joins
+        super().__init__(space, seed, options.population, options.tries)
+        self._options = options
 
-    def ask(self, number: int) -> Proposal:
-        """A random sample while fewer than `population` trials have succeeded, then a child."""
-        rng, space = generator(self._seed, number), self._space.at(number)
-        if len(self._alive) < self._options.population:
-            return Proposal(space.sample(rng))
-        parent = tournament(self._alive, self._options.sample, rng)
-        if rng.random() < self._options.identity or self._fixed:
-            return Proposal(dict(parent.decisions), parent.number, "copy")
-        child = self._record.fresh(lambda: space.mutate(parent.decisions, rng), self._options.tries)
-        return Proposal(child, parent.number, "mutation")
+    def winner(self, rng: random.Random) -> Trial:
+        """By value."""
+        return max(rng.choices(self._alive, k=self._options.sample), key=_value)
 
-    def tell(self, trial: Trial) -> None:
-        """The trial joins the population if it succeeded. Raises `SpaceError` for decisions of another space."""
-        decisions = self._space.ordered(trial.decisions)
-        if self._record.add(trial) and trial.value is not None:
-            # In the space's order, on which the choice of what to mutate depends.
-            same = list(decisions) == list(trial.decisions)
-            self._alive.append(trial if same else Trial(trial.number, decisions, trial.value))
+    def copies(self, rng: random.Random) -> bool:
+        """With the probability that the options give."""
+        return rng.random() < self._options.identity
 
 
-def tournament(alive: Sequence[Trial], size: int, rng: random.Random) -> Trial:
-    """The best of `size` trials drawn with replacement (Algorithm 1: the candidate stays in the population)."""
-    return max(rng.choices(alive, k=size), key=_rank)
-
-
-def _rank(trial: Trial) -> float:
+def _value(trial: Trial) -> float:
     return -inf if trial.value is None else trial.value

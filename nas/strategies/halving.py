@@ -55,9 +55,8 @@ class Rung:
 class Halving:
     """Candidates start at a low rung; of `eta` that finished on a rung, the best not yet promoted is, `eta` times higher.
 
-    So it is a delayed form of ASHA: never more than one in `eta` of a
-    rung is promoted, which keeps the cost that of successive halving when a good strategy makes every new candidate
-    the best so far.
+    So it is a delayed form of ASHA: never more than one in `eta` of a rung is promoted, which keeps the cost that of
+    successive halving when a good strategy makes every new candidate the best so far.
 
     What is in flight is not told, and yet no network is promoted twice: a promotion that is due is given a number, the
     next that will be asked for as far as that can be seen, and nobody but the ask of that number proposes it. If the

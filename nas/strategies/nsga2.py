@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from nas.strategies.base import Context, Proposal, Record, Trial, generator
-from nas.strategies.dominance import standing
+from nas.strategies.dominance import contest, standing
 from nas.strategies.options import option
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class NSGA2:
         """The best of `sample` that are drawn, by rank and then by room (the crowded comparison of section III.B)."""
         if self._standing is None:
             self._standing = standing([each.values for each in self._alive])
-        drawn = rng.choices(range(len(self._alive)), k=self._options.sample)
-        return self._alive[min(drawn, key=self._standing.__getitem__)]
+        return contest(self._alive, self._standing, self._options.sample, rng)
 
 
 class Crossing:
