@@ -196,3 +196,8 @@ def test_what_does_not_fit_the_input_is_never_proposed(tmp_path: Path) -> None:
     study = nas.search("vit", evaluator=SmallImages(), budget="20trials", strategy="random", engine="local", out=tmp_path / "run")
     assert {trial.state for trial in study.trials} == {"COMPLETE"}
     assert {trial.decisions["patch"] for trial in study.trials} == {4, 8}
+    assert study.space.fitting
+    assert not study.space.limits
+    assert Space(yaml.safe_load(study.space.to_yaml())).fitting
+    with pytest.raises(SpaceError, match="fitting='yes'; allowed: true"):
+        Space({**study.space.to_data(), "fitting": "yes"})

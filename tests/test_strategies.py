@@ -68,7 +68,7 @@ class Toy:
     def record(self, chooser):
         return self.decide(chooser)
 
-    limits = ()
+    selective = False
 
     @functools.cached_property
     def open(self):

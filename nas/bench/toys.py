@@ -71,7 +71,7 @@ class Toy:
     def _every(self) -> Iterator[Decisions]:
         """All candidates of a space whose decisions do not depend on each other and that has no limits."""
         choices = self._space.choices
-        if math.prod(map(len, choices.values())) == self._space.count() and not self._space.limits:
+        if math.prod(map(len, choices.values())) == self._space.count() and not self._space.selective:
             yield from (dict(zip(choices, options, strict=True)) for options in itertools.product(*choices.values()))
 
 

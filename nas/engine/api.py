@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 ENGINES = ("ray", "local")
 TRIED = 20  # candidates of which one must fit the input before a search begins
-ANY_PARAMS = 1e12  # more than any network has
 PACKAGES = ("nas", "torch", "ray", "optuna", "numpy")
 
 
@@ -286,8 +285,8 @@ def _for_task(space: Space, evaluator: Evaluator) -> Space:
             misfit = error
     if misfit is None:
         return fitted
-    if fits:  # a limit that nothing but a misfit breaks: what cannot be built is not proposed
-        return fitted.within({"params": ANY_PARAMS})
+    if fits:
+        return fitted.only_fitting()
     raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {misfit}")
 
 

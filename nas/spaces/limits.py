@@ -89,6 +89,8 @@ class Judge:
     def _measured(self, build: Callable[[], Architecture]) -> float:
         try:
             architecture = build()
+            if not self.limits:
+                architecture.cost()  # whether it fits is all that is asked
             # What takes long is measured only of what is within the other limits; until then it counts as its whole bound.
             total = sum(limit.excess(measures.measure(architecture, limit.measure)) for limit in self._cheap)
             if total > 0.0:
@@ -98,6 +100,7 @@ class Judge:
             return math.inf
 
     def nearest(self, architecture: Architecture) -> str:
-        """The limits that an architecture breaks, with its values."""
+        """The limits that an architecture breaks, with its values. Raises `ArchitectureError` where its shapes do not fit."""
+        architecture.cost()
         found = [(limit, measures.measure(architecture, limit.measure)) for limit in self.limits]
         return ", ".join(f"{limit.measure} {format_count(value)} where {limit} is asked" for limit, value in found if limit.excess(value))

@@ -34,10 +34,12 @@ class Space:
     def __init__(self, data: Any) -> None:
         """From plain data, as YAML holds it. Raises `SpaceError` that names the field, its value and what is allowed."""
         decoder = SpaceDecoder()
-        limits = {}
+        limits, fitting = {}, False
         if isinstance(data, Mapping):
             data = dict(data)
-            limits = data.pop("limits", {})
+            limits, fitting = data.pop("limits", {}), data.pop("fitting", False)
+        if not isinstance(fitting, bool):
+            raise SpaceError(f"fitting={fitting!r}; allowed: true (what does not fit the input is not drawn), or false")
         try:
             template = decode_architecture(data, decoder)
         except NasError as error:
@@ -63,6 +65,7 @@ class Space:
         self._flat = all(not isinstance(part, Choice) or not any(part.children()) for part in walk(template))
         self._allowed = {name: {(type(option), option) for option in options} for name, options in self.choices.items()}
         self.limits = read(limits)
+        self.fitting = fitting
         self._judge = Judge(self.limits)
 
     def with_input(self, input: tuple[int, int, int], classes: int) -> Space:
@@ -80,6 +83,15 @@ class Space:
         for limit in read(limits):
             own = {**own, limit.measure: {**own.get(limit.measure, {}), "min" if limit.least else "max": limit.bound}}
         return Space({**self.to_data(), "limits": own})
+
+    def only_fitting(self) -> Space:
+        """The same space, of which nothing is drawn whose shapes do not fit the input."""
+        return Space({**self.to_data(), "fitting": True})
+
+    @property
+    def selective(self) -> bool:
+        """Whether some decisions are not to be drawn: those beyond the limits, and those that do not fit."""
+        return self.fitting or bool(self.limits)
 
     def at(self, number: int) -> Space:
         """The space as trial `number` may draw from it: of a decision that grows by `grow` trials an option, the first 1 + number // grow.
@@ -143,15 +155,15 @@ class Space:
         return self._record(Replay(decisions))
 
     def fits(self, decisions: Mapping[str, Option]) -> bool:
-        """Whether the architecture of these decisions is within the limits."""
-        return not self.limits or self._excess(decisions) == 0.0
+        """Whether the architecture of these decisions may be drawn: it is within the limits, and where that is asked fits."""
+        return not self.selective or self._excess(decisions) == 0.0
 
     def fitted(self, decisions: Decisions, rng: random.Random, avoid: Mapping[str, Option] | None = None) -> Decisions:
         """The decisions, changed one after another until they are within the limits and not those to `avoid`.
 
         Raises `SpaceError`, naming the nearest that was found, when they never are.
         """
-        best, least, misses = decisions, self._excess(decisions) if self.limits else 0.0, 0
+        best, least, misses = decisions, self._excess(decisions) if self.selective else 0.0, 0
         for _ in range(CLIMB if least and self._changeable(decisions) else 0):
             # Where no single change helps, two or more together may: something larger here, something smaller there.
             changed = self._changed(best, rng)
@@ -174,7 +186,7 @@ class Space:
     def _fitting(self, propose: Callable[[], Decisions], rng: random.Random, avoid: Mapping[str, Option] | None = None) -> Decisions:
         """The first of some proposals that is within the limits, else the nearest of them made to fit."""
         decisions = propose()
-        if not self.limits:
+        if not self.selective:
             return decisions
         nearest, least = decisions, self._excess(decisions)
         for _ in range(DRAWS):
@@ -215,7 +227,7 @@ class Space:
         Within the limits; where no single change is found to be, more are made. Raises `SpaceError` when no decision
         has a second option.
         """
-        if not self.limits:
+        if not self.selective:
             return self._changed(decisions, rng)
         return self._fitting(lambda: self._changed(decisions, rng), rng, decisions)
 
@@ -269,7 +281,7 @@ class Space:
         limits: dict[str, dict[str, float]] = {}
         for limit in self.limits:
             limits.setdefault(limit.measure, {})["min" if limit.least else "max"] = limit.bound
-        return {**self._data, "limits": limits} if limits else dict(self._data)
+        return {**self._data, **({"limits": limits} if limits else {}), **({"fitting": True} if self.fitting else {})}
 
     def __repr__(self) -> str:
         return f"Space({self.name!r}, {len(self.choices)} decisions)"

@@ -62,7 +62,7 @@ class Walk:
 
     def at(self, number: int) -> Decisions:
         """The architecture at place `number`, counted on from the start after the end."""
-        if not self._space.limits:
+        if not self._space.selective:
             return self._made(shuffled(number % self._size, self._size, self._keys))
         while len(self._fitting) <= number and self._walked < self._size:
             index = shuffled(self._walked, self._size, self._keys)
