@@ -1,0 +1,74 @@
+"""Weights of a network in a file: a state dict as `torch.save` writes it, or a folder that `nas train` made."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nas.errors import NasError
+
+WEIGHTS_FILE = "weights.pt"  # of a folder that `nas train` made
+# Counters of batch norm, which no output depends on; other packages leave them out.
+_IGNORED = "num_batches_tracked"
+_WRAPPERS = ("state_dict", "model", "module")  # keys under which checkpoints of other programs keep the weights
+
+
+class WeightsError(NasError):
+    """Weights that cannot be read, or that do not fit the network."""
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Names and tensors (on the CPU) of a file, or of a folder of `nas train`. No code in the file is run.
+
+    Raises `WeightsError` that names the file.
+    """
+    file = Path(path) / WEIGHTS_FILE if os.path.isdir(path) else Path(path)
+    try:
+        data: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"cannot read weights {file}: {error.strerror or error}; allowed: a file of torch.save") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+        line = " ".join(str(error).split())[:120]
+        raise WeightsError(f"{file} holds no weights ({line}); allowed: a state dict of torch.save") from None
+    for key in _WRAPPERS:
+        if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
+            data = data[key]
+    if not isinstance(data, Mapping) or not data or not all(isinstance(item, Tensor) for item in data.values()):
+        raise WeightsError(f"{file} holds no state dict; allowed: names and tensors, as module.state_dict() gives them")
+    return {str(name).removeprefix("module."): tensor for name, tensor in data.items()}
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str = "the weights") -> None:
+    """Copy `weights` into `module`, in place. Raises `WeightsError` with the first that does not fit; then nothing was copied."""
+    wanted = module.state_dict()
+    for name, tensor in wanted.items():
+        if name.endswith(_IGNORED):
+            continue
+        if name not in weights:
+            raise WeightsError(f"{where} do not fit: {name} {tuple(tensor.shape)} is missing")
+        if tuple(weights[name].shape) != tuple(tensor.shape):
+            raise WeightsError(f"{where} do not fit: {name} is {tuple(weights[name].shape)}; allowed: {tuple(tensor.shape)}")
+    for name in weights:
+        if name not in wanted:
+            raise WeightsError(f"{where} do not fit: {name} {tuple(weights[name].shape)} has no place in the network")
+    module.load_state_dict({name: weights.get(name, tensor) for name, tensor in wanted.items()})
+
+
+def write_weights(path: Path, module: nn.Module) -> None:
+    """Write the state dict whole or not at all: aside, then renamed. Raises `WeightsError`."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(aside, "wb") as file:
+            torch.save({name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except (OSError, RuntimeError) as error:
+        aside.unlink(missing_ok=True)
+        raise WeightsError(f"{path} cannot be written: {error}") from None
