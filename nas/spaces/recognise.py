@@ -7,11 +7,14 @@ from typing import Any
 
 from nas.arch.codec import encode
 from nas.errors import SpaceError
+from nas.scale import Coefficients
 from nas.spaces.choosers import Decisions, Option
+from nas.spaces.scaled import Scaled, every
 from nas.spaces.template import Choice, Open, OpenSubset, OpenTuple, OpenValue
 
 # What a search sets by itself, and what does not change a network.
 FREE = ("name", "input", "classes")
+MOST = 1000  # ways that a space which scales is tried in
 
 
 class Mismatch(SpaceError):
@@ -47,6 +50,8 @@ def _match(part: Any, value: Any, made: Decisions, where: str, free: tuple[str, 
             _match(item, own, made, f"{where}[{index}]")
     elif isinstance(part, OpenSubset):
         _match_subset(part, value, made, where)
+    elif isinstance(part, Scaled):
+        _match_scaled(part, value, made, where)
     elif part != value:
         raise Mismatch(f"{where} is {_show(value)}; the space has {_show(part)}")
 
@@ -69,6 +74,27 @@ def _match_subset(subset: OpenSubset, value: Any, made: Decisions, where: str) -
     if left:
         names = ", ".join(member.name for member in subset.members[:12])
         raise Mismatch(f"{where} is {_show(value)}; the space has a subset there: {names}")
+
+
+def _match_scaled(part: Scaled, value: Any, made: Decisions, where: str) -> None:
+    """All ways are tried, first with the input, which tells resolutions apart, then for a network of another task without.
+
+    Scaling rounds, so it cannot be undone: where there are too many ways to try, only networks that are not scaled are known.
+    """
+    if part.ways() > MOST:
+        for decisions, scale in every(part.scale):
+            if scale.coefficients == Coefficients():
+                made.update(decisions)
+                _match(part.base, value, made, where, FREE)
+                return
+        raise Mismatch(f"{where} is to be one of more than {MOST} scaled ones; only what is not scaled is recognised among so many")
+    ways = [(decisions, scaled) for decisions, scaled in every(part) if all(_same(made.get(n, o), o) for n, o in decisions.items())]
+    for free in (("name", "classes"), FREE):
+        for decisions, scaled in ways:
+            if dataclasses.replace(value, **{name: getattr(scaled, name) for name in free}) == scaled:
+                made.update(decisions)
+                return
+    raise Mismatch(f"{where} is none of the {len(ways)} that the space makes by its scales")
 
 
 def _match_choice(choice: Choice, value: Any, made: Decisions) -> None:

@@ -12,10 +12,12 @@ from nas.arch import Architecture
 from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
+from nas.scale import Coefficients
 from nas.spaces.choosers import Among, Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay, others
 from nas.spaces.count import count, walk
 from nas.spaces.limits import Judge, read
 from nas.spaces.recognise import Mismatch, recognise
+from nas.spaces.scaled import Scaled, read_scale
 from nas.spaces.template import Choice, Open, SpaceDecoder
 
 DRAWS = 30  # samples or mutations tried before the nearest is made to fit the limits
@@ -34,22 +36,24 @@ class Space:
     def __init__(self, data: Any) -> None:
         """From plain data, as YAML holds it. Raises `SpaceError` that names the field, its value and what is allowed."""
         decoder = SpaceDecoder()
-        limits, fitting = {}, False
+        limits, fitting, words = {}, False, {}
         if isinstance(data, Mapping):
             data = dict(data)
             limits, fitting = data.pop("limits", {}), data.pop("fitting", False)
+            words = {"scale": data.pop("scale")} if "scale" in data else {}
         if not isinstance(fitting, bool):
             raise SpaceError(f"fitting={fitting!r}; allowed: true (what does not fit the input is not drawn), or false")
         try:
             template = decode_architecture(data, decoder)
         except NasError as error:
             raise SpaceError(str(error)) from None
-        if not isinstance(template, Open):
+        scale = read_scale(words["scale"], decoder) if words else None
+        if not isinstance(template, Open) and not isinstance(scale, Open):
             raise SpaceError("no field of this architecture is open; allowed: {choose: [...]} in one place or more")
         if not isinstance(data["name"], str):
             raise SpaceError("the name of a space is open; allowed: a text")
-        self._data = data
-        self._template = template
+        self._data = {**data, **words}
+        self._template: Open = template if scale is None else Scaled(template, scale)
         self.name = str(data.get("name"))
         self.choices: dict[str, tuple[Option, ...]] = decoder.choices
         # Subsets by name, each with the decisions on whether its members are in.
@@ -87,6 +91,15 @@ class Space:
     def only_fitting(self) -> Space:
         """The same space, of which nothing is drawn whose shapes do not fit the input."""
         return Space({**self.to_data(), "fitting": True})
+
+    @property
+    def scales(self) -> bool:
+        """Whether it scales what it makes: then candidates differ in their input, too."""
+        return isinstance(self._template, Scaled)
+
+    def coefficients(self, decisions: Mapping[str, Option]) -> Coefficients:
+        """By what the candidate of these decisions is scaled; 1 each where the space does not. Raises `SpaceError`."""
+        return self._template.coefficients(Replay(decisions)) if isinstance(self._template, Scaled) else Coefficients()
 
     @property
     def selective(self) -> bool:
