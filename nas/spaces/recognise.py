@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from nas.arch.codec import encode
 from nas.errors import SpaceError
-from nas.scale import Coefficients
-from nas.spaces.choosers import Decisions, Option
+from nas.spaces.choosers import Decisions, Option, Replay
 from nas.spaces.scaled import Scaled, every
 from nas.spaces.template import Choice, Open, OpenSubset, OpenTuple, OpenValue
 
@@ -79,22 +79,28 @@ def _match_subset(subset: OpenSubset, value: Any, made: Decisions, where: str) -
 def _match_scaled(part: Scaled, value: Any, made: Decisions, where: str) -> None:
     """All ways are tried, first with the input, which tells resolutions apart, then for a network of another task without.
 
-    Scaling rounds, so it cannot be undone: where there are too many ways to try, only networks that are not scaled are known.
+    Scaling rounds, so it cannot be undone: where there are too many ways to try, only what has its own depth and width is known.
     """
-    if part.ways() > MOST:
-        for decisions, scale in every(part.scale):
-            if scale.coefficients == Coefficients():
-                made.update(decisions)
-                _match(part.base, value, made, where, FREE)
-                return
-        raise Mismatch(f"{where} is to be one of more than {MOST} scaled ones; only what is not scaled is recognised among so many")
-    ways = [(decisions, scaled) for decisions, scaled in every(part) if all(_same(made.get(n, o), o) for n, o in decisions.items())]
+    ways = list(_few(part, value, made, where) if part.ways() > MOST else every(part))
+    ways = [way for way in ways if all(_same(made.get(name, option), option) for name, option in way[0].items())]
     for free in (("name", "classes"), FREE):
         for decisions, scaled in ways:
             if dataclasses.replace(value, **{name: getattr(scaled, name) for name in free}) == scaled:
                 made.update(decisions)
                 return
     raise Mismatch(f"{where} is none of the {len(ways)} that the space makes by its scales")
+
+
+def _few(part: Scaled, value: Any, made: Decisions, where: str) -> Iterator[tuple[Decisions, Any]]:
+    """What the base that looks like `value` becomes by the scales that leave its depth and width."""
+    base = dict(made)
+    try:
+        _match(part.base, value, base, where, FREE)
+    except Mismatch as error:
+        raise Mismatch(f"{error} (among more than {MOST} networks those that are scaled in depth or width are not recognised)") from None
+    kept = [decisions for decisions, scale in every(part.scale) if scale.depth == scale.width == 1.0]
+    for decisions in kept:
+        yield (found := {**base, **decisions}), part.resolve(Replay(found))
 
 
 def _match_choice(choice: Choice, value: Any, made: Decisions) -> None:

@@ -64,9 +64,9 @@ class Space:
         self._several = {name for name, options in self.open.items() if len(options) > 1}
         self._stages: dict[tuple[int, ...], Space] = {}
         # Decisions that stand in several places: made once, and the same everywhere.
-        times = Counter(part.name for part in walk(template) if isinstance(part, Choice))
+        times = Counter(part.name for part in walk(self._template) if isinstance(part, Choice))
         self._shared = {name for name, n in times.items() if n > 1}
-        self._flat = all(not isinstance(part, Choice) or not any(part.children()) for part in walk(template))
+        self._flat = all(not isinstance(part, Choice) or not any(part.children()) for part in walk(self._template))
         self._allowed = {name: {(type(option), option) for option in options} for name, options in self.choices.items()}
         self.limits = read(limits)
         self.fitting = fitting
