@@ -245,6 +245,9 @@ def test_the_finalists_are_different_networks_and_those_that_were_cut_off_come_l
         goals = (Objective("accuracy"),)
         ranked = Study.ranked
 
+        def is_reference(self, trial: Any) -> bool:
+            return False
+
         def __init__(self, *trials: tuple[str, float | None, bool, float]) -> None:
             from nas.study import Trial
 

@@ -196,13 +196,17 @@ def closing(study: Any) -> None:
     """The best five or the front, what was used, what was measured afterwards, and what to type next."""
     from rich.text import Text
 
+    from nas.report.coefficients import coefficients
     from nas.report.honest import honest
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
 
     ledger, single = study.ledger(), study.settings.role == "confirm"  # a single training is no best network
     front = study.front if len(study.goals) > 1 and not single else []
-    if front:
+    scaling = study.settings.network is not None and not single
+    if scaling:
+        pass  # below, with what was measured afterwards
+    elif front:
         more = f"; the first {FRONT_ROWS} by {study.goals[0].name}" if len(front) > FRONT_ROWS else ""
         click.echo(f"front of {short_path(study.directory)}: {len(front)} of {ledger.finished} networks{more}")
         console().print(front_table(study, front[:FRONT_ROWS]))
@@ -214,7 +218,7 @@ def closing(study: Any) -> None:
         f"{ledger.finished} trials finished{failed}; used {ledger.device_seconds / 3600:.3g} device-hours, "
         f"{format_seconds(ledger.seconds)} of wall time; budget {study.settings.budget}"
     )
-    for part in honest(study):
+    for part in coefficients(study) if scaling else honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)
     if single:

@@ -29,6 +29,7 @@ def command(run: Path, storage: str | None, as_json: bool) -> None:
 
 
 def _plain(study: Any) -> dict[str, Any]:
+    from nas.report.coefficients import plain as scaling
     from nas.report.honest import plain
 
     ledger = study.ledger()
@@ -43,6 +44,7 @@ def _plain(study: Any) -> dict[str, Any]:
         "objectives": [str(goal) for goal in study.goals],
         "front": [trial.number for trial in study.front],
         **plain(study),
+        **({"coefficients": scaling(study)} if study.settings.network is not None else {}),
         "trials": [
             {
                 "number": t.number, "state": t.state, "value": t.value, "values": list(t.values), "digest": t.digest,

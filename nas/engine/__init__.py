@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nas.engine.api import make_lanes, resume, search
+from nas.engine.coefficients import scale_search
 from nas.engine.driver import Driver, trial_seed
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
@@ -25,6 +26,7 @@ __all__ = [
     "Start",
     "make_lanes",
     "resume",
+    "scale_search",
     "search",
     "trial_seed",
 ]

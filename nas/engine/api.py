@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import math
 import platform
 import random
 import sys
@@ -58,7 +59,10 @@ def search(
     limits: Mapping[str, Any] | None = None,
     filter: str | None = None,
     features: Iterable[str] = (),
-    start: Iterable[str | Path | Architecture] = (),
+    start: Iterable[str | Path | Architecture | Mapping[str, Any]] = (),
+    references: Iterable[Mapping[str, Any]] = (),
+    candidates: int | None = None,
+    network: str | None = None,
     workers: int | None = None,
     gpus_per_trial: float | None = None,
     timeout: float | None = None,
@@ -79,7 +83,10 @@ def search(
     number, the `objective`). objectives: several, such as ("accuracy", "params", "min:val_loss"): metrics of the
     evaluator, or `nas.measures` of the candidate; see `nas.objectives.parse` for their directions.
     workers: default all GPUs, else all cores (one thread with the local engine).
-    start: networks that are tried first, as far as they lie in the space: names, files or architectures.
+    start: networks that are tried first, as far as they lie in the space: names, files, architectures or decisions.
+    references: decisions of networks that the others are held against: tried before all others, confirmed with the best,
+    and never the best themselves. candidates: how many will be looked at, where that is known: the fewer the longer each
+    is trained, as far as the budget goes. network: what the space was made from, for the record.
     limits: bounds on measures of candidates, such as `{"params": "5M", "latency_ms": 20}`, beside those of the space;
     filter: `naswot:0.5` tries only candidates at or above that quantile of the proxy over random candidates; features:
     proxies that the strategy is told of candidates.
@@ -99,21 +106,24 @@ def search(
     context = _context(searched, features, len(goals) if goals else 1, total)
     strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
     wish = planned(confirm, confirm_epochs, control, strategy)
-    shares = _shares(engine, workers, gpus_per_trial, address)
+    shares = shares_of(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
     if isinstance(evaluator, str):
         evaluator, named = evaluators.parse(evaluator)
         options |= named
-    if dataset is None and isinstance(evaluator, str) and evaluators.takes_data(evaluator):
-        dataset = _default_dataset(total, shares, options.get("data_dir"), watcher)
+        if searched.scales and evaluators.takes(evaluator, "resample"):
+            options.setdefault("resample", True)
+        if dataset is None and evaluators.takes_data(evaluator):
+            dataset = default_dataset(total, shares, options.get("data_dir"), watcher)
     judge = _evaluator(evaluator, _options(options, dataset), own(goals))
     goals = check(goals, judge)
     _check_seconds("timeout", timeout)
     _check_space(judge, searched)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
-    seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
-    fidelity = fidelity or _fit(judge, searched, total, shares, seed, watcher)
+    compared = [searched.ordered(decisions) for decisions in references]
+    seeds = compared + [_decisions(searched, item) for item in start]
+    fidelity = fidelity or _fit(judge, searched, total, shares, seed, watcher, candidates)
     searched = screened(searched, filters, seed, watcher.note)
     settings = Settings(
         study=directory.name,
@@ -141,6 +151,8 @@ def search(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         confirm=plan(wish, judge, fidelity),
         control=control,
+        references=compared,
+        network=network,
     )
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
@@ -179,7 +191,7 @@ def resume(
     engine = engine or settings.engine
     if gpus_per_trial is None and settings.device == "cpu":
         gpus_per_trial = 0.0  # a device-hour must stay what it was
-    shares = _shares(engine, workers or settings.workers, gpus_per_trial, address)
+    shares = shares_of(engine, workers or settings.workers, gpus_per_trial, address)
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
         resume_study(directory, storage=storage) as study,
@@ -258,7 +270,7 @@ def _nothing(study: Study) -> str:
     return f"{study.directory}: all {len(reasons)} candidates failed, most by: {common}"
 
 
-def _default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Observer) -> str:
+def default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Observer) -> str:
     """The data set of a search that names none."""
     from nas import data
 
@@ -297,12 +309,23 @@ def _check_space(evaluator: Evaluator, space: Space) -> None:
         check(space)
 
 
-def _fit(evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer) -> Fidelity:
+def _decisions(space: Space, item: str | Path | Architecture | Mapping[str, Any]) -> dict[str, Any]:
+    """Of a network to start with. Raises `SpaceError` where it lies outside the space."""
+    if isinstance(item, Mapping):
+        return space.ordered(item)
+    return space.recognise(item if isinstance(item, Architecture) else load_one(item))
+
+
+def _fit(
+    evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer, candidates: int | None
+) -> Fidelity:
     """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
     prepare = getattr(evaluator, "prepare", None)
     if prepare is None:
         return Fidelity()
-    fitted: Fidelity = prepare(space, budget.lane_seconds(shares.workers, shares.devices), seed)
+    seconds = budget.lane_seconds(shares.workers, shares.devices)
+    known = {} if candidates is None or math.isinf(seconds) else {"candidates": math.ceil(candidates / shares.workers)}
+    fitted: Fidelity = prepare(space, seconds, seed, **known)
     if evaluators.is_simulated(evaluator):
         watcher.note("time is simulated: a trial counts the seconds that its training took")
     if (plan := getattr(evaluator, "plan", None)) is not None:
@@ -335,7 +358,8 @@ def _settings(evaluator: Evaluator) -> dict[str, Any]:
     return dict(settings()) if settings else {}
 
 
-def _shares(engine: str, workers: int | None, gpus_per_trial: float | None, address: str | None) -> Shares:
+def shares_of(engine: str, workers: int | None, gpus_per_trial: float | None, address: str | None) -> Shares:
+    """The workers of an engine and what each holds. Raises `NasError` for what this machine, or the cluster, does not have."""
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     if address is not None and engine != "ray":

@@ -89,7 +89,7 @@ def control_settings(settings: Settings) -> Settings:
 
     The seconds in which the search fitted its proxy and started its workers are not charged to the control.
     """
-    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False)
+    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], references=[], control=False)
     return _nested(made, CONTROL)
 
 
@@ -102,7 +102,7 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
     fidelity = Fidelity(wish.epochs, test=True).to_dict()
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start, budget=f"{len(start)}trials", timeout=None,
-        fidelity=fidelity, confirm={}, control=False,
+        fidelity=fidelity, confirm={}, control=False, references=[],
     )  # fmt: skip
     return _nested(made, CONFIRM)
 

@@ -193,7 +193,7 @@ class Driver:
         if outcome.first_seconds is not None:
             self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
-        if finished.better(self._best, self._goals[0]):
+        if finished.better(self._best, self._goals[0]) and work.decisions not in self._study.settings.references:
             self._best, self._news = finished, True
         return finished
 

@@ -28,10 +28,10 @@ ARGUMENTS = {"zero-cost": "proxy"}  # evaluators to the option that follows thei
 
 
 @EVALUATORS.register("training")
-def _training(dataset: str = "digits", **options: Any) -> Evaluator:
+def _training(dataset: str = "digits", resample: bool = False, **options: Any) -> Evaluator:
     from nas.evaluators.training import TrainingEvaluator
 
-    evaluator: Evaluator = TrainingEvaluator(dataset, **options)
+    evaluator: Evaluator = TrainingEvaluator(dataset, resample=resample, **options)
     return evaluator
 
 
@@ -52,7 +52,12 @@ def _zero_cost(proxy: str = "naswot", **options: Any) -> Evaluator:  # without a
 
 def takes_data(name: str) -> bool:
     """Whether the evaluator called `name` reads a data set, a default one if none is given. Raises `UnknownNameError`."""
-    return "dataset" in inspect.signature(EVALUATORS.get(name)).parameters
+    return takes(name, "dataset")
+
+
+def takes(name: str, option: str) -> bool:
+    """Whether the evaluator called `name` has an option of that name. Raises `UnknownNameError`."""
+    return option in inspect.signature(EVALUATORS.get(name)).parameters
 
 
 def parse(name: str) -> tuple[str, dict[str, str]]:
@@ -106,6 +111,7 @@ __all__ = [
     "is_simulated",
     "parse",
     "run",
+    "takes",
     "takes_data",
     "wrap",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import random
 import time
 from collections.abc import Callable
@@ -32,14 +33,14 @@ def sample(space: Space, data: TrainingData, rng: random.Random) -> list[Archite
     found = []
     for _ in range(COSTED):
         with contextlib.suppress(ArchitectureError):  # it would be a failed trial that takes no time
-            candidate = space.decode(space.sample(rng)).with_input(data.shape, data.classes)
+            candidate, _ = data.matched(space.decode(space.sample(rng)))
             candidate.cost()
             found.append(candidate)
     return found
 
 
 class Fit:
-    """One fit. `build` makes the module of a candidate at a size."""
+    """One fit. `build` makes the module of a candidate at a size; `whole`: at no other size than its own."""
 
     def __init__(
         self,
@@ -48,16 +49,17 @@ class Fit:
         data: TrainingData,
         recipe: Recipe,
         seed: int,
+        whole: bool = False,
     ) -> None:
         self.build, self.candidates, self.data, self.recipe, self.seed = build, candidates, data, recipe, seed
-        self.sizes = sizes(candidates)
+        self.sizes = [SIZES[-1]] if whole else sizes(candidates)
         self.macs = {size: [_macs(candidate, size) for candidate in candidates] for size in self.sizes}
         self.count = 0
         self.last = 0.0  # seconds that the last measurement took
         self.failures = 0  # at the last size
 
-    def run(self, seconds: float, allowed: float) -> Plan:
-        """The plan for a worker that has `seconds` for candidates; measures for about `allowed` seconds at most."""
+    def run(self, seconds: float, allowed: float, most: float = math.inf) -> Plan:
+        """The plan for a worker that has `seconds` for `most` candidates; measures for about `allowed` seconds at most."""
         found: dict[Size, list[Seconds]] = {}
         images, validated = len(self.data.train), len(self.data.validation)
         costs = self._warm_up()
@@ -71,9 +73,9 @@ class Fit:
             if self.failures > usual:
                 break  # as for want of memory
             found[size] = spread(costs, self.macs[size])
-            if not affords(found[size], images, validated, seconds):
+            if not affords(found[size], images, validated, seconds, most):
                 break  # a larger one is out of reach, too
-        return dataclasses.replace(plan(found, images, validated, seconds), measured=self.count)
+        return dataclasses.replace(plan(found, images, validated, seconds, most), measured=self.count)
 
     def _warm_up(self) -> list[Seconds]:
         """One measurement: of libraries and devices that wake up, so that what follows is typical. None if all fail."""
@@ -97,7 +99,8 @@ class Fit:
     def _measure(self, index: int, size: Size) -> Seconds | None:
         start = time.monotonic()
         try:
-            made = measure(lambda: self.build(self.candidates[index], size), self.data, self.recipe, self.seed)
+            candidate, data = self.data.matched(self.candidates[index])
+            made = measure(lambda: self.build(candidate, size), data, self.recipe, self.seed)
         except (RuntimeError, ValueError):  # out of memory, or maps too small to normalise: a failed trial later on
             self.failures += 1
             return None

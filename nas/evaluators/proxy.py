@@ -17,6 +17,7 @@ EFFORTS: tuple[tuple[float, int], ...] = (  # fraction of the images, epochs; fr
     (0.05, 1), (0.1, 1), (0.2, 1), (0.35, 1), (0.5, 1), (0.7, 1),
     (1.0, 1), (1.0, 2), (1.0, 3), (1.0, 4), (1.0, 5), (1.0, 6), (1.0, 8), (1.0, 10), (1.0, 12), (1.0, 15), (1.0, 20),
 )  # fmt: skip
+LONGER = ((1.0, 30), (1.0, 45), (1.0, 60), (1.0, 90))  # where it is known how many candidates there are
 ENOUGH = (1.0, 6)  # what a size must afford before it is taken instead of a smaller one
 LEAST = 5  # candidates that every worker must finish
 BRIEF = 4000.0  # images seen, too few to rank by: on digits 55% after 1,100, 90% after 2,300, 95% after 3,400
@@ -72,24 +73,27 @@ def wanted(seconds: float, seen: float = math.inf) -> int:
     return max(LEAST, int((1.0 if seen <= BRIEF else 2.0) * math.sqrt(max(seconds, 0.0))))
 
 
-def affords(costs: Sequence[Seconds], images: int, validated: int, seconds: float) -> bool:
-    """Whether candidates of a size can be trained for `ENOUGH` within a worker's `seconds`."""
+def affords(costs: Sequence[Seconds], images: int, validated: int, seconds: float, most: float = math.inf) -> bool:
+    """Whether candidates of a size, no more than `most`, can be trained for `ENOUGH` within a worker's `seconds`."""
     fidelity = Fidelity(epochs=ENOUGH[1], samples=ENOUGH[0])
-    return _fits([cost.of(fidelity, images, validated) for cost in costs], wanted(_limit(seconds)), _limit(seconds))
+    return _fits([cost.of(fidelity, images, validated) for cost in costs], min(most, wanted(_limit(seconds))), _limit(seconds))
 
 
-def plan(costs: Mapping[Size, Sequence[Seconds]], images: int, validated: int, seconds: float) -> Plan:
+def plan(
+    costs: Mapping[Size, Sequence[Seconds]], images: int, validated: int, seconds: float, most: float = math.inf
+) -> Plan:
     """The largest proxy with which a worker finishes what it should in `seconds`, start-up already taken off.
 
     `costs` has, from the smallest size, what candidates take. A larger size is taken only where it can be trained for
     `ENOUGH`; otherwise the smaller one trains longer. Where nothing fits, the smallest size and the least effort.
+    A worker needs to finish no more than `most` candidates: fewer than usual are trained for longer.
     """
     limit = _limit(seconds)
     size, *larger = costs or {SIZES[-1]: ()}
-    size = next((other for other in reversed(larger) if affords(costs[other], images, validated, limit)), size)
-    efforts = [Fidelity(epochs, size[0], size[1], samples) for samples, epochs in EFFORTS]
+    size = next((other for other in reversed(larger) if affords(costs[other], images, validated, limit, most)), size)
+    efforts = [Fidelity(epochs, size[0], size[1], samples) for samples, epochs in (*EFFORTS, *(LONGER if math.isfinite(most) else ()))]
     taken = [[cost.of(effort, images, validated) for cost in costs.get(size, ())] for effort in efforts]
-    counts = [wanted(limit, images * effort.samples * effort.epochs) for effort in efforts]
+    counts = [min(most, wanted(limit, images * effort.samples * effort.epochs)) for effort in efforts]
     fitting = [index for index, each in enumerate(taken) if each and _fits(each, counts[index], limit)]
     best = max(fitting, default=0)
     mean = sum(taken[best]) / len(taken[best]) if taken[best] else math.inf
@@ -101,7 +105,7 @@ def _limit(seconds: float) -> float:
     return seconds if math.isfinite(seconds) else WITHOUT_LIMIT
 
 
-def _fits(costs: Sequence[float], count: int, seconds: float) -> bool:
+def _fits(costs: Sequence[float], count: float, seconds: float) -> bool:
     """Whether there is time for `count` average candidates, and for the least number of the worst."""
     mean, worst = sum(costs) / len(costs), max(costs)
-    return count * mean * SLOWER <= seconds and LEAST * worst * SLOWER <= seconds
+    return count * mean * SLOWER <= seconds and min(count, LEAST) * worst * SLOWER <= seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 import random
 import threading
@@ -45,7 +46,9 @@ class TrainingEvaluator:
 
     dataset, data_dir: as in `nas.data.load`; read once a process, when first needed. recipe: a `Recipe`, its plain
     dict, or nothing for the default at that many images. validation: the fraction of the training images that judges;
-    split_seed: which ones, the same for all candidates. device: `auto` is the evaluation's own.
+    split_seed: which ones, the same for all candidates. device: `auto` is the evaluation's own. resample: whether images
+    are brought to a candidate's own rows and columns, as candidates of different resolution need; otherwise the candidate
+    is brought to theirs.
     Raises `NasError` on a bad setting. The test images are read only where a fidelity asks for `test`, and judge nothing.
     """
 
@@ -62,6 +65,7 @@ class TrainingEvaluator:
         validation: float = 0.2,
         split_seed: int = 0,
         device: str = "auto",
+        resample: bool = False,
     ) -> None:
         if not isinstance(validation, int | float) or not 0 < validation < 1:
             raise NasError(f"validation={validation!r}; allowed: a fraction between 0 and 1, both excluded")
@@ -72,7 +76,9 @@ class TrainingEvaluator:
         self.recipe = recipe if recipe is None or isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
         if not isinstance(split_seed, int) or split_seed < 0:
             raise NasError(f"split_seed={split_seed!r}; allowed: a whole number from 0")
-        self.validation, self.split_seed, self.device = float(validation), split_seed, device
+        if not isinstance(resample, bool):
+            raise NasError(f"resample={resample!r}; allowed: true or false")
+        self.validation, self.split_seed, self.device, self.resample = float(validation), split_seed, device, resample
         self.plan: Plan | None = None  # what `prepare` found
         self._forget()
 
@@ -85,6 +91,7 @@ class TrainingEvaluator:
             "validation": self.validation,
             "split_seed": self.split_seed,
             "device": self.device,
+            "resample": self.resample,
         }
 
     @property
@@ -101,13 +108,13 @@ class TrainingEvaluator:
     def evaluate(self, architecture: Architecture | Ensemble, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
         """Train the candidate's proxy and return the metrics of `nas.training.loop.train`.
 
-        With them `params` and `macs` of the candidate itself at this data set's input, auxiliary heads left out, and
+        With them `params` and `macs` of the candidate itself at the input it was trained at, auxiliary heads left out, and
         `test_accuracy` where the fidelity asks for it and the data set has test images.
         Raises `ArchitectureError` if it does not fit the input, `TrainingFailure` if the loss is not finite, `CutOff`.
         """
         evaluation.clock.check()
         data = self._part(self._device(evaluation.device), fidelity.samples)
-        candidate = architecture.with_input(data.shape, data.classes)
+        candidate, data = data.matched(architecture)
         cost = candidate.cost(aux=False)
         facts = {"params": float(cost.params), "macs": float(cost.macs)}
         recipe = self._recipe(data)
@@ -122,9 +129,16 @@ class TrainingEvaluator:
                 metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check)
         return {**metrics, **facts}
 
-    def prepare(self, space: Space, seconds_per_worker: float, seed: int) -> Fidelity:
+    def check(self, space: Space) -> None:
+        """Raise `NasError` where candidates differ in a resolution that training would not let them have."""
+        if space.scales and not self.resample:
+            raise NasError(f"space {space.name!r} scales its candidates' resolution; allowed: the evaluator option resample=True")
+
+    def prepare(self, space: Space, seconds_per_worker: float, seed: int, candidates: float = math.inf) -> Fidelity:
         """The proxy that the budget affords, from the measured steps of a few candidates of `space`; see `self.plan`.
 
+        candidates: how many a worker needs to finish at most; where they are few each is trained for longer. What
+        has a resolution of its own keeps its width and depth, too: a smaller one would answer another question.
         Measures for at most 5% of the budget and ten seconds, apart from reading the data and the first candidate.
         """
         start = time.monotonic()
@@ -133,8 +147,8 @@ class TrainingEvaluator:
         recipe = self._recipe(data)
         with _threads(data), _memory(data):
             build = functools.partial(self._build, recipe=recipe, seed=seed)
-            fit = Fit(build, sample(space, data, random.Random(seed)), data, recipe, seed)
-            self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker)
+            fit = Fit(build, sample(space, data, random.Random(seed)), data, recipe, seed, whole=self.resample)
+            self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates)
         self.plan = dataclasses.replace(self.plan, spent=time.monotonic() - start)
         return self.plan.fidelity
 
@@ -168,7 +182,8 @@ class TrainingEvaluator:
         return data.tested_on(self._unseen)
 
     def _read(self, device: torch.device) -> TrainingData:
-        return TrainingData.of(datasets.load(self.dataset, data_dir=self._folder()), self.validation, self.split_seed, device)
+        data = TrainingData.of(datasets.load(self.dataset, data_dir=self._folder()), self.validation, self.split_seed, device)
+        return dataclasses.replace(data, resample=self.resample)
 
     def _folder(self) -> Path | None:
         return None if self.data_dir is None else Path(self.data_dir)

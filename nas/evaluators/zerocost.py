@@ -16,6 +16,7 @@ from nas.measures import Probe
 if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.data import Dataset
+    from nas.spaces import Space
 
 
 class ZeroCostEvaluator:
@@ -42,6 +43,11 @@ class ZeroCostEvaluator:
         """Input shape (channels, rows, columns) and number of classes of the data set; None without one."""
         shown = self._data()
         return None if shown is None else shown[1:]
+
+    def check(self, space: Space) -> None:
+        """Raise `NasError` where candidates differ in resolution, for images of one data set have one."""
+        if space.scales and self.dataset is not None:
+            raise NasError(f"space {space.name!r} scales its candidates' resolution; allowed: zero-cost without a data set, on noise")
 
     def evaluate(self, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
         """The score, with `params` and `macs`. The fidelity does not matter, nor the trial: the seed is 0 for all.

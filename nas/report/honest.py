@@ -29,16 +29,12 @@ def honest(study: Study) -> list[RenderableType]:
 
 
 def _confirmation(study: Study) -> list[RenderableType]:
-    run, wish = study.nested(CONFIRM), study.settings.wish
-    if run is None or wish is None:
-        return [Text(f"confirmation ({wish}): not begun")]
-    used = format_seconds(run.ledger().device_seconds)
+    if study.nested(CONFIRM) is None:
+        return [confirmation_line(study)]
     confirmed = study.confirmation
-    title = f"trained again, {_count(len(confirmed), 'network')} with {_count(wish.seeds, 'fresh seed')} each, "
-    title += f"{_count(wish.epochs, 'epoch')} at full size; {used} of device time apart from the budget"
-    shown: list[RenderableType] = [Text(title), confirmed_table(study, confirmed)]
-    if left := pending(study):
-        return [*shown, Text(f"{left} of {len(run.settings.start)} trainings are still to be done")]
+    shown: list[RenderableType] = [confirmation_line(study), confirmed_table(study, confirmed)]
+    if pending(study):
+        return [*shown, pending_line(study)]
     found = best(confirmed)
     if found is None:
         return [*shown, Text("no training finished, so nothing is confirmed")]
@@ -46,6 +42,22 @@ def _confirmation(study: Study) -> list[RenderableType]:
     if study.best is not None and study.best.digest != found.trial.digest:
         say += f" (best.yaml is trial {study.best.number}, the best in the search)"
     return [*shown, Text(say)]
+
+
+def confirmation_line(study: Study) -> Text:
+    """What was trained again, and what that has cost."""
+    run, wish = study.nested(CONFIRM), study.settings.wish
+    if run is None or wish is None:
+        return Text(f"confirmation ({wish}): not begun")
+    used = format_seconds(run.ledger().device_seconds)
+    title = f"trained again, {_count(len(study.confirmation), 'network')} with {_count(wish.seeds, 'fresh seed')} each, "
+    return Text(f"{title}{_count(wish.epochs, 'epoch')} at full size; {used} of device time apart from the budget")
+
+
+def pending_line(study: Study) -> Text:
+    """How much of a confirmation that has begun is missing."""
+    run = study.nested(CONFIRM)
+    return Text(f"{pending(study)} of {0 if run is None else len(run.settings.start)} trainings are still to be done")
 
 
 def confirmed_table(study: Study, confirmed: list[Confirmed]) -> Table:
@@ -80,22 +92,24 @@ def _control(study: Study) -> list[RenderableType]:
     return [*shown, Text(verdict(made, objective), style="bold")] if made else shown
 
 
-def verdict(made: Comparison, objective: str) -> str:
-    """One line that says whether the search was worth more than chance."""
-    gap = f"search less control: {difference_text(objective, made.difference)}"
+def verdict(
+    made: Comparison, objective: str, ours: str = "the search", theirs: str = "random search", gap: str = "search less control"
+) -> str:
+    """One line that says whether the search was worth more than chance, or `ours` more than `theirs`."""
+    gap = f"{gap}: {difference_text(objective, made.difference)}"
     if made.same:
-        return f"{gap}; both chose the same network: the search is not better than random search here"
+        return f"{gap}; both chose the same network: {ours} is not better than {theirs} here"
     if made.interval is None:
         why = "one seed each" if made.confirmed else "single trainings of the search; --confirm trains the best again"
-        return f"{gap} ({why}): this cannot tell a better search from a lucky seed"
+        return f"{gap} ({why}): this cannot tell a better {ours.removeprefix('the ')} from a lucky seed"
     low, high = made.interval
     if low == high:
         worth = "better than" if low > 0 else "not better than"
-        return f"{gap} (every seed gave the same value): the search is {worth} random search"
+        return f"{gap} (every seed gave the same value): {ours} is {worth} {theirs}"
     gap += f" (95% interval {difference_text(objective, low)} to {difference_text(objective, high)})"
     if low > 0:
-        return f"{gap}: the search is better than random search"
-    return f"{gap}: the search is {'worse than' if high < 0 else 'not better than'} random search" + (
+        return f"{gap}: {ours} is better than {theirs}"
+    return f"{gap}: {ours} is {'worse than' if high < 0 else 'not better than'} {theirs}" + (
         "" if high < 0 else ", as far as these seeds can tell"
     )
 

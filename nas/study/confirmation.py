@@ -28,7 +28,7 @@ class Confirmed:
 
     trial: the search's; values: the objective of each training that finished; mean over them, and its 95% t-interval,
     None for fewer than two; failed: trainings that did not finish; tests: accuracies on the test images, where the
-    evaluator measures them; nothing is chosen by these.
+    evaluator measures them; nothing is chosen by these; reference: one that the others are held against.
     """
 
     trial: Trial
@@ -37,6 +37,7 @@ class Confirmed:
     interval: Interval | None
     failed: int = 0
     tests: tuple[float, ...] = ()
+    reference: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Comparison:
 
 
 def finalists(study: Study, count: int) -> list[Trial]:
-    """The `count` best complete trials with different networks, the best first.
+    """The `count` best complete trials with different networks, the best first; then those of the references.
 
     Those that were cut off by the budget, or evaluated at a fraction of the fidelity, only where there are too few
     others.
@@ -68,7 +69,8 @@ def finalists(study: Study, count: int) -> list[Trial]:
     found: dict[str, Trial] = {}
     for trial in sorted(study.ranked(), key=lambda trial: (-trial.fraction, trial.cut)):
         found.setdefault(trial.digest, trial)
-    return list(found.values())[:count]
+    compared = [trial for trial in found.values() if study.is_reference(trial)]
+    return [trial for trial in found.values() if trial not in compared][:count] + compared
 
 
 def confirmation(study: Study) -> list[Confirmed]:
@@ -80,7 +82,7 @@ def confirmation(study: Study) -> list[Confirmed]:
     for training in run.trials:
         trainings.setdefault(key(training.decisions), []).append(training)
     found = _by_key(study, trainings)
-    made = [_confirmed(found[each], trainings[each]) for each in trainings if each in found]
+    made = [_confirmed(study, found[each], trainings[each]) for each in trainings if each in found]
     worth = study.goals[0].oriented
     return sorted(made, key=lambda item: (item.mean is None, item.failed > 0, -worth(item.mean or 0.0), item.trial.number))
 
@@ -96,11 +98,11 @@ def _by_key(study: Study, wanted: Iterable[Key]) -> dict[Key, Trial]:
     return found
 
 
-def _confirmed(trial: Trial, trainings: list[Trial]) -> Confirmed:
+def _confirmed(study: Study, trial: Trial, trainings: list[Trial]) -> Confirmed:
     values = tuple(training.value for training in trainings if training.value is not None)
     failed = sum(training.state == "FAIL" for training in trainings)
     tests = tuple(training.metrics[TEST] for training in trainings if TEST in training.metrics)
-    return Confirmed(trial, values, fmean(values) if values else None, t_interval(values), failed, tests)
+    return Confirmed(trial, values, fmean(values) if values else None, t_interval(values), failed, tests, study.is_reference(trial))
 
 
 def pending(study: Study) -> int:
@@ -110,7 +112,7 @@ def pending(study: Study) -> int:
         return 0
     run = study.nested(CONFIRM)
     if run is None:
-        return wish.trainings
+        return wish.trainings + len(study.settings.references) * wish.seeds
     return len(run.settings.start) - sum(trial.finished for trial in run.trials)
 
 
@@ -133,5 +135,5 @@ def comparison(study: Study) -> Comparison | None:
 
 
 def best(confirmed: list[Confirmed]) -> Confirmed | None:
-    """The best by its mean, None where no training finished."""
-    return confirmed[0] if confirmed and confirmed[0].mean is not None else None
+    """The best by its mean that is no reference, None where no training finished."""
+    return next((item for item in confirmed if item.mean is not None and not item.reference), None)

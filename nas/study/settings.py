@@ -26,7 +26,9 @@ class Settings:
     one there is is maximised.
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
     `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
-    `control` whether a random search follows. `role` is `search`, or what the run is within another: `control`, `confirm`.
+    `control` whether a random search follows. `references` are decisions that others are held against: tried first,
+    confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
+    `role` is `search`, or what the run is within another: `control`, `confirm`.
     """
 
     study: str
@@ -55,6 +57,8 @@ class Settings:
     confirm: dict[str, Any] = field(default_factory=dict)
     control: bool = False
     objectives: list[str] = field(default_factory=list)
+    references: list[dict[str, Any]] = field(default_factory=list)
+    network: str | None = None
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -79,11 +83,13 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "list[dict[str, Any]]": (list,),
 }
 
+_SELDOM = ("objectives", "references", "network")  # not written where there are none
+
 
 def write_settings(directory: Path, settings: Settings) -> None:
     """Write `run.yaml` whole or not at all. Raises `StudyError` when the folder cannot be written."""
     note = "# The frozen settings of a run of `nas search`; `nas resume` on this folder goes on with it.\n"
-    data = {name: value for name, value in asdict(settings).items() if value or name != "objectives"}
+    data = {name: value for name, value in asdict(settings).items() if value or name not in _SELDOM}
     write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **data}))
 
 

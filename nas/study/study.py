@@ -61,8 +61,13 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The complete trial that stands first in `ranked`; None while there is none."""
-        return next(iter(self.ranked()), None)
+        """The complete trial that stands first in `ranked`, a reference only where there is no other; None while there is none."""
+        ranked = self.ranked()
+        return next((trial for trial in ranked if not self.is_reference(trial)), ranked[0] if ranked else None)
+
+    def is_reference(self, trial: Trial) -> bool:
+        """Whether it is there for the others to be held against."""
+        return any(trial.decisions == each for each in self.settings.references)
 
     def ranked(self) -> list[Trial]:
         """Complete trials, the best first: those looked at most closely, by the first objective (of equal ones, the first).

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.errors import NasError
-from nas.training.augment import Augmentation, cut_out, gather, to_input
+from nas.training.augment import Augmentation, cut_out, gather
 from nas.training.dataset import TrainingData
 from nas.training.noise import seeded
 from nas.training.recipe import Recipe
@@ -72,7 +72,7 @@ def judge(module: nn.Module, data: TrainingData, recipe: Recipe, *, check: Calla
     for rows in torch.split(data.validation, 2 * recipe.batch):
         check()
         with torch.autocast(data.images.device.type, precision, enabled=precision is not torch.float32):
-            logits = module(to_input(data.normalisation(data.images[rows])))
+            logits = module(data.to_input(data.normalisation(data.images[rows])))
         right += (logits.argmax(1) == data.labels[rows]).sum()
     return float(right) / len(data.validation)
 
@@ -170,13 +170,13 @@ class Run:
         """Number right and summed cross-entropy (2,) of the images `rows` (B,), on the device. Needs eval mode."""
         labels = self.data.labels[rows]
         with self._autocast():
-            logits = self.module(to_input(self.data.normalisation(self.data.images[rows])))
+            logits = self.module(self.data.to_input(self.data.normalisation(self.data.images[rows])))
         loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
         return torch.stack([(logits.argmax(1) == labels).sum().double(), loss.double()])
 
     def _augmented(self, rows: Tensor) -> Tensor:
         images = self.data.normalisation(gather(self.data.images, rows, self.augmentation, self.generator))
-        return to_input(cut_out(images, self.augmentation.square, self.generator))
+        return self.data.to_input(cut_out(images, self.augmentation.square, self.generator))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
