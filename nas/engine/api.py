@@ -105,7 +105,8 @@ def search(
     goals = read(objective, objectives)
     context = _context(searched, features, len(goals) if goals else 1, total)
     strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
-    wish = planned(confirm, confirm_epochs, control, strategy)
+    references = list(references)
+    wish = planned(confirm, confirm_epochs, control, strategy, bool(references))
     shares = shares_of(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
     if isinstance(evaluator, str):
@@ -324,7 +325,7 @@ def _fit(
     if prepare is None:
         return Fidelity()
     seconds = budget.lane_seconds(shares.workers, shares.devices)
-    known = {} if candidates is None or math.isinf(seconds) else {"candidates": math.ceil(candidates / shares.workers)}
+    known = {} if candidates is None or math.isinf(seconds) else {"candidates_each": math.ceil(candidates / shares.workers)}
     fitted: Fidelity = prepare(space, seconds, seed, **known)
     if evaluators.is_simulated(evaluator):
         watcher.note("time is simulated: a trial counts the seconds that its training took")

@@ -25,13 +25,18 @@ from nas.study.settings import RUN_FILE, read_settings, write_settings
 from nas.study.wish import Wish
 
 CONTROL_STRATEGY = "random"
+NO_CONTROL = "it holds what it finds against references of its own; allowed: without control"
 Drive = Callable[[Recorder], Study]
 
 
-def planned(confirm: str | int | None, epochs: int | None, control: bool, strategy: str) -> Wish | None:
+def planned(
+    confirm: str | int | None, epochs: int | None, control: bool, strategy: str, references: bool = False
+) -> Wish | None:
     """What was asked for, checked. Raises `NasError` on a wish that cannot be read, or that contradicts itself."""
     if not isinstance(control, bool):
         raise NasError(f"control={control!r}; allowed: True or False")
+    if control and references:
+        raise NasError(f"control=True for a search with references: {NO_CONTROL}")
     if control and strategy == CONTROL_STRATEGY:
         raise NasError("a control of random search would be random search again: leave out control, or choose another strategy")
     if confirm is None:
@@ -52,6 +57,8 @@ def plan(wish: Wish | None, evaluator: Evaluator, fidelity: Fidelity) -> dict[st
 def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evaluator) -> None:
     """Add to the settings of a run what it was not started with. Raises `StudyError` where that contradicts them."""
     settings, frozen = study.settings, study.settings.wish
+    if control and settings.references:
+        raise StudyError(f"{study.directory}: {NO_CONTROL}")
     if wish is not None and frozen is not None and wish not in (frozen, replace(frozen, epochs=0)):
         raise StudyError(f"{study.directory}: has a confirmation of {frozen} already; leave out confirm to go on with it")
     confirm = settings.confirm or plan(wish, evaluator, Fidelity.from_dict(settings.fidelity))
@@ -89,7 +96,7 @@ def control_settings(settings: Settings) -> Settings:
 
     The seconds in which the search fitted its proxy and started its workers are not charged to the control.
     """
-    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], references=[], control=False)
+    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False)
     return _nested(made, CONTROL)
 
 
@@ -102,7 +109,7 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
     fidelity = Fidelity(wish.epochs, test=True).to_dict()
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start, budget=f"{len(start)}trials", timeout=None,
-        fidelity=fidelity, confirm={}, control=False, references=[],
+        fidelity=fidelity, confirm={}, control=False, references=[], network=None,
     )  # fmt: skip
     return _nested(made, CONFIRM)
 

@@ -21,26 +21,45 @@ from nas.training.measure import measure
 from nas.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from nas.ensembles import Ensemble
     from nas.spaces import Space
 
+Shape = tuple[int, int, int]
 COSTED = 32  # candidates whose MACs are counted, for the tail
 MEASURED = 6  # of which so many are measured at each size, at most
 LONGEST = 10.0  # seconds that all measurements but the first may take
 
 
-def sample(space: Space, data: TrainingData, rng: random.Random) -> list[Architecture]:
+def meeting(network: Architecture | Ensemble, data: TrainingData, resample: bool) -> tuple[Shape, tuple[int, int] | None]:
+    """The input (C, H, W) that the network is to have on these images, and what they are brought to, (H, W) or None.
+
+    With `resample` images are brought to the network's own rows and columns, else it has theirs.
+    """
+    if not resample:
+        return data.shape, None
+    _, rows, columns = network.input
+    return (data.shape[0], rows, columns), (rows, columns)
+
+
+def sample(space: Space, data: TrainingData, rng: random.Random, resample: bool = False) -> list[Architecture]:
     """Up to `COSTED` candidates of the space that fit the data set's input."""
     found = []
     for _ in range(COSTED):
         with contextlib.suppress(ArchitectureError):  # it would be a failed trial that takes no time
-            candidate, _ = data.matched(space.decode(space.sample(rng)))
+            candidate = space.decode(space.sample(rng))
+            shape, _ = meeting(candidate, data, resample)
+            candidate = candidate.with_input(shape, data.classes)
             candidate.cost()
             found.append(candidate)
     return found
 
 
 class Fit:
-    """One fit. `build` makes the module of a candidate at a size; `whole`: at no other size than its own."""
+    """One fit. `build` makes the module of a candidate at a size.
+
+    resample: images are brought to a candidate's own resolution; then it keeps its width and depth, too, for a smaller
+    one would answer another question.
+    """
 
     def __init__(
         self,
@@ -49,10 +68,11 @@ class Fit:
         data: TrainingData,
         recipe: Recipe,
         seed: int,
-        whole: bool = False,
+        resample: bool = False,
     ) -> None:
         self.build, self.candidates, self.data, self.recipe, self.seed = build, candidates, data, recipe, seed
-        self.sizes = [SIZES[-1]] if whole else sizes(candidates)
+        self.resample = resample
+        self.sizes = [SIZES[-1]] if resample else sizes(candidates)
         self.macs = {size: [_macs(candidate, size) for candidate in candidates] for size in self.sizes}
         self.count = 0
         self.last = 0.0  # seconds that the last measurement took
@@ -99,8 +119,9 @@ class Fit:
     def _measure(self, index: int, size: Size) -> Seconds | None:
         start = time.monotonic()
         try:
-            candidate, data = self.data.matched(self.candidates[index])
-            made = measure(lambda: self.build(candidate, size), data, self.recipe, self.seed)
+            candidate = self.candidates[index]
+            _, shown = meeting(candidate, self.data, self.resample)
+            made = measure(lambda: self.build(candidate, size), self.data, self.recipe, self.seed, shown)
         except (RuntimeError, ValueError):  # out of memory, or maps too small to normalise: a failed trial later on
             self.failures += 1
             return None

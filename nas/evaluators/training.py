@@ -20,7 +20,7 @@ from torch import nn
 from nas import data as datasets
 from nas.errors import NasError
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
-from nas.evaluators.fit import Fit, sample
+from nas.evaluators.fit import Fit, meeting, sample
 from nas.evaluators.proxy import Plan, Size
 from nas.repeatable import one_thread, parameters_from
 from nas.training.dataset import TrainingData
@@ -114,7 +114,8 @@ class TrainingEvaluator:
         """
         evaluation.clock.check()
         data = self._part(self._device(evaluation.device), fidelity.samples)
-        candidate, data = data.matched(architecture)
+        shape, size = meeting(architecture, data, self.resample)
+        candidate = architecture.with_input(shape, data.classes)
         cost = candidate.cost(aux=False)
         facts = {"params": float(cost.params), "macs": float(cost.macs)}
         recipe = self._recipe(data)
@@ -123,10 +124,10 @@ class TrainingEvaluator:
             module = self._build(candidate, (fidelity.width, fidelity.depth), recipe, evaluation.seed)
             metrics = train(
                 module, data, recipe, fidelity.epochs, seed=evaluation.seed, check=evaluation.clock.check,
-                report=lambda reached: evaluation.report({**reached, **facts}),
+                report=lambda reached: evaluation.report({**reached, **facts}), size=size,
             )  # fmt: skip
             if fidelity.test and (unseen := self._test(data)) is not None:
-                metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check)
+                metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check, size=size)
         return {**metrics, **facts}
 
     def check(self, space: Space) -> None:
@@ -134,11 +135,10 @@ class TrainingEvaluator:
         if space.scales and not self.resample:
             raise NasError(f"space {space.name!r} scales its candidates' resolution; allowed: the evaluator option resample=True")
 
-    def prepare(self, space: Space, seconds_per_worker: float, seed: int, candidates: float = math.inf) -> Fidelity:
+    def prepare(self, space: Space, seconds_per_worker: float, seed: int, candidates_each: float = math.inf) -> Fidelity:
         """The proxy that the budget affords, from the measured steps of a few candidates of `space`; see `self.plan`.
 
-        candidates: how many a worker needs to finish at most; where they are few each is trained for longer. What
-        has a resolution of its own keeps its width and depth, too: a smaller one would answer another question.
+        candidates_each: how many a worker needs to finish at most; where they are few each is trained for longer.
         Measures for at most 5% of the budget and ten seconds, apart from reading the data and the first candidate.
         """
         start = time.monotonic()
@@ -147,8 +147,9 @@ class TrainingEvaluator:
         recipe = self._recipe(data)
         with _threads(data), _memory(data):
             build = functools.partial(self._build, recipe=recipe, seed=seed)
-            fit = Fit(build, sample(space, data, random.Random(seed)), data, recipe, seed, whole=self.resample)
-            self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates)
+            candidates = sample(space, data, random.Random(seed), self.resample)
+            fit = Fit(build, candidates, data, recipe, seed, self.resample)
+            self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates_each)
         self.plan = dataclasses.replace(self.plan, spent=time.monotonic() - start)
         return self.plan.fidelity
 
@@ -182,8 +183,7 @@ class TrainingEvaluator:
         return data.tested_on(self._unseen)
 
     def _read(self, device: torch.device) -> TrainingData:
-        data = TrainingData.of(datasets.load(self.dataset, data_dir=self._folder()), self.validation, self.split_seed, device)
-        return dataclasses.replace(data, resample=self.resample)
+        return TrainingData.of(datasets.load(self.dataset, data_dir=self._folder()), self.validation, self.split_seed, device)
 
     def _folder(self) -> Path | None:
         return None if self.data_dir is None else Path(self.data_dir)

@@ -97,7 +97,7 @@ def coefficients(study: Study) -> list[RenderableType]:
         again = [row for row in made if row.again is not None]
         others = [row for row in made if row.again is None]
         kept = [row for row in others if row.reference or row in [each for each in others if not each.reference][:TOP]]
-        more = f"; {len(kept) - len(others) + len(others)} of those not trained again" if len(kept) < len(others) else ""
+        more = f"; the best {TOP} of those not trained again" if len(kept) < len(others) else ""
         shown += [Text(f"{study.settings.network} scaled, {len(made)} ways tried{more}"), table(study, again + kept)]
     if study.settings.confirm:
         shown.append(confirmation_line(study))
@@ -109,13 +109,14 @@ def coefficients(study: Study) -> list[RenderableType]:
 
 def _verdict(study: Study, made: list[Row], best: Row) -> list[RenderableType]:
     theirs = control(made)
-    lines = [Text(f"best triple: depth {best.by.depth:g}, width {best.by.width:g}, resolution {best.by.resolution:g}: {_value(study, best)}")]
+    alpha, beta, gamma = best.by
+    lines = [Text(f"best triple: depth {alpha:g}, width {beta:g}, resolution {gamma:g}: {_value(study, best)}")]
     if theirs is None:
         return [*lines, Text("no single dimension was scaled with a result, so there is nothing to hold it against")]
     lines.append(Text(f"best single dimension: {theirs.name}: {_value(study, theirs)}"))
     comparison = held(study, best, theirs)
     if comparison is not None:
-        text = verdict(comparison, study.settings.objective, f"{best.name}", theirs.name, "triple less single dimension")
+        text = verdict(comparison, study.settings.objective, "the triple", theirs.name, "triple less single dimension")
         lines.append(Text(text, style="bold"))
     return [*lines]
 

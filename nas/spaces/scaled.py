@@ -83,7 +83,8 @@ class _Turns:
     """An odometer: takes the options at given places, and the first of every decision after them."""
 
     def __init__(self, path: list[list[int]]) -> None:
-        self._path, self._given = [], path
+        self._path: list[list[int]] = []
+        self._given = path
         self.made: Decisions = {}
 
     def choose(self, name: str, options: tuple[Option, ...]) -> Option:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from nas.training.augment import Normalisation, to_input
+from nas.training.augment import Normalisation
 
 if TYPE_CHECKING:
-    from nas.arch import Architecture
     from nas.data import Dataset
 
 
@@ -29,8 +27,6 @@ class TrainingData:
     normalisation: Normalisation  # over the images trained on
     classes: int
     flip: bool  # a mirrored image keeps its class
-    resample: bool = False  # whether images are brought to a network's own rows and columns, not the network to theirs
-    size: tuple[int, int] | None = None  # rows and columns that images are brought to, last of all; None: as they are
 
     @staticmethod
     def of(dataset: Dataset, validation: float, seed: int, device: torch.device) -> TrainingData:
@@ -63,24 +59,6 @@ class TrainingData:
         """(C, H, W) of one image as a network reads it."""
         _, height, width, channels = self.images.shape
         return channels, height, width
-
-    def matched(self, network: Architecture) -> tuple[Architecture, TrainingData]:
-        """The network with these channels and classes, and rows and columns that both have: see `resample`."""
-        if not self.resample:
-            return network.with_input(self.shape, self.classes), self
-        size = network.input[1], network.input[2]
-        return network.with_input((self.shape[0], *size), self.classes), dataclasses.replace(self, size=size)
-
-    def to_input(self, images: Tensor) -> Tensor:
-        """Normalised images (B, H, W, C) as a network reads them, (B, C, rows, columns), channels last.
-
-        Bilinear, and antialiased where they become smaller: the same in training and when they are judged.
-        """
-        shown = to_input(images)
-        if self.size is None or self.size == tuple(shown.shape[2:]):
-            return shown
-        made = functional.interpolate(shown, self.size, mode="bilinear", antialias=True)
-        return made.contiguous(memory_format=torch.channels_last)
 
     def part(self, fraction: float, seed: int) -> TrainingData:
         """The same with a `fraction` of the rows to train on, every class alike, two rows or more of each.

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nas.build import resample
 from nas.errors import NasError
-from nas.training.augment import Augmentation, cut_out, gather
+from nas.training.augment import Augmentation, cut_out, gather, to_input
 from nas.training.dataset import TrainingData
 from nas.training.noise import seeded
 from nas.training.recipe import Recipe
@@ -21,6 +22,7 @@ from nas.training.sgd import Sgd
 
 CHECK_STEPS = 50  # steps between two looks at the loss; each look waits for the device
 Metrics = dict[str, float]
+Size = tuple[int, int]  # rows, columns
 
 
 class TrainingFailure(NasError):
@@ -40,6 +42,7 @@ def train(
     seed: int,
     check: Callable[[], None] = lambda: None,
     report: Callable[[Metrics], None] = lambda metrics: None,
+    size: Size | None = None,
 ) -> Metrics:
     """Train `module` (in place) for `epochs` on `data`, on the device that holds `data`, and return its last metrics.
 
@@ -47,11 +50,11 @@ def train(
     gets the metrics after every validation: `accuracy` and `val_loss` on the validation part, `train_loss` (mean of
     the epoch, main head, smoothed labels), `epochs` done, `train_seconds` in training steps, `images_per_second` in
     training, `first_validation_seconds` from the call to the end of the first validation, and on a GPU
-    `peak_memory_bytes`. On a CPU the same arguments and number of threads give the same bits.
+    `peak_memory_bytes`. `size` is as in `Run`. On a CPU the same arguments and number of threads give the same bits.
 
     Raises `TrainingFailure` when the loss is no longer a finite number.
     """
-    run = Run(module, data, recipe, epochs, seed, check)
+    run = Run(module, data, recipe, epochs, seed, check, size=size)
     metrics: Metrics = {}
     with seeded(run.module, run.generator):
         for _ in range(epochs):
@@ -61,10 +64,13 @@ def train(
 
 
 @torch.no_grad()
-def judge(module: nn.Module, data: TrainingData, recipe: Recipe, *, check: Callable[[], None] = lambda: None) -> float:
+def judge(
+    module: nn.Module, data: TrainingData, recipe: Recipe, *, check: Callable[[], None] = lambda: None,
+    size: Size | None = None,
+) -> float:  # fmt: skip
     """Accuracy of a trained `module`, which lies where `data` does, on the validation rows of `data`.
 
-    `check` is called before every batch and stops it by raising.
+    `check` is called before every batch and stops it by raising. `size` is as in `Run`.
     """
     precision = _precision(recipe.precision, data.images.device)
     right = torch.zeros((), dtype=torch.int64, device=data.images.device)
@@ -72,21 +78,25 @@ def judge(module: nn.Module, data: TrainingData, recipe: Recipe, *, check: Calla
     for rows in torch.split(data.validation, 2 * recipe.batch):
         check()
         with torch.autocast(data.images.device.type, precision, enabled=precision is not torch.float32):
-            logits = module(data.to_input(data.normalisation(data.images[rows])))
+            logits = module(resized(to_input(data.normalisation(data.images[rows])), size))
         right += (logits.argmax(1) == data.labels[rows]).sum()
     return float(right) / len(data.validation)
 
 
 class Run:
-    """One training run: the network, its optimiser, its own generator, and the step that it has reached."""
+    """One training run: the network, its optimiser, its own generator, and the step that it has reached.
+
+    size: (rows, columns) that images are brought to, last of all; None: the data set's own.
+    """
 
     def __init__(
-        self, module: nn.Module, data: TrainingData, recipe: Recipe, epochs: int, seed: int, check: Callable[[], None]
-    ) -> None:
+        self, module: nn.Module, data: TrainingData, recipe: Recipe, epochs: int, seed: int, check: Callable[[], None],
+        *, size: Size | None = None,
+    ) -> None:  # fmt: skip
         self.started = time.monotonic()
         self.device = data.images.device
         self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.data, self.recipe, self.check = data, recipe, check
+        self.data, self.recipe, self.check, self.size = data, recipe, check, size
         self.batch = min(recipe.batch, len(data.train))
         self.steps = epochs * (len(data.train) // self.batch)  # of all epochs
         self.step = self.epochs = 0
@@ -170,13 +180,13 @@ class Run:
         """Number right and summed cross-entropy (2,) of the images `rows` (B,), on the device. Needs eval mode."""
         labels = self.data.labels[rows]
         with self._autocast():
-            logits = self.module(self.data.to_input(self.data.normalisation(self.data.images[rows])))
+            logits = self.module(resized(to_input(self.data.normalisation(self.data.images[rows])), self.size))
         loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
         return torch.stack([(logits.argmax(1) == labels).sum().double(), loss.double()])
 
     def _augmented(self, rows: Tensor) -> Tensor:
         images = self.data.normalisation(gather(self.data.images, rows, self.augmentation, self.generator))
-        return self.data.to_input(cut_out(images, self.augmentation.square, self.generator))
+        return resized(to_input(cut_out(images, self.augmentation.square, self.generator)), self.size)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
@@ -229,6 +239,11 @@ class Pace:
         if self._last is not None:
             self._last.synchronize()
         self._last = event
+
+
+def resized(images: Tensor, size: Size | None) -> Tensor:
+    """Images (B, C, H, W) at another size; the same ones where it is None or their own."""
+    return images if size is None else resample(images, size)
 
 
 def losses(output: Any, labels: Tensor, smoothing: float, weights: Sequence[float]) -> tuple[Tensor, Tensor]:

@@ -9,21 +9,21 @@ import torch
 from torch import nn
 
 from nas.training.dataset import TrainingData
-from nas.training.loop import Run
+from nas.training.loop import Run, Size
 from nas.training.recipe import Recipe
 
 STEPS = 2
 
 
 def measure(
-    build: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int
+    build: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int, size: Size | None = None
 ) -> tuple[float, float, float]:
     """Seconds: once (building, the first step's excess), a training image, a validation image.
 
-    The network is thrown away.
+    The network is thrown away. `size` is as in `Run`.
     """
     start = time.perf_counter()
-    run = Run(build(), data, recipe, 1, seed, lambda: None)
+    run = Run(build(), data, recipe, 1, seed, lambda: None, size=size)
     run.module.train()
     order = torch.randperm(len(data.train), generator=run.generator, device=run.device)
     rows = data.train[order[: run.batch]]
