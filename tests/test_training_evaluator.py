@@ -296,7 +296,7 @@ class FakeMachine:
     def __init__(self, room: float = math.inf) -> None:
         self.room = room
 
-    XX -> tuple[float, float, float]:
+    def __call__(self, build: Any, data: Any, recipe: Recipe, seed: int, size: Any = None) -> tuple[float, float, float]:
         with torch.device("meta"):  # nothing is computed
             params = sum(parameter.numel() for parameter in build().parameters())
         if params > self.room:

@@ -52,7 +52,7 @@ class Row:
 
 def rows(study: Study) -> list[Row]:
     """Every way of scaling that has a value, what was trained again first, the best first."""
-    again = {item.trial.number: item for item in study.confirmation}
+    again = {item.trial.number: item for item in study.confirmation if item.values or item.failed}
     found: dict[str, Trial] = {}
     for trial in sorted(study.ranked(), key=lambda trial: trial.number not in again):
         found.setdefault(str(trial.decisions[DECISION]), trial)
@@ -104,18 +104,22 @@ def coefficients(study: Study) -> list[RenderableType]:
         if pending(study) and study.nested(CONFIRM) is not None:
             shown.append(pending_line(study))
     best = winner(made)
-    return shown if best is None else [*shown, *_verdict(study, made, best), Text(f"use:   {command(study, best)}")]
+    if best is None:
+        return shown
+    use = [] if pending(study) else [Text(f"use:   {command(study, best)}")]
+    return [*shown, *_verdict(study, made, best), *use]
 
 
 def _verdict(study: Study, made: list[Row], best: Row) -> list[RenderableType]:
     theirs = control(made)
     alpha, beta, gamma = best.by
-    lines = [Text(f"best triple: depth {alpha:g}, width {beta:g}, resolution {gamma:g}: {_value(study, best)}")]
+    so_far = " so far" if pending(study) else ""
+    lines = [Text(f"best triple{so_far}: depth {alpha:g}, width {beta:g}, resolution {gamma:g}: {_value(study, best)}")]
     if theirs is None:
         return [*lines, Text("no single dimension was scaled with a result, so there is nothing to hold it against")]
-    lines.append(Text(f"best single dimension: {theirs.name}: {_value(study, theirs)}"))
+    lines.append(Text(f"best single dimension{so_far}: {theirs.name}: {_value(study, theirs)}"))
     comparison = held(study, best, theirs)
-    if comparison is not None:
+    if comparison is not None and (comparison.confirmed or not so_far):
         text = verdict(comparison, study.settings.objective, "the triple", theirs.name, "triple less single dimension")
         lines.append(Text(text, style="bold"))
     return [*lines]
