@@ -308,6 +308,14 @@ def test_bad_input_is_said_before_anything_is_written(options: Any, error: type[
     assert not (tmp_path / "run").exists()
 
 
+def test_a_space_of_ones_own_is_searched_at_its_resolutions(tmp_path: Path) -> None:
+    own = scaled({"choose": [[1, 1, 1], [1, 1, 1.5]], "name": "how"})
+    study = nas.search(own, budget="2trials", strategy="grid", engine="local", fidelity=Fidelity(1, samples=0.1), out=tmp_path / "run")
+    assert study.settings.evaluator_options["resample"] is True
+    assert {trial.architecture.input for trial in study.trials} == {(1, 8, 8), (1, 12, 12)}
+    assert all(trial.metrics["macs"] == trial.architecture.cost(aux=False).macs for trial in study.trials)
+
+
 def test_an_ensemble_is_not_scaled(tmp_path: Path) -> None:
     path = tmp_path / "two.yaml"
     path.write_text(nas.ensemble([SMALL, SMALL]).to_yaml())
@@ -328,14 +336,17 @@ def test_no_random_control_is_added_later(whole: Study) -> None:
 @click.option("--search", is_flag=True)
 @click.option("--out", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True)
+@click.option("--phi", type=float)
 @cli.search_options
 @click.pass_context
 def scale(context: click.Context, network: str, search: bool, out: Path | None, as_json: bool, **options: Any) -> None:
     """What stands for `nas scale` here."""
-    if not search:
-        cli.refuse(context)
-    else:
+    cli.refuse(context, search)
+    phi = options.pop("phi")
+    if search:
         cli.run(network, out=out, as_json=as_json, **options)
+    else:
+        assert phi is not None
 
 
 def call(*arguments: object) -> None:
@@ -346,7 +357,7 @@ def call(*arguments: object) -> None:
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.yaml").write_text(SMALL.to_yaml())
-    fast = ("--engine", "local", "--epochs", 1, "--budget", "6trials", "--confirm", "1x2", "--confirm-epochs", 1)
+    fast = ("--engine", "local", "--epochs", 1, "--budget", "5trials", "--confirm", "1x2", "--confirm-epochs", 1)
     call("small.yaml", "--search", "--out", "run", "--dataset", "digits", *fast)
     text = capsys.readouterr().out
     for part in (*REFERENCES, "95% interval", "best triple: depth ", "triple less single dimension"):
@@ -372,9 +383,11 @@ def test_json_alone_goes_to_the_output(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_options_of_the_search_need_it() -> None:
-    call("resnet20")
-    with pytest.raises(NasError, match=r"--budget is for the search of coefficients; allowed: with --search"):
-        call("resnet20", "--budget", "5m")
+    call("resnet20", "--phi", 1)
+    with pytest.raises(NasError, match=r"--budget is for the search for coefficients; allowed: with --search"):
+        call("resnet20", "--phi", 1, "--budget", "5m")
+    with pytest.raises(NasError, match=r"--phi is for how a network is scaled; allowed: without --search"):
+        call("resnet20", "--search", "--phi", 1)
     assert {"budget", "dataset", "step", "confirm", "workers", "storage"} < set(cli.names())
 
 

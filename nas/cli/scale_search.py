@@ -55,12 +55,15 @@ def names() -> tuple[str, ...]:
     return tuple(str(each.name) for each in probe.params)
 
 
-def refuse(context: click.Context) -> None:
-    """Raise `NasError` for an option of the search that was typed without --search."""
+def refuse(context: click.Context, searching: bool) -> None:
+    """Raise `NasError` for an option of the search that was typed without --search, or one of scaling that was typed with it."""
+    both, own = ("network", "out", "as_json", "search"), names()
     for parameter in context.command.params:
-        source = context.get_parameter_source(str(parameter.name))
-        if parameter.name in names() and source is click.core.ParameterSource.COMMANDLINE:
-            raise NasError(f"{parameter.opts[0]} is for the search of coefficients; allowed: with --search")
+        name = str(parameter.name)
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if typed and name not in both and (name in own) != searching:
+            what = "how a network is scaled" if searching else "the search for coefficients"
+            raise NasError(f"{parameter.opts[0]} is for {what}; allowed: {'without' if searching else 'with'} --search")
 
 
 def run(

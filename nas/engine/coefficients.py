@@ -20,7 +20,7 @@ from nas.budget import Budget
 from nas.engine.api import default_dataset, search, shares_of
 from nas.engine.observer import Observer
 from nas.errors import ArchitectureError, NasError
-from nas.loading import load_one
+from nas.loading import find_baseline, load_one
 from nas.scale import Coefficients, compound
 from nas.scale.law import PAPER
 from nas.spaces import Space
@@ -193,5 +193,4 @@ def _named(network: str | Path | Architecture) -> str:
     """As a command line in any folder would name it."""
     if isinstance(network, Architecture):
         return network.name
-    path = Path(network)
-    return str(path.absolute()) if path.exists() else str(network)
+    return str(network) if find_baseline(network) is not None else str(Path(network).absolute())
