@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from nas.study import Confirmed, Study, Trial
 
 COLUMNS = ("scaling", "trial", "depth", "width", "resolution", "growth", "input", "parameters", "MACs", "x base", "in the search")
+UNLIKE = 1.15  # a ratio of multiply-adds from which two networks are not compared at one cost
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ def _verdict(study: Study, made: list[Row], best: Row) -> list[RenderableType]:
     if comparison is not None and (comparison.confirmed or not so_far):
         text = verdict(comparison, study.settings.objective, "the triple", theirs.name, "triple less single dimension")
         lines.append(Text(text, style="bold"))
+    if max(best.macs, theirs.macs) > UNLIKE * min(best.macs, theirs.macs):
+        lines.append(Text("these two do not cost the same: at this size rounding makes more or less of coefficients than they say"))
     return [*lines]
 
 
