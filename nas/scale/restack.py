@@ -108,7 +108,7 @@ def restack(
         steps, exact = found[0][0], abs(found[0][1] / goal.amount - 1) <= TOLERANCE
         near = [Near(number * unit, value) for number, value in found]
     elif goal is not None:
-        steps = _steps(goal, unit, MAX_WIDTH // max(width(group.cell) for group in source.groups) * own)
+        steps = _steps(goal, unit, MAX_WIDTH * own // max(width(group.cell) for group in source.groups))
     stack = with_side(made(steps), source.side is not None if aux is None else aux)
     name = f"{re.sub(r'-[0-9]+@[0-9]+$', '', source.name)}-{deep}@{steps * unit}"
     return Transferred(stack._replace(name=name).architecture(), deep, steps * unit, kind, exact, tuple(near))
