@@ -314,8 +314,8 @@ def test_the_table(verb) -> None:
     run = verb("nasnet_a_cifar", "--to", "imagenet", "--cells", 4, "--penultimate", 1056)
     assert run.status == 0
     lines = [line.split() for line in run.out.splitlines()]
-    assert lines[1] == ["nasnet_a_cifar", "6", "@", "768", "20", "3x32x32", "10", "3,346,538", "544.3M", "yes"]
-    assert lines[2] == ["nasnet_a_cifar-4@1056", "4", "@", "1056", "16", "3x224x224", "1,000", "5,289,978", "563.6M", "yes"]
+    assert lines[1] == ["nasnet_a_cifar", "6", "@", "768", "32", "20", "3x32x32", "10", "3,346,538", "544.3M", "yes"]
+    assert lines[2] == ["nasnet_a_cifar-4@1056", "4", "@", "1056", "44", "16", "3x224x224", "1,000", "5,289,978", "563.6M", "yes"]
     assert not list(Path().iterdir())
 
 
@@ -327,7 +327,8 @@ def test_json_and_file(verb) -> None:
     assert told["exact"] is True
     assert told["nearest"][0] == {"penultimate": told["result"]["penultimate"], "amount": told["result"]["params"]}
     assert told["result"] == {
-        "name": made.name, "cells": 6, "penultimate": described(made)[1], "total_cells": 20, "input": [3, 32, 32], "classes": 100,
+        "name": made.name, "cells": 6, "penultimate": described(made)[1], "filters": filters(read(made)), "total_cells": 20,
+        "input": [3, 32, 32], "classes": 100,
         "params": made.cost().params, "macs": made.cost().macs, "aux": False, "digest": made.digest, "stem": "cifar",
     }  # fmt: skip
     again = verb("darts_v2", "--out")

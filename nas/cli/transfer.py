@@ -44,8 +44,9 @@ def command(
 ) -> None:  # fmt: skip
     """Stack the cells of NETWORK anew: a baseline's name, a YAML file, or a run folder, whose best it is.
 
-    A size is written "N @ F" as in the NASNet paper: N normal cells a stage, F filters in the penultimate layer. What is not given
-    stays as it is. Images of 96 pixels a side or more get the stem of ImageNet. Parameters and MACs are those without auxiliary heads.
+    A size is written "N @ F" as in the NASNet paper: N normal cells a stage, F filters in the penultimate layer; `filters` are those
+    of a cell in the first stage. What is not given stays as it is. Images of 96 pixels a side or more get the stem of ImageNet.
+    Parameters and MACs are those without auxiliary heads.
     """
     from nas import data
     from nas.cli.show import parse_shape
@@ -87,14 +88,15 @@ def _path(out: str) -> Path:
 def _facts(network: Architecture) -> dict[str, Any]:
     """What the table shows of a network."""
     from nas.arch import Use
-    from nas.scale.cells import described
+    from nas.scale.cells import described, filters, read
 
     cells, penultimate = described(network)
     cost = network.cost(aux=False)
     total = sum(block.repeat for stage in network.stages for block in stage if isinstance(block.op, Use))
     return {
-        "name": network.name, "cells": cells, "penultimate": penultimate, "total_cells": total, "input": list(network.input),
-        "classes": network.classes, "params": cost.params, "macs": cost.macs, "aux": bool(network.aux), "digest": network.digest,
+        "name": network.name, "cells": cells, "penultimate": penultimate, "filters": filters(read(network)),
+        "total_cells": total, "input": list(network.input), "classes": network.classes, "params": cost.params,
+        "macs": cost.macs, "aux": bool(network.aux), "digest": network.digest,
     }  # fmt: skip
 
 
@@ -111,11 +113,11 @@ def _print(source: Architecture, made: Transferred, path: Path | None) -> None:
     from nas.units import format_count
 
     table = Table(box=None)
-    for name in ("network", "N @ F", "cells", "input", "classes", "parameters", "MACs", "auxiliary head"):
+    for name in ("network", "N @ F", "filters", "cells", "input", "classes", "parameters", "MACs", "auxiliary head"):
         table.add_column(name, justify="left" if name == "network" else "right", no_wrap=True)
     for facts in (_facts(source), _facts(made.architecture)):
         table.add_row(
-            Text(facts["name"]), f"{facts['cells']} @ {facts['penultimate']}", str(facts["total_cells"]),
+            Text(facts["name"]), f"{facts['cells']} @ {facts['penultimate']}", str(facts["filters"]), str(facts["total_cells"]),
             "x".join(map(str, facts["input"])), f"{facts['classes']:,}", f"{facts['params']:,}", format_count(facts["macs"]),
             "yes" if facts["aux"] else "no",
         )  # fmt: skip

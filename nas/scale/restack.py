@@ -110,8 +110,10 @@ def restack(
     elif goal is not None:
         steps = _steps(goal, unit, MAX_WIDTH * own // max(width(group.cell) for group in source.groups))
     stack = with_side(made(steps), source.side is not None if aux is None else aux)
-    name = f"{re.sub(r'-[0-9]+@[0-9]+$', '', source.name)}-{deep}@{steps * unit}"
-    return Transferred(stack._replace(name=name).architecture(), deep, steps * unit, kind, exact, tuple(near))
+    out = penultimate(lower(stack._replace(side=None).architecture()))
+    require(out == steps * unit, f"the last cell makes {out} channels of {filters(stack)} filters", f"{steps * unit}, as at other widths")
+    name = f"{re.sub(r'-[0-9]+@[0-9]+$', '', source.name)}-{deep}@{out}"
+    return Transferred(stack._replace(name=name).architecture(), deep, out, kind, exact, tuple(near))
 
 
 def _towards(target: Target, made: Callable[[int], Stack], start: int) -> tuple[tuple[int, int], ...]:
