@@ -270,10 +270,25 @@ def test_a_target_between_two_sizes_says_so() -> None:
 
 
 @pytest.mark.parametrize("target", [1, 5, 99, 100, 101, 12345])
-@pytest.mark.parametrize("start", [1, 3, 500])
-def test_nearest_is_what_trying_all_would_find(target: int, start: int) -> None:
-    found = nearest(lambda number: 3 * number * number, target, start, "it")
-    assert found[0][0] == min(range(1, 200), key=lambda number: abs(3 * number * number - target))
+@pytest.mark.parametrize("least", [1, 2, 5, 21])
+def test_nearest_is_what_trying_all_would_find(target: int, least: int) -> None:
+    """Also where what is narrower than something does not fit."""
+
+    def amount(number: int) -> int:
+        if number < least:
+            raise ArchitectureError("too narrow; allowed: more")
+        return 3 * number * number
+
+    found = nearest(amount, target, 1000, "it")
+    assert found[0][0] == min(range(least, 200), key=lambda number: abs(3 * number * number - target))
+
+
+def test_nothing_fits_at_all() -> None:
+    def amount(number: int) -> int:
+        raise ArchitectureError(f"width={number}; allowed: none")
+
+    with pytest.raises(ArchitectureError, match="width=64; allowed: none"):
+        nearest(amount, 5, 100, "it")
 
 
 def test_out_of_reach() -> None:

@@ -12,27 +12,47 @@ TOLERANCE = 0.03
 Pair = tuple[int, int]
 
 
-def nearest(amount: Callable[[int], int], target: float, start: int, name: str) -> tuple[Pair, ...]:
+def nearest(amount: Callable[[int], int], target: float, most: int, name: str) -> tuple[Pair, ...]:
     """The whole numbers on both sides of where the growing `amount` reaches `target`, each with its amount, the nearer first.
 
-    One alone where it is the smallest or meets the target to the digit. `start` is where to begin to look. Raises
-    `NasError`, which calls the target `name`, where no size that is allowed has so much.
+    One alone where it is the smallest. Numbers are 1 to `most`; `amount` raises `NasError` for those at its beginning or its
+    end that are no size. Raises `NasError`, which calls the target `name`, where no size has so much.
     """
-    low, high = 1, max(1, start)
-    least = (low, amount(low))
-    if least[1] >= target:
-        return (least,)
-    while (most := _amount(amount, high, least, target, name)) < target:
-        low, least, high = high, (high, most), 2 * high
-    found = (high, most)
-    while found[0] - least[0] > 1:
-        middle = (least[0] + found[0]) // 2
-        value = (middle, amount(middle))
-        least, found = (value, found) if value[1] < target else (least, value)
-    return tuple(sorted((least, found), key=lambda pair: abs(pair[1] - target)))
+    below = _least(amount, most)
+    if below[1] >= target:
+        return (below,)
+    above = below
+    while above[1] < target:
+        below = above
+        above = (2 * below[0], _grown(amount, 2 * below[0], below, target, name))
+    while above[0] - below[0] > 1:
+        number = (below[0] + above[0]) // 2
+        middle = (number, amount(number))
+        below, above = (middle, above) if middle[1] < target else (below, middle)
+    return tuple(sorted((below, above), key=lambda pair: abs(pair[1] - target)))
 
 
-def _amount(amount: Callable[[int], int], number: int, last: Pair, target: float, name: str) -> int:
+def _least(amount: Callable[[int], int], most: int) -> Pair:
+    """The smallest number that is a size. Raises what `amount` does where none is: an operation may want some channels."""
+    bad, number = 0, 1
+    while True:
+        try:
+            good = (number, amount(number))
+            break
+        except NasError:
+            if 2 * number > most:
+                raise
+            bad, number = number, 2 * number
+    while good[0] - bad > 1:
+        number = (bad + good[0]) // 2
+        try:
+            good = (number, amount(number))
+        except NasError:
+            bad = number
+    return good
+
+
+def _grown(amount: Callable[[int], int], number: int, last: Pair, target: float, name: str) -> int:
     """The amount at a number; where that is larger than the language allows, the target is out of reach."""
     try:
         return amount(number)

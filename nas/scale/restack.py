@@ -92,6 +92,8 @@ def restack(
 ) -> Transferred:
     """As `transfer`, with how it came about. `goal` is the penultimate layer's filters, or the target to find them by."""
     source = read(architecture)
+    own = filters(source) // step(source)
+    unit, most = _unit(source, own), MAX_WIDTH * own // max(width(group.cell) for group in source.groups)
     source = source._replace(input=input or source.input, classes=source.classes if classes is None else classes)
     kind, least = stem or stem_for(source.input), least_repeats(source)
     deep = repeats(source) if cells is None else cells
@@ -100,15 +102,13 @@ def restack(
     def made(steps: int) -> Stack:
         return with_stem(sized(source, steps * step(source), deep), kind)
 
-    own = filters(source) // step(source)
-    unit = _unit(made(own), own)
     steps, exact, near = own, None, []
     if isinstance(goal, Target):
-        found = _towards(goal, made, own)
+        found = _towards(goal, made, most)
         steps, exact = found[0][0], abs(found[0][1] / goal.amount - 1) <= TOLERANCE
         near = [Near(number * unit, value) for number, value in found]
     elif goal is not None:
-        steps = _steps(goal, unit, MAX_WIDTH * own // max(width(group.cell) for group in source.groups))
+        steps = _steps(goal, unit, most)
     stack = with_side(made(steps), source.side is not None if aux is None else aux)
     out = penultimate(lower(stack._replace(side=None).architecture()))
     require(out == steps * unit, f"the last cell makes {out} channels of {filters(stack)} filters", f"{steps * unit}, as at other widths")
@@ -116,7 +116,7 @@ def restack(
     return Transferred(stack._replace(name=name).architecture(), deep, out, kind, exact, tuple(near))
 
 
-def _towards(target: Target, made: Callable[[int], Stack], start: int) -> tuple[tuple[int, int], ...]:
+def _towards(target: Target, made: Callable[[int], Stack], most: int) -> tuple[tuple[int, int], ...]:
     """The sizes on both sides of the target, with what each has of the quantity, the nearer first."""
     name = f"target-{target.quantity}"
     require(math.isfinite(target.amount) and target.amount > 0, f"{name}={target.amount:g}", "more than 0")
@@ -125,7 +125,7 @@ def _towards(target: Target, made: Callable[[int], Stack], start: int) -> tuple[
         cost = made(steps)._replace(side=None).architecture().cost()
         return cost.macs if target.quantity == "macs" else cost.params
 
-    return nearest(amount, target.amount, start, name)
+    return nearest(amount, target.amount, most, name)
 
 
 def _unit(stack: Stack, steps: int) -> int:
