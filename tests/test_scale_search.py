@@ -154,6 +154,11 @@ def test_a_network_that_cannot_be_scaled_is_named() -> None:
         grid(bare)
 
 
+def test_a_network_that_does_not_fit_the_images_is_said_to_be_so() -> None:
+    with pytest.raises(ArchitectureError, match="lenet5 does not fit images of 1x8x8, before it is scaled: "):
+        grid(load_one("lenet5").with_input((1, 8, 8), 10))
+
+
 # ---- training at a candidate's own resolution ----------------------------------------------------------------------
 
 
@@ -278,6 +283,15 @@ def test_another_strategy_goes_on_until_the_budget_ends(tmp_path: Path) -> None:
     found = plain(study)
     assert found["comparison"]["confirmed"] is False
     assert found["comparison"]["interval"] is None
+
+
+def test_an_evaluator_that_plans_by_time_alone_will_do(tmp_path: Path) -> None:
+    class Planning(type(SEEDED)):  # type: ignore[misc]
+        def prepare(self, space: Space, seconds: float, seed: int) -> Fidelity:
+            return Fidelity(epochs=3)
+
+    study = search(tmp_path / "run", evaluator=Planning(), budget="1h,5trials", confirm=None)
+    assert study.settings.fidelity["epochs"] == 3
 
 
 def test_a_budget_for_a_few_candidates(tmp_path: Path) -> None:

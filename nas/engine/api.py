@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import inspect
 import math
 import platform
 import random
@@ -325,7 +326,9 @@ def _fit(
     if prepare is None:
         return Fidelity()
     seconds = budget.lane_seconds(shares.workers, shares.devices)
-    known = {} if candidates is None or math.isinf(seconds) else {"candidates_each": math.ceil(candidates / shares.workers)}
+    known = {}
+    if candidates is not None and math.isfinite(seconds) and "candidates_each" in inspect.signature(prepare).parameters:
+        known = {"candidates_each": math.ceil(candidates / shares.workers)}
     fitted: Fidelity = prepare(space, seconds, seed, **known)
     if evaluators.is_simulated(evaluator):
         watcher.note("time is simulated: a trial counts the seconds that its training took")

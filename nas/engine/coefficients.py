@@ -127,7 +127,11 @@ def grid(base: Architecture, step: float = STEP) -> Grid:
     Of several triples for one network that of the growth nearest to 2 stands for all. Raises `NasError` where there are
     fewer than two.
     """
-    base.cost()  # a base that does not fit its input is an error of its own
+    shape = "x".join(map(str, base.input))
+    try:
+        base.cost()
+    except ArchitectureError as error:
+        raise ArchitectureError(f"{base.name} does not fit images of {shape}, before it is scaled: {error}") from None
     kept: dict[str, str] = {}  # digests to labels
     references: dict[str, Coefficients] = {}
     left_out: list[str] = []
@@ -152,7 +156,7 @@ def grid(base: Architecture, step: float = STEP) -> Grid:
         left_out.append(f"{len(misfits)} triples give no network at this input, such as: {misfits[0]}")
     if len(made) < 2:
         raise NasError(
-            f"{base.name} at input {'x'.join(map(str, base.input))} cannot be scaled: step {step:g} gives {len(made)} networks besides "
+            f"{base.name} at input {shape} cannot be scaled: step {step:g} gives {len(made)} networks besides "
             f"{', '.join(references)}{'; ' + misfits[0] if misfits else ''}; allowed: a network with repeats, a larger one, a finer step"
         )
     return Grid(references, dict(sorted(made.items(), key=lambda item: item[1])), tuple(left_out))
