@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.conv import sliding
 from nas.ops.shapes import Map, Pair, Reach
 
@@ -50,6 +50,11 @@ class WindowAttention(Leaf):
         # As wide as a window; where in it a pixel lies differs.
         return sliding(self.window, (1, 1), (0, 0))
 
+    def saved(self, x: Map) -> Saved:
+        # Queries, keys and values window by window, queries and keys scaled, and all scores: the numbers added to them are learned.
+        scores = self.heads * x.rows * x.columns * self.window[0] * self.window[1]
+        return Saved((), extra=x.elements * 5 // 3 + scores)
+
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import WindowAttentionModule
 
@@ -76,6 +81,9 @@ class SpaceToDepth(Leaf):
 
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         return sliding((self.size, self.size), (self.size, self.size), (0, 0))
+
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
 
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import SpaceToDepthModule
