@@ -48,15 +48,16 @@ class Coefficients(NamedTuple):
 PAPER = Coefficients(1.2, 1.1, 1.15)
 
 
-def compound(architecture: Architecture, by: Coefficients) -> Architecture:
+def compound(architecture: Architecture, by: Coefficients, tidy: bool = True) -> Architecture:
     """The network `by.depth` times as deep, `by.width` as wide, on images `by.resolution` times as large a side.
 
     Layers are rounded up (`nas.scale.deeper`), widths to multiples of 8 and of what heads and groups ask for, the image to a size
-    that fits (`nas.scale.at_resolution`). Raises `ArchitectureError` where that is no network, or larger than is allowed.
+    that fits, and that strides divide if it shall be `tidy` (`nas.scale.at_resolution`). Raises `ArchitectureError` where that is no
+    network, or larger than is allowed.
     """
     for name, factor in zip(by._fields, by, strict=True):
         require_range(float(factor), f"{name} factor", 1e-3, 1e3)
-    return at_resolution(_resized(architecture, by.width, by.depth), by.resolution)
+    return at_resolution(_resized(architecture, by.width, by.depth), by.resolution, tidy)
 
 
 def _resized(architecture: Architecture, width: float, depth: float) -> Architecture:

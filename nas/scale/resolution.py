@@ -18,11 +18,12 @@ TRIES = 160
 MAX_SIDE = 2**16
 
 
-def at_resolution(architecture: Architecture, factor: float) -> Architecture:
+def at_resolution(architecture: Architecture, factor: float, tidy: bool = True) -> Architecture:
     """The network on images `factor` times as large a side.
 
     Where the network's own input is a multiple of its total stride, that size within 3% of the wished one which shares most with
-    the stride, so that no map is padded or cut; else the nearest size that fits. Raises `ArchitectureError` where none does.
+    the stride, so that no map is padded or cut; else, and where it need not be `tidy`, the nearest size that fits. Raises
+    `ArchitectureError` where none does.
     """
     if factor == 1.0:
         return architecture
@@ -30,7 +31,7 @@ def at_resolution(architecture: Architecture, factor: float) -> Architecture:
     wished = rows * factor, columns * factor
     most = max(wished)
     require(most <= MAX_SIDE, f"an image of {most:,.0f} pixels a side", f"at most {MAX_SIDE}")
-    stride = total_stride(architecture)
+    stride = total_stride(architecture) if tidy else 1
     first: ArchitectureError | None = None
     for size in islice(zip(_sizes(wished[0], rows, stride), _sizes(wished[1], columns, stride), strict=False), TRIES):
         made = _magnified(architecture, (channels, *size))
