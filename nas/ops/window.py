@@ -51,9 +51,11 @@ class WindowAttention(Leaf):
         return sliding(self.window, (1, 1), (0, 0))
 
     def saved(self, x: Map) -> Saved:
-        # Queries, keys and values window by window, queries and keys scaled, and all scores: the numbers added to them are learned.
+        # Queries and keys scaled, the values (where there are several windows in one memory with what was not scaled), and all
+        # scores, as the numbers that are added to them are learned.
+        parts = 3 if (x.rows, x.columns) == self.window else 5
         scores = self.heads * x.rows * x.columns * self.window[0] * self.window[1]
-        return Saved((), extra=x.elements * 5 // 3 + scores)
+        return Saved((), extra=parts * x.elements // 3 + scores)
 
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import WindowAttentionModule

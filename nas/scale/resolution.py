@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, product
 
 from nas.arch import Architecture, Graph, Node, lower
 from nas.errors import ArchitectureError
-from nas.ops import Map
+from nas.ops import Map, Pair
 from nas.ops.base import require
 from nas.scale.inside import mapped
 
-# How far from the wished size a size is taken that strides divide better, and how many sizes are tried for one that fits.
+# How far from the wished size a size is taken that strides divide better; how many sizes are tried for one that fits, and of each
+# side where the two differ.
 NEAR = 0.03
-TRIES = 160
+TRIES, SIDES = 160, 40
 MAX_SIDE = 2**16
 
 
@@ -33,7 +34,7 @@ def at_resolution(architecture: Architecture, factor: float, tidy: bool = True) 
     require(most <= MAX_SIDE, f"an image of {most:,.0f} pixels a side", f"at most {MAX_SIDE}")
     stride = total_stride(architecture) if tidy else 1
     first: ArchitectureError | None = None
-    for size in islice(zip(_sizes(wished[0], rows, stride), _sizes(wished[1], columns, stride), strict=False), TRIES):
+    for size in _pairs(wished, (rows, columns), stride):
         made = _magnified(architecture, (channels, *size))
         try:
             lower(made)
@@ -71,6 +72,15 @@ def _map(node: Node) -> Map | None:
     leaves = node.op.leaves() if isinstance(node.op, Graph) else ()
     maps = [facts.shape for _, _, _, facts in leaves if isinstance(facts.shape, Map)]
     return maps[-1] if maps else None
+
+
+def _pairs(wished: tuple[float, float], base: Pair, stride: int) -> Iterator[Pair]:
+    """Rows and columns from the best on, both good before one of them very good."""
+    rows, columns = (list(islice(_sizes(*axis, stride), TRIES)) for axis in zip(wished, base, strict=True))
+    if base[0] == base[1]:
+        return zip(rows, columns, strict=True)
+    ranks = sorted(product(range(SIDES), range(SIDES)), key=lambda rank: (sum(rank), max(rank)))
+    return ((rows[a], columns[b]) for a, b in ranks[:TRIES])
 
 
 def _sizes(wished: float, base: int, stride: int) -> Iterator[int]:

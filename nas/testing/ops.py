@@ -78,6 +78,7 @@ EXAMPLES: dict[str, list[Example]] = {
         (WindowAttention(1, (2, 3)), (Map(6, 4, 6),)),
         (WindowAttention(2, (3, 3), (1, 1)), (Map(12, 6, 9),)),
         (WindowAttention(2, (4, 2), (0, 1)), (Map(12, 4, 6),)),
+        (WindowAttention(2, (4, 3)), (Map(12, 4, 3),)),
     ],
     "zero": [(Zero(width, stride), (M,)) for width in (6, 4) for stride in (1, 2, 3)],
 }
