@@ -25,7 +25,8 @@ def test_both_rules_are_shown_and_the_answer_is_marked(scale):
     assert run.status == 0
     base, published, powers = run.out.splitlines()[1:4]
     assert base.split()[:2] == ["efficientnet_b0", "base"]
-    assert published.split() == ["*", "efficientnet_b3", "published", "3", "1.400", "1.200", "1.339", "300", "12,233,232", "1.827G", "10.15", "GB"]
+    words = ["*", "efficientnet_b3", "published", "3", "1.400", "1.200", "1.339", "300", "12,233,232", "1.827G", "10.15", "GB"]
+    assert published.split() == words
     assert powers.split()[:2] == ["efficientnet_b0_phi3", "powers"]
     other = scale("efficientnet_b0", "--phi", 3, "--rule", "powers").out.splitlines()
     assert other[2].split()[:3] == ["*", "efficientnet_b0_phi3", "powers"]
@@ -45,11 +46,11 @@ def test_json_has_what_is_asked_of_it(scale):
     assert made["memory_bytes"] == package.load("efficientnet_b3").cost().training_bytes(32)
 
 
-@pytest.mark.parametrize("arguments", [("resnet50", "--phi", 1), ("vit_s16", "--phi", 1), ("efficientnet_b3", "--phi", -0.5), ("vgg16", "--phi", 0)])
-def test_any_network(scale, arguments):
-    made = json.loads(scale(*arguments, "--json").out)
+@pytest.mark.parametrize(("name", "phi"), [("resnet50", 1), ("vit_s16", 1), ("efficientnet_b3", -0.5), ("vgg16", 0)])
+def test_any_network(scale, name, phi):
+    made = json.loads(scale(name, "--phi", phi, "--json").out)
     assert made["rule"] == "powers"
-    assert (made["params"] > made["base"]["params"]) == (arguments[2] > 0)
+    assert (made["params"] > made["base"]["params"]) == (phi > 0)
 
 
 def test_what_is_written_is_read_by_every_verb(scale, tmp_path):

@@ -38,7 +38,7 @@ def macs(network: nas.Architecture) -> float:
 @pytest.mark.parametrize("number", range(8))
 def test_the_general_rule_makes_every_published_efficientnet(number):
     """Nothing in it knows of that network: which blocks repeat, and how widths round, is worked out."""
-    width, depth, side, dropout = COEFFICIENTS[number]
+    width, depth, _, _ = COEFFICIENTS[number]
     made = compound(B0, Coefficients(depth, width))
     assert made.cost().params == PARAMS[number]
     wanted = efficientnet(width, depth, input=B0.input)
@@ -81,7 +81,7 @@ def test_a_law_of_ones_own_leaves_no_published_variant():
     (only,) = choices(B0, 3, Coefficients(1.4, 1.0, 1.2))
     assert only.rule == "powers"
     assert only.factors == pytest.approx((1.4**3, 1.0, 1.2**3))
-    with pytest.raises(NasError, match="rule=published of efficientnet_b0 at phi=3; allowed: rule powers$"):
+    with pytest.raises(NasError, match=r"rule=published of efficientnet_b0 at phi=3; allowed: rule powers$"):
         choices(B0, 3, Coefficients(1.4, 1.0, 1.2), rule="published")
 
 
@@ -350,7 +350,7 @@ def test_a_target_out_of_reach_says_the_nearest(wanted, side):
 
 
 def test_a_law_that_changes_nothing_reaches_nothing():
-    with pytest.raises(NasError, match="out of reach of vit_s16; nearest: 4.59888e.09 at phi=0"):
+    with pytest.raises(NasError, match=r"out of reach of vit_s16; nearest: 4.59888e\+09 at phi=0"):
         solve(nas.load("vit_s16"), Coefficients(), Target("macs", 9e9, macs))
 
 
