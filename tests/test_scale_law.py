@@ -15,7 +15,7 @@ from nas.arch import Block, Stage
 from nas.baselines.efficientnet import COEFFICIENTS, efficientnet
 from nas.errors import ArchitectureError, NasError
 from nas.primitives import ConvNormAct
-from nas.scale import PAPER, Coefficients, Target, at_resolution, choices, compound, deeper, law_of, published, scaled, solve
+from nas.scale import PAPER, Coefficients, Aim, at_resolution, choices, compound, deeper, law_of, published, scaled, solve
 from nas.scale.depth import shared
 from nas.scale.inside import inside, mapped
 from nas.scale.law import scaled_width
@@ -301,7 +301,7 @@ def test_growth_is_two_for_the_paper():
 def found(name: str, what: str, value: float, **options: object):
     """The solution for a target of macs or params."""
     base = nas.load(name)
-    return solve(base, PAPER, Target(what, value, lambda made: getattr(made.cost(aux=False), what)), **options)
+    return solve(base, PAPER, Aim(what, value, lambda made: getattr(made.cost(aux=False), what)), **options)
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_a_target_out_of_reach_says_the_nearest(wanted, side):
 
 def test_a_law_that_changes_nothing_reaches_nothing():
     with pytest.raises(NasError, match=r"out of reach of vit_s16; nearest: 4.59888e\+09 at phi=0"):
-        solve(nas.load("vit_s16"), Coefficients(), Target("macs", 9e9, macs))
+        solve(nas.load("vit_s16"), Coefficients(), Aim("macs", 9e9, macs))
 
 
 def test_noise_is_borne():
@@ -362,7 +362,7 @@ def test_noise_is_borne():
         calls.append(network)
         return macs(network) * noise.uniform(0.95, 1.05)
 
-    solution = solve(nas.load("resnet50"), PAPER, Target("latency", 9e9, measure, settle=0.03, tries=6))
+    solution = solve(nas.load("resnet50"), PAPER, Aim("latency", 9e9, measure, settle=0.03, tries=6))
     assert macs(solution.best.choice.architecture) == pytest.approx(9e9, rel=0.09)
     assert len(calls) < 40
     assert len({network.digest for network in calls}) == len(calls)
@@ -373,4 +373,4 @@ def test_a_network_that_fits_nothing_is_a_typed_error():
     with pytest.raises(ArchitectureError, match="do not divide a map"):
         scaled(broken, 1)
     with pytest.raises(ArchitectureError, match="do not divide a map"):
-        solve(broken, PAPER, Target("macs", 1e9, macs))
+        solve(broken, PAPER, Aim("macs", 1e9, macs))

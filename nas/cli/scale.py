@@ -16,7 +16,7 @@ from nas.errors import NasError
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
-    from nas.scale import Choice, Coefficients, Solution, Target
+    from nas.scale import Aim, Choice, Coefficients, Solution
 
 
 @click.command(
@@ -76,7 +76,7 @@ def command(network: str, out: Path | None, as_json: bool, batch: int, **given: 
 
 
 def _answer(
-    base: Architecture, target: Target | None, *, phi: float | None, rule: str | None, force: bool, alpha: float | None,
+    base: Architecture, target: Aim | None, *, phi: float | None, rule: str | None, force: bool, alpha: float | None,
     beta: float | None, gamma: float | None, **_: object,
 ) -> tuple[Coefficients, tuple[Choice, ...], Solution | None]:  # fmt: skip
     """The law, the networks with the answer first, and what a target led to."""
@@ -97,7 +97,7 @@ def _answer(
     return law, (best, *(each.choice for each in others if each is not solution.best)), solution
 
 
-def _target(batch: int, **given: Any) -> Target | None:
+def _target(batch: int, **given: Any) -> Aim | None:
     """What is asked for in place of phi. Raises `NasError` unless it is one thing."""
     names = ("phi", "target_macs", "target_params", "target_memory", "target_latency_ms")
     asked = [name for name in names if given[name] is not None]
@@ -108,8 +108,8 @@ def _target(batch: int, **given: Any) -> Target | None:
     return None if asked[0] == "phi" else _make_target(asked[0], given[asked[0]], batch)
 
 
-def _make_target(name: str, value: str | float, batch: int) -> Target:
-    from nas.scale import Target
+def _make_target(name: str, value: str | float, batch: int) -> Aim:
+    from nas.scale import Aim
     from nas.scale.solve import TOLERANCE
     from nas.units import format_bytes, format_count, parse_bytes, parse_count
 
@@ -119,11 +119,11 @@ def _make_target(name: str, value: str | float, batch: int) -> Target:
     if not 0 < value < math.inf:
         raise NasError(f"{where}={value:g}; allowed: a finite number above 0")
     if name == "target_memory":
-        return Target(f"training memory at {batch}", value, lambda made: made.cost().training_bytes(batch), format_bytes)
+        return Aim(f"training memory at {batch}", value, lambda made: made.cost().training_bytes(batch), format_bytes)
     if name == "target_latency_ms":
-        return Target("latency", value, _latency, "{:.3g} ms".format, settle=TOLERANCE, tries=6)
+        return Aim("latency", value, _latency, "{:.3g} ms".format, settle=TOLERANCE, tries=6)
     count = name.removeprefix("target_")
-    return Target(count, value, lambda made: float(getattr(made.cost(aux=False), count)), format_count)
+    return Aim(count, value, lambda made: float(getattr(made.cost(aux=False), count)), format_count)
 
 
 def _latency(architecture: Architecture) -> float:

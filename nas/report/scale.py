@@ -12,7 +12,7 @@ from nas.units import format_bytes, format_count
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
-    from nas.scale import Choice, Coefficients, Solution, Target
+    from nas.scale import Aim, Choice, Coefficients, Solution
 
 Row = dict[str, Any]
 
@@ -36,7 +36,7 @@ def row(choice: Choice, batch: int) -> Row:
     }
 
 
-def to_dict(base: Choice, made: tuple[Choice, ...], law: Coefficients, batch: int, solved: tuple[Target, Solution] | None) -> Row:
+def to_dict(base: Choice, made: tuple[Choice, ...], law: Coefficients, batch: int, solved: tuple[Aim, Solution] | None) -> Row:
     """The answer, which is the first of `made`, with all rows; counts are without auxiliary heads, memory with them."""
     target, solution = solved if solved is not None else (None, None)
     return {
@@ -53,7 +53,7 @@ def to_dict(base: Choice, made: tuple[Choice, ...], law: Coefficients, batch: in
     }  # fmt: skip
 
 
-def scale_table(base: Choice, made: tuple[Choice, ...], batch: int, solved: tuple[Target, Solution] | None) -> Group:
+def scale_table(base: Choice, made: tuple[Choice, ...], batch: int, solved: tuple[Aim, Solution] | None) -> Group:
     """A row each, the base first, the answer marked by a star; below it what there is to say of the answer."""
     table = Table(box=None)
     table.add_column("", no_wrap=True)
@@ -72,7 +72,7 @@ def scale_table(base: Choice, made: tuple[Choice, ...], batch: int, solved: tupl
     return Group(table, Text(remark)) if remark else Group(table)
 
 
-def _remark(made: tuple[Choice, ...], solved: tuple[Target, Solution] | None) -> str:
+def _remark(made: tuple[Choice, ...], solved: tuple[Aim, Solution] | None) -> str:
     if solved is not None:
         return _of_target(*solved)
     if len(made) == 1:
@@ -81,7 +81,7 @@ def _remark(made: tuple[Choice, ...], solved: tuple[Target, Solution] | None) ->
     return f"* the answer, by the rule {first.rule}; --rule {second.rule} takes the other"
 
 
-def _of_target(target: Target, solution: Solution) -> str:
+def _of_target(target: Aim, solution: Solution) -> str:
     value, wanted = solution.best.value, target.value
     text = f"{target.name}: {target.text(value)} of {target.text(wanted)}, {100 * (value / wanted - 1):+.1f}%"
     if solution.moved is not None:

@@ -18,7 +18,7 @@ FURTHEST, MOVE = 64.0, 1.5
 
 
 @dataclass(frozen=True)
-class Target:
+class Aim:
     """What a network shall cost: `measure` grows with the network, but for noise. `text` writes such a number for a person.
 
     `settle` is how near by ratio ends the search (3% where measuring is slow), `tries` how often an interval is halved.
@@ -53,7 +53,7 @@ class Solution:
     moved: str | None = None
 
 
-def solve(architecture: Architecture, law: Coefficients, target: Target, *, force: bool = False) -> Solution:
+def solve(architecture: Architecture, law: Coefficients, target: Aim, *, force: bool = False) -> Solution:
     """The network by the powers of `law` that costs what the target says, within 3% where the steps of rounding allow it.
 
     First phi is sought; where no phi will do depth, width or resolution alone is moved on from the nearest. Raises `NasError` that
@@ -70,7 +70,7 @@ def solve(architecture: Architecture, law: Coefficients, target: Target, *, forc
 
 
 class _Search:
-    def __init__(self, architecture: Architecture, law: Coefficients, target: Target, force: bool) -> None:
+    def __init__(self, architecture: Architecture, law: Coefficients, target: Aim, force: bool) -> None:
         self.architecture, self.law, self.target, self.force = architecture, law, target, force
         self.tried: dict[Architecture, Tried] = {}
         self.moved: dict[Coefficients, str] = {}
