@@ -15,7 +15,7 @@ from nas.arch import Block, Stage
 from nas.baselines.efficientnet import COEFFICIENTS, efficientnet
 from nas.errors import ArchitectureError, NasError
 from nas.primitives import ConvNormAct
-from nas.scale import PAPER, Coefficients, Aim, at_resolution, choices, compound, deeper, law_of, published, scaled, solve
+from nas.scale import PAPER, Aim, Coefficients, at_resolution, choices, compound, deeper, law_of, published, scaled, solve
 from nas.scale.depth import shared
 from nas.scale.inside import inside, mapped
 from nas.scale.law import scaled_width

@@ -117,9 +117,7 @@ class _Search:
     def bracket(self) -> None:
         """Steps of phi that double until the target is passed, then bisection."""
         value = self.look(0.0)
-        if value is None:  # it does not fit its own input
-            self.architecture.cost()
-        assert value is not None
+        assert value is not None  # a network that does not fit its own input has no cost, which is an error
         sign, inner, outer = (1.0 if value < self.target.value else -1.0), 0.0, 0.5
         limit = math.inf  # the least phi at which there was no network
         while not self.near(self.target.settle):
