@@ -86,7 +86,8 @@ def _pairs(wished: tuple[float, float], base: Pair, stride: int) -> Iterator[Pai
 def _sizes(wished: float, base: int, stride: int) -> Iterator[int]:
     """Sizes from the best on: near ones that share most with the stride, then whole strides, then any, the nearest first."""
     tidy = stride if base % stride == 0 else 1
-    near = range(max(1, math.ceil(wished * (1 - NEAR))), math.floor(wished * (1 + NEAR)) + 1)
+    whole = max(1, round(wished))
+    near = range(min(whole, math.ceil(wished * (1 - NEAR))), max(whole, math.floor(wished * (1 + NEAR))) + 1)
     seen = sorted(near, key=lambda size: (-math.gcd(size, tidy), abs(size - wished)))
     yield from seen
     known = set(seen)
