@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli import scale_search
 from nas.cli.app import Examples
 from nas.errors import NasError
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         "nas scale vit_s16 --target-macs 9G",
         "nas scale efficientnet --target-memory 8GB --batch 64",
         "nas scale mobilenet_v2 --phi 0.5 --alpha 1.4 --beta 1 --gamma 1.2 --json",
+        "nas scale efficientnet --search --budget 20gpuh --dataset cifar10",
     ),
 )
 @click.argument("network")
@@ -42,15 +44,31 @@ if TYPE_CHECKING:
 @click.option("--beta", type=click.FloatRange(0, min_open=True), metavar="B", help="Width at phi 1 (default: the family's, or 1.1).")
 @click.option("--gamma", type=click.FloatRange(0, min_open=True), metavar="G", help="Resolution at phi 1 (default: the family's, or 1.15).")
 @click.option("--force", is_flag=True, help="Also what comes to no channel or pixel, or to more than 10^12 parameters.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the answer into FILE, as YAML that every verb reads.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write the answer into FILE, as YAML that every verb reads; with --search the run folder.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(network: str, out: Path | None, as_json: bool, batch: int, **given: Any) -> None:
+@click.option("--search", is_flag=True, help="Search alpha, beta and gamma: candidates of about twice the cost are trained.")
+@scale_search.search_options
+@click.pass_context
+def command(
+    context: click.Context, /, network: str, out: Path | None, as_json: bool, batch: int, search: bool, **given: Any
+) -> None:
     """Scale NETWORK in depth, width and resolution together: a baseline's name, a YAML file, or a run folder.
 
     Depth, width and resolution are multiplied by alpha, beta and gamma to the power of phi (compound scaling, arXiv 1905.11946).
     Where networks of that family were published, as EfficientNet-B0 to B7, a whole phi is the published one, which is not quite
     those powers; both are shown, the answer with a star.
+
+    --search looks for alpha, beta and gamma themselves, as `nas search` looks for networks, and holds the best against scaling
+    one dimension alone.
     """
+    scale_search.refuse(context, search)
+    own = {name: given.pop(name) for name in scale_search.names()}
+    if search:
+        scale_search.run(network, out=out, as_json=as_json, **own)
+        return
     from nas.loading import load_one
     from nas.report.files import check_writable, write_whole
     from nas.report.scale import header, scale_table, to_dict
