@@ -21,8 +21,7 @@ from nas.engine.api import default_dataset, search, shares_of
 from nas.engine.observer import Observer
 from nas.errors import ArchitectureError, NasError
 from nas.loading import find_baseline, load_one
-from nas.scale import Coefficients, compound
-from nas.scale.law import PAPER
+from nas.scale import PAPER, Coefficients, compound
 from nas.spaces import Space
 from nas.study import Study
 
