@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.ensembles import Ensemble
     from nas.export.base import BaseFormat
-    from nas.export.source import Source
 
 # Format: the suffix of its files, and its module, which is imported when it is used.
 FORMATS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from nas.export.base import BaseFormat, ExportError, require_packages
 from nas.export.source import Source
@@ -35,7 +36,7 @@ class Format(BaseFormat):
     def write(self, source: Source, path: Path, batch: int | None) -> dict[str, Any]:
         """One file, or two."""
         module = source.inference()
-        made = onnx_program(module, source.network.input, batch)
+        made = translate(program(module, source.network.input, batch))
         try:
             made.save(path, external_data=weight_bytes(module) > MOST_WITHIN)
         except (OSError, RuntimeError, ValueError) as error:
@@ -64,13 +65,12 @@ def to_onnx(module: nn.Module, input: tuple[int, int, int], batch: int | None) -
     require_packages("onnx", NEEDS)
     if weight_bytes(module) > MOST_WITHIN:
         raise ExportError(f"the weights are {weight_bytes(module):,} bytes; allowed in one ONNX message: {MOST_WITHIN:,}")
-    made: bytes = onnx_program(module, input, batch).model_proto.SerializeToString()
+    made: bytes = translate(program(module, input, batch)).model_proto.SerializeToString()
     return made
 
 
-def onnx_program(module: nn.Module, input: tuple[int, int, int], batch: int | None) -> ONNXProgram:
+def translate(traced: ExportedProgram) -> ONNXProgram:
     """The model in memory, without what it was traced from: paths of this machine are no part of a network."""
-    traced = program(module, input, batch)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*LeafSpec.*is deprecated", FutureWarning)

@@ -20,8 +20,8 @@ def aside(path: Path, beside: tuple[Path, ...]) -> Iterator[Path]:
     cannot be written, before anything else is done.
     """
     target = path.resolve()
-    _check(path, target, beside)
     try:
+        _check(path, target, beside)
         folder = Path(tempfile.mkdtemp(prefix=".nas-export-", dir=target.parent))
     except OSError as error:
         raise NasError(f"cannot write {path}: {error.strerror or error}") from None

@@ -24,12 +24,12 @@ class Format(BaseFormat):
 
     def write(self, source: Source, path: Path, batch: int | None) -> dict[str, Any]:
         """Any batch will do: a batch size is an error."""
-        from nas.export.python import to_python
-
         if isinstance(source.network, Ensemble):
             raise ExportError("format python of an ensemble; allowed: a single network, or the format onnx or torch")
         if batch is not None:
             raise ExportError(f"format python takes any batch; allowed: no batch size, or dynamic, not {batch}")
+        from nas.export.python import to_python
+
         path.write_text(to_python(source.network), encoding="utf-8")
         if source.weights is not None:
             write_weights(path.with_suffix(".pt"), source.module)
