@@ -37,10 +37,7 @@ class Format(BaseFormat):
         """One file, or two."""
         module = source.inference()
         made = translate(program(module, source.network.input, batch))
-        try:
-            made.save(path, external_data=weight_bytes(module) > MOST_WITHIN)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ExportError(f"cannot write {path.name}: {first_line(error)}") from None
+        made.save(path, external_data=weight_bytes(module) > MOST_WITHIN)
         return {"opset": made.model.opset_imports[""]}
 
     def run(self, path: Path, source: Source) -> Callable[[Tensor], Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +25,9 @@ class Format(BaseFormat):
     def write(self, source: Source, path: Path, batch: int | None) -> dict[str, Any]:
         """One file, weights within."""
         made = program(source.inference(), source.network.input, batch)
-        try:
-            with path.open("wb") as file:  # by its path torch wants the suffix .pt2
-                torch.export.save(made, file)
-        except (OSError, RuntimeError) as error:
-            raise ExportError(f"cannot write {path.name}: {first_line(error)}") from None
+        buffer = io.BytesIO()  # torch's own writer ends the process where a disk is full
+        torch.export.save(made, buffer)
+        path.write_bytes(buffer.getbuffer())
         return {}
 
     def run(self, path: Path, source: Source) -> Callable[[Tensor], Tensor]:
