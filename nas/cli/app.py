@@ -13,6 +13,7 @@ VERBS = {
     "resume": ("resume", "Go on with a search after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
+    "export": ("export", "A network as a file for other programs: ONNX, torch.export, plain PyTorch."),
     "compare": ("compare", "Networks side by side, and accuracy against MACs as a figure."),
     "scale": ("scale", "A network wider, deeper and on larger images, by phi or to a target."),
     "bench": ("bench", "Strategies against each other on a table of known results."),

@@ -67,7 +67,7 @@ def refuse(context: click.Context, searching: bool) -> None:
 
 
 def run(
-    network: str, *, out: Path | None, as_json: bool, budget: str, dataset: str | None, data_dir: Path | None, step: float,
+    network: str, *, out: str | Path | None, as_json: bool, budget: str, dataset: str | None, data_dir: Path | None, step: float,
     strategy: str, epochs: int | None, confirm: str, confirm_epochs: int | None, seed: int, workers: int | None,
     gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
