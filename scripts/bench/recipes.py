@@ -1,6 +1,6 @@
 """What each recipe reaches in the same number of epochs, and what it costs beside the plain one.
 
-    python scripts/bench/recipes.py [--network resnet20] [--dataset digits] [--epochs 10] [--seeds 2] [--batch 32]
+    python scripts/bench/recipes.py [--network resnet20] [--dataset digits] [--width 0.5] [--epochs 10] [--seeds 2] [--batch 32]
 
 The recipe's own epochs, batch and warm-up are for long runs: epochs are those given here, so the schedule is squeezed
 into them; `--batch` replaces the batch, by which a rate is scaled that its recipe gives for a batch. The last column is
@@ -30,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", default="resnet20")
     parser.add_argument("--dataset", default="digits")
+    parser.add_argument("--width", type=float, default=1.0, help="of the network, a fraction")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--batch", type=int)
@@ -38,8 +39,8 @@ def main() -> None:
     torch.set_num_threads(1)
     data = TrainingData.of(datasets.load(options.dataset), 0.2, 0, torch.device("cpu"))
     default = Recipe.default(len(data.train), min(data.shape[1:]))
-    network = nas.load(options.network).with_input(data.shape, data.classes)
-    print(f"{options.network}, {options.dataset}, {len(data.train)} images, {options.epochs} epochs, {options.seeds} seeds")
+    network = nas.load(options.network).with_input(data.shape, data.classes).resized(width=options.width, depth=1.0)
+    print(f"{options.network} at width {options.width:g}, {options.dataset}, {len(data.train)} images, {options.epochs} epochs")
     print("| recipe | batch | accuracy, % | training loss | step |\n|---|---|---|---|---|")
     for name in options.recipes:
         recipe = default if name == "plain" else recipes.load(name)
