@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from nas.ensembles import Ensemble
     from nas.latency import Latency, Setting
 
+DISTURBED = 0.95  # of the time
+
 
 @click.command(
     cls=Examples,
@@ -66,7 +68,7 @@ def _plain(network: Architecture | Ensemble, latency: Latency, setting: Setting)
     return {
         "name": network.name, "input": list(network.input), "params": cost.params, "macs": cost.macs,
         "median_ms": latency.median_ms, "low_ms": latency.low_ms, "high_ms": latency.high_ms, "runs": latency.runs,
-        "images_per_second": latency.images_per_second, **setting.facts(),
+        "images_per_second": latency.images_per_second, "core": latency.core, **setting.facts(),
     }  # fmt: skip
 
 
@@ -88,4 +90,7 @@ def _print(rows: list[tuple[Architecture | Ensemble, Latency]], setting: Setting
         )  # fmt: skip
     console().print(table)
     threads = f"{setting.threads} thread{'s' if setting.threads > 1 else ''}"
+    least = min(found.core for _, found in rows)
     click.echo(f"batch {setting.batch}, {threads}, {setting.device}, {setting.backend}; MACs are of one image, ms of a whole batch")
+    if setting.device == "cpu" and least < DISTURBED:
+        click.echo(f"other work disturbs this: the process had its core for {least:.0%} of the time; measure again when it is quiet")

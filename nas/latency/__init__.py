@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from nas.latency.bench import BRIEF, FULL, Effort, Latency, measure
-from nas.latency.setting import SEARCH, Setting
+from nas.latency.setting import ONE_IMAGE, SEARCH, Setting
 from nas.latency.turn import turn
 
-__all__ = ["BRIEF", "FULL", "SEARCH", "Effort", "Latency", "Setting", "measure", "turn"]
+__all__ = ["BRIEF", "FULL", "ONE_IMAGE", "SEARCH", "Effort", "Latency", "Setting", "measure", "turn"]

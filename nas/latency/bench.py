@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from nas.latency.setting import Setting
@@ -29,18 +30,23 @@ class Effort:
 
 
 FULL = Effort(20, 0.5)
-BRIEF = Effort(9, 0.1)  # for limits, where candidates are judged by the dozen before one is trained
+BRIEF = Effort(9, 0.05)  # for scores, and for limits, where candidates are judged by the dozen before one is trained
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds that a pass of `batch` images takes: the median of `runs` passes, and what 5% and 95% of them stay below."""
+    """Milliseconds that a pass of `batch` images takes: the median of `runs` passes, and what 5% and 95% of them stay below.
+
+    `core` is the share of that time in which the calling thread had a CPU core: much less than 1 on a CPU means that other
+    work took it, and that the latency is too large for it.
+    """
 
     median_ms: float
     low_ms: float
     high_ms: float
     runs: int
     batch: int
+    core: float = 1.0
 
     @property
     def images_per_second(self) -> float:
@@ -48,11 +54,11 @@ class Latency:
         return 1000.0 * self.batch / self.median_ms
 
     @classmethod
-    def of(cls, seconds: Sequence[float], batch: int) -> Latency:
+    def of(cls, seconds: Sequence[float], batch: int, core: float = 1.0) -> Latency:
         """From the seconds of single passes, at least one."""
         ordered = sorted(seconds)
         low, median, high = (1000.0 * _quantile(ordered, part) for part in (0.05, 0.5, 0.95))
-        return cls(median, low, high, len(ordered), batch)
+        return cls(median, low, high, len(ordered), batch, core)
 
 
 class Runner(Protocol):
@@ -88,7 +94,7 @@ def measure(
         runners = stack.enter_context(running(networks, setting, seed, check))
         counts = [runs(effort, warm_up(run, effort, check)) for run in runners]
         taken = in_turn(runners, counts, check)
-    return [Latency.of(seconds, setting.batch) for seconds in taken]
+    return [Latency.of(each.seconds, setting.batch, each.core) for each in taken]
 
 
 def warm_up(run: Runner, effort: Effort, check: Callable[[], None] = lambda: None) -> float:
@@ -111,20 +117,41 @@ def runs(effort: Effort, seconds: float) -> int:
     return max(effort.least, min(MOST, math.ceil(effort.seconds / max(seconds, 1e-9))))
 
 
-def in_turn(runners: Sequence[Runner], counts: Sequence[int], check: Callable[[], None] = lambda: None) -> list[list[float]]:
-    """The seconds of `counts` passes of each, in `TURNS` turns.
+@dataclass
+class Taken:
+    """Seconds of the single passes of a network, of all its turns, and of the core's time in these."""
+
+    seconds: list[float] = field(default_factory=list)
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    @property
+    def core(self) -> float:
+        """The share of the time in which the thread had a core."""
+        return min(1.0, self.cpu / self.wall) if self.wall else 1.0
+
+    def take(self, run: Runner, count: int, check: Callable[[], None]) -> None:
+        """One turn of `count` passes."""
+        wall, cpu = time.perf_counter(), time.thread_time()
+        for _ in range(count):
+            check()
+            self.seconds.append(run())
+        self.wall += time.perf_counter() - wall
+        self.cpu += time.thread_time() - cpu
+
+
+def in_turn(runners: Sequence[Runner], counts: Sequence[int], check: Callable[[], None] = lambda: None) -> list[Taken]:
+    """`counts` passes of each, in `TURNS` turns.
 
     After another network's turn the first pass does not count: it finds the caches full of the other's numbers.
     """
-    taken: list[list[float]] = [[] for _ in runners]
+    taken = [Taken() for _ in runners]
     for number in range(TURNS):
-        for run, count, seconds in zip(runners, counts, taken, strict=True):
+        for run, count, each in zip(runners, counts, taken, strict=True):
             share = count * (number + 1) // TURNS - count * number // TURNS
             if share and len(runners) > 1:
                 run()
-            for _ in range(share):
-                check()
-                seconds.append(run())
+            each.take(run, share, check)
     return taken
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from nas.arch import Architecture
 from nas.errors import ArchitectureError, NasError
 from nas.latency.bench import Runner
 from nas.latency.setting import Setting
@@ -20,7 +21,6 @@ from nas.repeatable import parameters_from, threads
 from nas.units import format_count
 
 if TYPE_CHECKING:
-    from nas.arch import Architecture
     from nas.ensembles import Ensemble
 
 MEMINFO = Path("/proc/meminfo")
@@ -54,10 +54,9 @@ def running(
 
 def without_aux(network: Architecture | Ensemble) -> Architecture | Ensemble:
     """The network that is used: no auxiliary heads."""
-    members = getattr(network, "members", None)
-    if members is None:
+    if isinstance(network, Architecture):
         return dataclasses.replace(network, aux=())
-    return dataclasses.replace(network, members=tuple(dataclasses.replace(member, aux=()) for member in members))
+    return dataclasses.replace(network, members=tuple(dataclasses.replace(member, aux=()) for member in network.members))
 
 
 def largest(cost: Any) -> int:
@@ -94,7 +93,7 @@ def _torch(network: Architecture | Ensemble, setting: Setting, seed: int) -> Run
         return on_cpu
 
     with torch.cuda.device(setting.device):  # events belong to the device that is current when they are first recorded
-        first, last = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
 
     def on_gpu() -> float:
         with torch.cuda.device(setting.device), torch.inference_mode():
@@ -103,7 +102,7 @@ def _torch(network: Architecture | Ensemble, setting: Setting, seed: int) -> Run
             module(images)
             last.record()
             last.synchronize()
-        return first.elapsed_time(last) / 1000.0
+        return float(first.elapsed_time(last)) / 1000.0
 
     return on_gpu
 

@@ -85,6 +85,7 @@ class Setting:
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
 
+ONE_IMAGE = Setting()
 SEARCH = Setting(device="auto")  # of a search that does not say: on the device that candidates are trained on
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ArchitectureError, NasError, unknown
-from nas.latency import FULL, Effort, Setting, turn
+from nas.latency import BRIEF, ONE_IMAGE, Effort, Setting, turn
 from nas.registry import Registry
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Probe:
     seed: int = 0
     images: Any = None
     labels: Any = None
-    setting: Setting = Setting()
-    effort: Effort = FULL
+    setting: Setting = ONE_IMAGE
+    effort: Effort = BRIEF
     check: Callable[[], None] = lambda: None
 
 
@@ -118,5 +118,3 @@ def score(
         raise NasError(f"seed={seed!r}; allowed: a whole number from 0")
     probe = Probe(seed, images, labels)
     return {name: measure(architecture, name, probe) for name in dict.fromkeys(find(item) for item in items)}
-
-
