@@ -24,17 +24,16 @@ def turn(device: str, check: Callable[[], None] = lambda: None) -> Iterator[None
     """
     from filelock import FileLock, Timeout
 
-    try:
-        lock = FileLock(_folder() / f"{_name(device)}.lock")
-        while True:
-            check()
-            try:
-                lock.acquire(timeout=LOOK_SECONDS, poll_interval=POLL_SECONDS)
-                break
-            except Timeout:
-                continue
-    except (OSError, NotImplementedError) as error:
-        raise NasError(f"no turn can be had to measure on {device}: {error}; allowed: a temporary folder that locks") from None
+    while True:
+        check()
+        try:
+            lock = FileLock(_folder() / f"{_name(device)}.lock")
+            lock.acquire(timeout=LOOK_SECONDS, poll_interval=POLL_SECONDS)
+            break
+        except Timeout:
+            continue
+        except (OSError, NotImplementedError) as error:
+            raise NasError(f"no turn can be had to measure on {device}: {error}; allowed: a temporary folder that locks") from None
     try:
         yield
     finally:
