@@ -28,7 +28,7 @@ from nas.errors import ArchitectureError, NasError, SpaceError
 from nas.evaluators import Evaluation, Fidelity
 from nas.evaluators.clock import Clock
 from nas.latency import Effort, Latency, Setting, measure, turn
-from nas.latency.bench import CALM, TURNS, in_turn, runs, warm_up
+from nas.latency.bench import CALM, TURNS, Taken, in_turn, runs, warm_up
 from nas.latency.runners import on_gpu, without_aux
 from nas.latency.setting import SEARCH
 from nas.measures import MEASURES, Measure
@@ -134,6 +134,16 @@ def test_networks_take_turns_and_the_first_pass_after_another_does_not_count() -
     (alone,) = in_turn([runner("a")], [25])
     assert passes.count("a") == len(alone.seconds) == 25
     assert 0.0 <= alone.core <= 1.0
+
+
+def test_passes_that_other_work_interrupted_do_not_count_where_enough_are_left() -> None:
+    whole = Taken([1.0, 1.1, 1.2, 1.3, 1.4], [1.0, 1.1, 1.2, 1.3, 1.4])
+    assert (whole.owned, whole.core) == (whole.seconds, 1.0)
+    some = Taken([1.0, 5.0, 1.1, 1.2, 1.3, 0.9, 1.4], [1.0, 1.0, 1.1, 1.2, 1.3, 0.8, 1.4])
+    assert some.owned == [1.0, 1.1, 1.2, 1.3, 1.4]  # not the fast one either
+    few = Taken([1.0, 5.0, 1.1, 1.2, 6.0, 1.4], [1.0, 1.0, 1.1, 1.2, 1.0, 1.4])
+    assert few.owned == few.seconds
+    assert few.core == pytest.approx(6.7 / 15.7)
 
 
 # ---- real networks ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ TURNS = 10  # of every network, spread over the whole measurement, so that a dri
 CALM = 3  # passes in a row that are not faster than those before: it is warm
 FASTER = 0.98  # of the fastest so far
 MOST = 5000
+OWNED = 0.95  # of a pass the thread has its core: else the pass measures the scheduler
+ENOUGH = 5  # such passes
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ BRIEF = Effort(9, 0.05)  # for scores, and for limits, where candidates are judg
 class Latency:
     """Milliseconds that a pass of `batch` images takes: the median of `runs` passes, and what 5% and 95% of them stay below.
 
-    `core` is the share of that time in which the calling thread had a CPU core: much less than 1 on a CPU means that other
-    work took it, and that the latency is too large for it.
+    `core` is the share of all time in which the calling thread had a CPU core: much less than 1 on a CPU means that other
+    work took it. Passes in which that happened do not count where enough others are left.
     """
 
     median_ms: float
@@ -94,7 +96,7 @@ def measure(
         runners = stack.enter_context(running(networks, setting, seed, check))
         counts = [runs(effort, warm_up(run, effort, check)) for run in runners]
         taken = in_turn(runners, counts, check)
-    return [Latency.of(each.seconds, setting.batch, each.core) for each in taken]
+    return [Latency.of(each.owned if setting.device == "cpu" else each.seconds, setting.batch, each.core) for each in taken]
 
 
 def warm_up(run: Runner, effort: Effort, check: Callable[[], None] = lambda: None) -> float:
@@ -119,25 +121,32 @@ def runs(effort: Effort, seconds: float) -> int:
 
 @dataclass
 class Taken:
-    """Seconds of the single passes of a network, of all its turns, and of the core's time in these."""
+    """Of the single passes of a network their seconds, and those in which the thread had a core."""
 
     seconds: list[float] = field(default_factory=list)
-    wall: float = 0.0
-    cpu: float = 0.0
+    cpu: list[float] = field(default_factory=list)
 
     @property
     def core(self) -> float:
         """The share of the time in which the thread had a core."""
-        return min(1.0, self.cpu / self.wall) if self.wall else 1.0
+        return min(1.0, sum(self.cpu) / max(sum(self.seconds), 1e-9))
+
+    @property
+    def owned(self) -> list[float]:
+        """The seconds of the passes that were not interrupted; of all where these are too few.
+
+        What is left out is chosen by what the scheduler did, not by how long it took.
+        """
+        found = [seconds for seconds, cpu in zip(self.seconds, self.cpu, strict=True) if cpu >= OWNED * seconds]
+        return found if len(found) >= ENOUGH else self.seconds
 
     def take(self, run: Runner, count: int, check: Callable[[], None]) -> None:
         """One turn of `count` passes."""
-        wall, cpu = time.perf_counter(), time.thread_time()
         for _ in range(count):
             check()
+            begun = time.thread_time()
             self.seconds.append(run())
-        self.wall += time.perf_counter() - wall
-        self.cpu += time.thread_time() - cpu
+            self.cpu.append(time.thread_time() - begun)
 
 
 def in_turn(runners: Sequence[Runner], counts: Sequence[int], check: Callable[[], None] = lambda: None) -> list[Taken]:
