@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nas.measures import score
     from nas.mutation import mutate
     from nas.samplers import optuna_sampler, suggest
+    from nas.scale import transfer
     from nas.spaces import Space
     from nas.study import open_study
 
@@ -42,11 +43,12 @@ _WHERE = {
     "score": "nas.measures",
     "search": "nas.engine",
     "suggest": "nas.samplers",
+    "transfer": "nas.scale",
 }
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "score", "search", "suggest",
+    "optuna_sampler", "resume", "score", "search", "suggest", "transfer",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ VERBS = {
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
     "compare": ("compare", "Networks side by side, and accuracy against MACs as a figure."),
     "bench": ("bench", "Strategies against each other on a table of known results."),
+    "transfer": ("transfer", "The cells of a network, stacked anew for another data set and size."),
     "score": ("score", "Zero-cost scores of networks: what can be known without training."),
     "latency": ("latency", "How long networks take on this machine: median and spread."),
     "list": ("listing", "Names of networks, spaces, strategies, evaluators, measures, data sets, operations."),
