@@ -136,14 +136,16 @@ def test_networks_take_turns_and_the_first_pass_after_another_does_not_count() -
     assert 0.0 <= alone.core <= 1.0
 
 
-def test_passes_that_other_work_interrupted_do_not_count_where_enough_are_left() -> None:
-    whole = Taken([1.0, 1.1, 1.2, 1.3, 1.4], [1.0, 1.1, 1.2, 1.3, 1.4])
-    assert (whole.owned, whole.core) == (whole.seconds, 1.0)
-    some = Taken([1.0, 5.0, 1.1, 1.2, 1.3, 0.9, 1.4], [1.0, 1.0, 1.1, 1.2, 1.3, 0.8, 1.4])
-    assert some.owned == [1.0, 1.1, 1.2, 1.3, 1.4]  # not the fast one either
-    few = Taken([1.0, 5.0, 1.1, 1.2, 6.0, 1.4], [1.0, 1.0, 1.1, 1.2, 1.0, 1.4])
-    assert few.owned == few.seconds
-    assert few.core == pytest.approx(6.7 / 15.7)
+def test_time_that_other_work_took_the_core_for_does_not_count_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = Taken([1.0, 5.0, 1.1], [1.2, 1.0, 0.9])  # the first needed time beside the pass itself
+    assert some.on_core == [1.0, 1.0, 0.9]
+    assert some.core == pytest.approx(3.1 / 7.1)
+    assert Taken().core == 1.0
+    monkeypatch.setattr("nas.latency.bench.in_turn", lambda *given: [some])
+    network = nas.Architecture.from_yaml(LINEAR)
+    assert measure([network])[0].median_ms == 1000.0
+    if len(os.sched_getaffinity(0)) > 1:
+        assert measure([network], Setting(threads=2))[0].median_ms == 1100.0
 
 
 # ---- real networks ---------------------------------------------------------------------------------------------------

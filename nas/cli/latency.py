@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Measure the latency of NETWORKS: baselines, YAML files, run folders.
 
-    The median of many passes in evaluation after a warm-up, and what 5% and 95% of them stay below; passes that other work
-    on the core interrupted do not count where enough are left. Networks take turns, so
+    The median of many passes in evaluation after a warm-up, and what 5% and 95% of them stay below; with one CPU
+    thread the time for which other work took the core does not count. Networks take turns, so
     that what else the machine does hits all alike; one process measures on a device at a time. Parameters are drawn,
     auxiliary heads are left out.
     """

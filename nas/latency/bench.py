@@ -19,8 +19,6 @@ TURNS = 10  # of every network, spread over the whole measurement, so that a dri
 CALM = 3  # passes in a row that are not faster than those before: it is warm
 FASTER = 0.98  # of the fastest so far
 MOST = 5000
-OWNED = 0.95  # of a pass the thread has its core: else the pass measures the scheduler
-ENOUGH = 5  # such passes
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,8 @@ class Latency:
     """Milliseconds that a pass of `batch` images takes: the median of `runs` passes, and what 5% and 95% of them stay below.
 
     `core` is the share of all time in which the calling thread had a CPU core: much less than 1 on a CPU means that other
-    work took it. Passes in which that happened do not count where enough others are left.
+    work took it. With one thread on a CPU the time that it was taken away for does not count, so the latency is what it would
+    be without that work, but for the caches; with more threads it counts.
     """
 
     median_ms: float
@@ -96,7 +95,8 @@ def measure(
         runners = stack.enter_context(running(networks, setting, seed, check))
         counts = [runs(effort, warm_up(run, effort, check)) for run in runners]
         taken = in_turn(runners, counts, check)
-    return [Latency.of(each.owned if setting.device == "cpu" else each.seconds, setting.batch, each.core) for each in taken]
+    alone = setting.device == "cpu" and setting.threads == 1 and time.get_clock_info("thread_time").resolution <= 1e-6
+    return [Latency.of(each.on_core if alone else each.seconds, setting.batch, each.core) for each in taken]
 
 
 def warm_up(run: Runner, effort: Effort, check: Callable[[], None] = lambda: None) -> float:
@@ -129,16 +129,12 @@ class Taken:
     @property
     def core(self) -> float:
         """The share of the time in which the thread had a core."""
-        return min(1.0, sum(self.cpu) / max(sum(self.seconds), 1e-9))
+        return min(1.0, sum(self.cpu) / sum(self.seconds)) if self.seconds else 1.0
 
     @property
-    def owned(self) -> list[float]:
-        """The seconds of the passes that were not interrupted; of all where these are too few.
-
-        What is left out is chosen by what the scheduler did, not by how long it took.
-        """
-        found = [seconds for seconds, cpu in zip(self.seconds, self.cpu, strict=True) if cpu >= OWNED * seconds]
-        return found if len(found) >= ENOUGH else self.seconds
+    def on_core(self) -> list[float]:
+        """The seconds of passes less those in which other work had the core: these measure the scheduler."""
+        return [min(seconds, cpu) for seconds, cpu in zip(self.seconds, self.cpu, strict=True)]
 
     def take(self, run: Runner, count: int, check: Callable[[], None]) -> None:
         """One turn of `count` passes."""

@@ -120,7 +120,6 @@ def _onnx(network: Architecture | Ensemble, setting: Setting, seed: int) -> Runn
     """The exported network in onnxruntime, its input and output left where they are; `threads` within an operator."""
     import onnxruntime
 
-    to_onnx = importlib.import_module("nas.export.onnx").to_onnx
     images = _images(network, setting.batch, seed).numpy()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = setting.threads, 1
@@ -129,6 +128,7 @@ def _onnx(network: Architecture | Ensemble, setting: Setting, seed: int) -> Runn
     place = int(index or 0)
     providers: list[Any] = ["CPUExecutionProvider"] if kind == "cpu" else [("CUDAExecutionProvider", {"device_id": place})]
     try:
+        to_onnx = importlib.import_module("nas.export.onnx").to_onnx
         model = to_onnx(_module(network, seed), network.input, setting.batch)
         session = onnxruntime.InferenceSession(model, options, providers=providers)
         binding = session.io_binding()
