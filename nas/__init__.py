@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas import baselines, draw
+    from nas import baselines, draw, scale
     from nas.arch import Architecture
     from nas.engine import resume, search
     from nas.ensembles import Ensemble
@@ -40,6 +40,7 @@ _WHERE = {
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
+    "scale": "nas.scale",
     "score": "nas.measures",
     "search": "nas.engine",
     "suggest": "nas.samplers",
@@ -48,7 +49,7 @@ _WHERE = {
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "score", "search", "suggest", "transfer",
+    "optuna_sampler", "resume", "scale", "score", "search", "suggest", "transfer",
 ]  # fmt: skip
 
 
