@@ -19,6 +19,7 @@ VERBS = {
     "bench": ("bench", "Strategies against each other on a table of known results."),
     "transfer": ("transfer", "The cells of a network, stacked anew for another data set and size."),
     "score": ("score", "Zero-cost scores of networks: what can be known without training."),
+    "latency": ("latency", "How long networks take on this machine: median and spread."),
     "list": ("listing", "Names of networks, spaces, strategies, evaluators, measures, data sets, operations."),
 }
 

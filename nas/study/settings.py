@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from nas.errors import NasError, StudyError
+from nas.latency import Setting
 from nas.objectives import Objective, parse
 from nas.study.wish import Wish
 
@@ -26,6 +27,7 @@ class Settings:
     one there is is maximised.
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
     `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
+    `latency` says how what is timed is measured, see `nas.latency.Setting`; empty where nothing is, and in old runs.
     `control` whether a random search follows. `references` are decisions that others are held against: tried first,
     confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
     `role` is `search`, or what the run is within another: `control`, `confirm`.
@@ -59,11 +61,17 @@ class Settings:
     objectives: list[str] = field(default_factory=list)
     references: list[dict[str, Any]] = field(default_factory=list)
     network: str | None = None
+    latency: str = ""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
         """What trials are judged by, the first of them first."""
         return parse(self.objectives) if self.objectives else (Objective(self.objective),)
+
+    @property
+    def timing(self) -> Setting:
+        """How what is timed is measured. Raises `NasError` where `latency` is damaged."""
+        return Setting.parse(self.latency) if self.latency else Setting()
 
     @property
     def wish(self) -> Wish | None:
@@ -83,7 +91,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "list[dict[str, Any]]": (list,),
 }
 
-_SELDOM = ("objectives", "references", "network")  # not written where there are none
+_SELDOM = ("objectives", "references", "network", "latency")  # not written where there are none
 
 
 def write_settings(directory: Path, settings: Settings) -> None:
@@ -142,7 +150,7 @@ def _check(path: Path, data: Any) -> Settings:
         raise StudyError(f"{path}: {missing[0]} is missing")
     settings = Settings(**values)
     try:
-        named, _ = [goal.name for goal in settings.goals], settings.wish
+        named, _, _ = [goal.name for goal in settings.goals], settings.wish, settings.timing
     except NasError as error:
         raise StudyError(f"{path}: {error}") from None
     if named[0] != settings.objective:

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from nas.training.dataset import TrainingData
-from nas.training.loop import Run, Size
+from nas.training.loop import Run
 from nas.training.recipe import Recipe
+from nas.training.run import Size
 
 STEPS = 2
 
