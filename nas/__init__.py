@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nas import baselines, draw
     from nas.arch import Architecture
-    from nas.engine import resume, search
+    from nas.engine import resume, resume_training, search, train
     from nas.ensembles import Ensemble
     from nas.loading import ensemble, load
     from nas.measures import score
@@ -39,14 +39,16 @@ _WHERE = {
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
+    "resume_training": "nas.engine",
     "score": "nas.measures",
     "search": "nas.engine",
     "suggest": "nas.samplers",
+    "train": "nas.engine",
 }
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "score", "search", "suggest",
+    "optuna_sampler", "resume", "resume_training", "score", "search", "suggest", "train",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.training import resume_training, train
 
 __all__ = [
     "Candidate",
@@ -25,6 +26,8 @@ __all__ = [
     "Start",
     "make_lanes",
     "resume",
+    "resume_training",
     "search",
+    "train",
     "trial_seed",
 ]
