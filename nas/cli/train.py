@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command(
     cls=Examples,
     examples=(
-        "nas train lenet5 --dataset digits --epochs 20",
+        "nas train resnet20 --dataset digits --epochs 5",
         "nas train resnet20 --dataset cifar10 --recipe lecture-resnet",
         "nas train runs/NAME --dataset cifar10 --recipe nasnet --out runs/final",
         "nas train resnet50 --dataset folder:photos --input 3x224x224 --from-torchvision resnet50.pth --lr 0.01",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.argument("network")
 @click.option("--dataset", default="digits", show_default=True, metavar="D", help="Name (`nas list datasets`), npz:FILE, folder:DIR.")
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where data sets lie, or are downloaded to.")
-@click.option("--recipe", metavar="NAME|FILE", help="How to train (`nas list recipes`), or a YAML file (default: modern).")
+@click.option("--recipe", metavar="NAME|FILE", help="How to train: modern, nasnet, ..., or a YAML file (default: plain SGD, 30 epochs).")
 @click.option("--epochs", type=int, metavar="N", help="Epochs (default: the recipe's).")
 @click.option("--batch", type=int, metavar="N", help="Images a step, over all workers (default: the recipe's).")
 @click.option("--lr", type=float, metavar="X", help="Peak learning rate (default: the recipe's).")
@@ -71,7 +71,7 @@ def command(
     changes = {"batch": batch, "lr": lr, "precision": precision, "early_stop": early_stop}
     with screen(quiet, as_json) as watcher:
         result = nas.train(
-            network, dataset=dataset, data_dir=data_dir, epochs=epochs, **({} if recipe is None else {"recipe": recipe}),
+            network, dataset=dataset, data_dir=data_dir, recipe=recipe, epochs=epochs,
             changes={**{name: value for name, value in changes.items() if value is not None}, **_fields(fields)},
             input=_shape(shape), validation=validation, weights=weights, from_torchvision=from_torchvision, seed=seed, out=out,
             device=device, threads=threads, workers=workers, checkpoint_seconds=checkpoint_seconds, watcher=watcher,

@@ -49,7 +49,7 @@ def train_on_ray(project: Project, watcher: Watcher) -> None:
     """
     settings = project.settings
     with _environment(), quiet(), _ray(settings):
-        post = ray.remote(num_cpus=0, max_concurrency=8)(Post).remote()
+        post = ray.remote(num_cpus=0)(Post).remote()
         scratch = Path(tempfile.mkdtemp(prefix="nas-train-"))
         fit = _Fit(project.directory, settings, post, scratch)
         try:
@@ -126,6 +126,8 @@ class _Listener:
         except KeyboardInterrupt:
             self._stop()
             raise
+        except ray.exceptions.RayError as error:
+            raise NasError(f"Ray is gone: {line(error)}; `nas resume` goes on from the checkpoint") from None
 
     def _step(self) -> None:
         alive = self._fit.is_alive()
@@ -152,7 +154,7 @@ class _Listener:
         """Let rank 0 write a checkpoint first. A second Ctrl-C does not wait."""
         self._post.stop.remote()
         end = time.monotonic() + STOP_SECONDS
-        while self._begun and self._fit.is_alive() and time.monotonic() < end:
+        while self._begun and not self._done and self._fit.is_alive() and time.monotonic() < end:
             if any(kind in ("interrupted", "done", "failed") for kind, _ in ray.get(self._post.collect.remote())):
                 return
             time.sleep(POLL_SECONDS)

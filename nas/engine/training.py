@@ -26,7 +26,6 @@ from nas.training.watcher import Watcher
 if TYPE_CHECKING:
     from nas.data import Dataset
 
-RECIPE = "modern"
 MAX_SIDE = 4096  # pixels
 Shape = tuple[int, int, int]
 
@@ -35,7 +34,7 @@ def train(
     network: str | Path | Architecture | Ensemble,
     *,
     dataset: str = "digits",
-    recipe: str | Path | Recipe = RECIPE,
+    recipe: str | Path | Recipe | None = None,
     epochs: int | None = None,
     changes: Mapping[str, Any] | None = None,
     input: Shape | None = None,
@@ -54,8 +53,9 @@ def train(
     """Train `network` on `dataset` by `recipe`, in the new folder `out` (default: `runs/train-NETWORK-TIME`).
 
     network: a name, a file, a run folder, an architecture or an ensemble; it is given the data set's classes and input.
-    input: (channels, rows, columns) where images are to be resampled. epochs and changes (`{"lr": 0.05}`) override the
-    recipe. validation: the fraction of the training images that judges epochs; the weights of the epoch that validated
+    recipe: a name of `nas.training.recipes`, a file, or a `Recipe`; by default the plain one for short runs, 30 epochs.
+    epochs and changes (`{"lr": 0.05}`) override its fields. input: (channels, rows, columns) where images are to be
+    resampled. validation: the fraction of the training images that judges epochs; the weights of the epoch that validated
     best are kept, and the test images looked at once, at the end.
     weights: a file, or the folder of a training, that the parameters start from; from_torchvision: the same with
     torchvision's or timm's of the network of that name, where a classifier for other classes starts at random.
@@ -68,10 +68,12 @@ def train(
     """
     name = network.name if isinstance(network, Architecture | Ensemble) else str(network)
     made = network if isinstance(network, Architecture | Ensemble) else load(network)
-    plan = _recipe(recipe, {**({} if epochs is None else {"epochs": epochs}), **(changes or {})})
+    changes = {**({} if epochs is None else {"epochs": epochs}), **(changes or {})}
+    plan = None if recipe is None else _recipe(recipe, changes)
     _check(seed, validation, threads, workers, checkpoint_seconds, weights, from_torchvision)
     kind = _device(device, workers)
     found = datasets.load(dataset, data_dir=None if data_dir is None else Path(data_dir))
+    plan = plan or _recipe(Recipe.default(len(found.x_train), min(found.input[1:])), changes)
     made = _fitted(made, found, plan, input)
     found.split(validation, 0)
     directory = folder.check_new(out if out is not None else _default_folder(made.name))
