@@ -22,10 +22,10 @@ from nas.ops.modules import DropPathModule
 from nas.training.augment import Augmentation, Normalisation, cut_out, gather, to_input
 from nas.training.dataset import TrainingData
 from nas.training.loop import Run, TrainingFailure, losses, train
-from nas.training.noise import seeded
+from nas.training.noise import Noise
+from nas.training.optimisers import Sgd
 from nas.training.recipe import Recipe
 from nas.training.schedule import DropPathSchedule, NormWarmUp, learning_rate
-from nas.training.sgd import Sgd
 
 CPU = torch.device("cpu")
 FAST = Recipe(batch=16, translate=0.0)
@@ -382,7 +382,7 @@ class OwnNoise(nn.Module):
 def test_noise_comes_from_the_runs_generator_and_the_global_one_is_left_alone() -> None:
     def draw(module: nn.Module, state: int) -> Tensor:
         torch.manual_seed(state)
-        with seeded(module, generator(5)):
+        with Noise(module, generator(5)):
             drawn = module(torch.ones(1000))
         assert torch.get_rng_state().equal(torch.manual_seed(state).get_state())
         return drawn
@@ -390,7 +390,7 @@ def test_noise_comes_from_the_runs_generator_and_the_global_one_is_left_alone() 
     for module in (OwnNoise(), nn.Dropout(0.5), nn.Sequential(dropping(0.5))):
         assert torch.equal(draw(module, 1), draw(module, 2))
     own = OwnNoise()
-    with seeded(own, generator(5)):
+    with Noise(own, generator(5)):
         torch.manual_seed(3)  # as another thread may, while it builds
         assert torch.equal(own(torch.ones(1000)), draw(OwnNoise(), 1))
     assert own.generator is None

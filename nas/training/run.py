@@ -1,0 +1,287 @@
+"""One training run: epoch after epoch, step after step; it can be broken off at any step and gone on with."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas.errors import NasError
+from nas.repeatable import derived_seed
+from nas.training.dataset import TrainingData
+from nas.training.ema import Average
+from nas.training.inputs import Inputs
+from nas.training.loss import losses
+from nas.training.noise import Noise, set_dropout
+from nas.training.optimisers import optimiser
+from nas.training.pace import Pace
+from nas.training.ranks import Ranks
+from nas.training.recipe import Recipe
+from nas.training.schedule import DropPathSchedule, NormWarmUp, Rate
+
+CHECK_STEPS = 50  # steps between two looks at the loss; each look waits for the device
+Metrics = dict[str, float]
+Size = tuple[int, int]  # rows, columns
+
+
+class TrainingFailure(NasError):
+    """Training that cannot go on: a loss that is NaN or infinite. `epoch` counts from 1."""
+
+    def __init__(self, message: str, epoch: int) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+
+
+class Run:
+    """One training run: the network, its optimiser, its own generator, and the step that it has reached.
+
+    `epoch()` is called until `epochs` is reached or the run has `stopped`. `state()` is all that is needed to go on,
+    and may be asked for between epochs and from within `check`, which is called before every step; a fresh `Run` of the
+    same arguments that has been `restore`d finishes the broken epoch and gives, on a CPU, the same bits as if nothing
+    had happened.
+
+    size: (rows, columns) that images are brought to; None: the recipe's, or the data set's own.
+    shard: (rank, processes), where several train one network together: each trains on its share of every batch, in one
+    order, and validates its share of the validation rows; metrics are those of all, the same everywhere.
+    wrap: makes what runs forward in training of the module, such as DistributedDataParallel; `module` stays as it is.
+    """
+
+    def __init__(
+        self, module: nn.Module, data: TrainingData, recipe: Recipe, epochs: int, seed: int, check: Callable[[], None],
+        *, size: Size | None = None, shard: tuple[int, int] = (0, 1), wrap: Callable[[nn.Module], nn.Module] | None = None,
+    ) -> None:  # fmt: skip
+        self.started = time.monotonic()
+        self.device = data.images.device
+        self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        set_dropout(self.module, recipe.dropout)
+        self.average = Average(self.module, recipe.ema) if recipe.ema > 0 else None
+        self.network = self.module if wrap is None else wrap(self.module)
+        self.data, self.recipe, self.check, self.seed = data, recipe, check, seed
+        self.ranks = Ranks(*shard)
+        self.batch = min(recipe.batch, len(data.train))  # of all processes
+        if self.batch < self.ranks.world:
+            raise NasError(f"recipe.batch={self.batch} for {self.ranks.world} processes; allowed: an image or more for each")
+        self.steps = epochs * (len(data.train) // self.batch)  # of all epochs
+        self.step = self.epochs = 0
+        self.generator = torch.Generator(self.device).manual_seed(self._seed("begin"))
+        # Alone, one generator serves all; else the order of the images is that of all processes, the rest their own.
+        self.orders = self.generator if self.ranks.world == 1 else torch.Generator(self.device).manual_seed(seed)
+        self.inputs = Inputs(data, recipe, size, self.generator)
+        self.noise = Noise(self.module, self.generator)
+        self.optimiser = optimiser(self.module, recipe)
+        auxiliary = [recipe.auxiliary * weight for weight in getattr(module, "aux_weights", ())]
+        self.weights = [*getattr(module, "member_weights", ()), *auxiliary]  # of all outputs but the main one
+        self.rate = Rate(recipe, self.steps, epochs, self.batch)
+        self.drop_path, self.norms = DropPathSchedule(self.module), NormWarmUp(self.module)
+        self.precision = precision_of(recipe.precision, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
+        self.pace = Pace(self.device)
+        self._seconds, self._since, self.first_validation = 0.0, math.nan, math.nan
+        self._shuffle: Tensor | None = None  # the generator's state before this epoch's order was drawn; None between epochs
+        self._index = 0  # steps done in this epoch
+        self._loss = torch.zeros((), device=self.device)  # their sum
+        if self.cuda_devices:
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    @property
+    def cuda_devices(self) -> list[torch.device]:
+        """The GPU of this run, or nothing."""
+        return [self.device] if self.device.type == "cuda" else []
+
+    @property
+    def judged(self) -> nn.Module:
+        """The module that is validated, and that is the result: the average of the weights if the recipe has one."""
+        return self.module if self.average is None else self.average.module
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the recipe's early stop is reached: no better validation accuracy for so many epochs."""
+        return 0 < self.recipe.early_stop <= self.rate.plateau.stale
+
+    @property
+    def seconds(self) -> float:
+        """Spent in training steps."""
+        return self._seconds + (0.0 if math.isnan(self._since) else time.monotonic() - self._since)
+
+    def epoch(self) -> Metrics:
+        """One pass over the training rows (in whole batches), or what is left of it, and one over the validation rows."""
+        with self.noise:
+            loss = self._pass()
+            accuracy, val_loss = self.validate()
+        self.epochs, self._shuffle, self._index = self.epochs + 1, None, 0
+        self.rate.plateau.tell(accuracy)
+        if math.isnan(self.first_validation):
+            self.first_validation = time.monotonic() - self.started
+        return self._metrics(loss, accuracy, val_loss)
+
+    def _pass(self) -> float:
+        """Train batch by batch; the mean loss. The last, smaller batch is left to another epoch's order."""
+        self._since = time.monotonic()
+        rows = self._order()
+        self.network.train()
+        count = len(rows) // self.batch
+        while self._index < count:
+            self.check()
+            start = self._index * self.batch
+            self._loss += self.train_step(self.ranks.share(rows[start : start + self.batch]))
+            self._index += 1
+            self.pace.step()
+            if self._index % CHECK_STEPS == 0 or self._index == count:
+                self._finite(float(self.ranks.sum(self._loss)), "training")
+        self._seconds, self._since = self.seconds, math.nan
+        return float(self.ranks.sum(self._loss)) / (count * self.ranks.world)
+
+    def _order(self) -> Tensor:
+        """The training rows in this epoch's order: a new one, or that of the epoch that was broken off."""
+        if self._shuffle is None:
+            self._shuffle, self._index, self._loss = self.orders.get_state(), 0, torch.zeros((), device=self.device)
+            generator = self.orders
+        else:
+            generator = torch.Generator(self.device)
+            generator.set_state(self._shuffle)
+        return self.data.train[torch.randperm(len(self.data.train), generator=generator, device=self.device)]
+
+    def _seed(self, when: str) -> int:
+        """The seed of what this process draws for itself."""
+        return self.seed if self.ranks.world == 1 else derived_seed(self.seed, f"rank {self.ranks.rank} {when}")
+
+    def train_step(self, rows: Tensor) -> Tensor:
+        """One step of the optimiser on the images `rows` (B,); the main head's loss, detached, on the device."""
+        self._set_rates()
+        images, labels = self.inputs.drawn(rows)
+        with self._autocast():
+            output = self.network(images)
+        main, total = losses(output, labels, self.recipe.label_smoothing, self.weights)
+        self.optimiser.zero_grad()
+        self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip > 0:
+            self.scaler.unscale_(self.optimiser)  # type: ignore[arg-type]
+            nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip)
+        self.scaler.step(self.optimiser)  # type: ignore[arg-type]
+        self.scaler.update()
+        if self.average is not None:
+            self.average.update(self.step)
+        self.step += 1
+        return main.detach()
+
+    @torch.no_grad()
+    def validate(self) -> tuple[float, float]:
+        """Accuracy and mean cross-entropy over the validation rows, of all processes together."""
+        module = self.judged
+        module.eval()
+        self.ranks.agree(module)
+        totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # one transfer for both
+        share = self.ranks.share(self.data.validation)
+        for rows in torch.split(share, 2 * self.recipe.batch) if len(share) else ():  # without gradients, twice the batch fits
+            self.check()
+            totals += self.validation_step(rows)
+            self.pace.step()
+        right, loss = (self.ranks.sum(totals) / len(self.data.validation)).tolist()
+        self._finite(loss, "validation")
+        return right, loss
+
+    @torch.no_grad()
+    def validation_step(self, rows: Tensor) -> Tensor:
+        """Number right and summed cross-entropy (2,) of the images `rows` (B,), on the device. Needs eval mode."""
+        labels = self.data.labels[rows]
+        with self._autocast():
+            logits = self.judged(self.inputs.plain(rows))
+        loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
+        return torch.stack([(logits.argmax(1) == labels).sum().double(), loss.double()])
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs: tensors and plain values, which `torch.load(weights_only=True)` reads.
+
+        The tensors are the run's own: write or copy them before the next step.
+        """
+        return {
+            "key": self._key(),
+            "module": self.module.state_dict(),
+            "average": None if self.average is None else self.average.module.state_dict(),
+            "optimiser": self.optimiser.state(),
+            "scaler": self.scaler.state_dict(),
+            "plateau": self.rate.plateau.state(),
+            "generator": self.generator.get_state(),
+            "orders": self.orders.get_state(),
+            "noise": self.noise.state(),
+            "shuffle": self._shuffle,
+            "index": self._index,
+            "loss": self._loss,
+            "step": self.step,
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "first_validation": self.first_validation,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken. Raises `NasError` where it is of another recipe, length, or kind of device.
+
+        Of several processes all may be given the state of rank 0: what the others draw is then drawn anew. Their number
+        may be another than before.
+        """
+        for name, own in self._key().items():
+            if state["key"].get(name) != own:
+                raise NasError(f"the state to go on from has {name}={state['key'].get(name)!r}; allowed: the run's own, {own!r}")
+        self.module.load_state_dict(state["module"])
+        if self.average is not None:
+            self.average.module.load_state_dict(state["average"])
+        self.optimiser.restore(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.rate.plateau.restore(state["plateau"])
+        self.step, self.epochs, self._index = state["step"], state["epochs"], state["index"]
+        self.orders.set_state(state["orders"].cpu())
+        if self.ranks.rank == 0:
+            self.generator.set_state(state["generator"].cpu())
+            self.noise.restore(state["noise"])
+        else:
+            self.generator.manual_seed(self._seed(f"step {self.step}"))
+        self._shuffle = None if state["shuffle"] is None else state["shuffle"].cpu()
+        self._loss = state["loss"].to(self.device, copy=True)
+        self._seconds, self.first_validation = state["seconds"], state["first_validation"]
+
+    def _key(self) -> dict[str, Any]:
+        """What two runs must have in common for one to go on with the other's state."""
+        run = {"steps": self.steps, "images": len(self.data.train), "seed": self.seed, "device": self.device.type}
+        return {**run, **self.recipe.to_dict()}
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
+
+    def _set_rates(self) -> None:
+        rate = self.rate.at(self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.drop_path.set(self.step / self.steps)
+        self.norms.set(self.step)
+
+    def _finite(self, loss: float, part: str) -> None:
+        if not math.isfinite(loss):
+            raise TrainingFailure(f"{part} loss is {loss} in epoch {self.epochs + 1}", self.epochs + 1)
+
+    def _metrics(self, train_loss: float, accuracy: float, val_loss: float) -> Metrics:
+        images = self.step * self.batch
+        metrics = {
+            "accuracy": accuracy,
+            "val_loss": val_loss,
+            "train_loss": train_loss,
+            "epochs": float(self.epochs),
+            "train_seconds": self.seconds,
+            "images_per_second": images / max(self.seconds, 1e-9),
+            "first_validation_seconds": self.first_validation,
+        }
+        if self.cuda_devices:
+            metrics["peak_memory_bytes"] = float(torch.cuda.max_memory_allocated(self.device))
+        return metrics
+
+
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """The number type of forward passes; `auto` is bfloat16 on a GPU that has it, else float32."""
+    if name != "auto":
+        dtype: torch.dtype = getattr(torch, name)
+        return dtype
+    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
