@@ -35,10 +35,11 @@ def command(
     from nas.training.folder import is_training
 
     if is_training(run):
-        given = dict(
-            confirm=confirm, confirm_epochs=confirm_epochs, control=control, workers=workers, gpus_per_trial=gpus_per_trial,
-            engine=engine, address=address, no_dashboard=no_dashboard, storage=storage,
-        )  # fmt: skip
+        given = {
+            "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--workers": workers,
+            "--gpus-per-trial": gpus_per_trial, "--engine": engine, "--address": address, "--no-dashboard": no_dashboard,
+            "--storage": storage,
+        }  # fmt: skip
         _go_on(run, [name for name, value in given.items() if value])
         return
     from nas.report.screen import Screen
@@ -58,7 +59,7 @@ def _go_on(run: Path, given: list[str]) -> None:
     from nas.cli.train import screen, show
 
     if given:
-        raise NasError(f"--{given[0].replace('_', '-')}: {run} is a training, which goes on as it was started; allowed: no options")
+        raise NasError(f"{given[0]}: {run} is a training, which goes on as it was started; allowed: no options")
     with screen(False, False) as watcher:
         result = nas.resume_training(run, watcher=watcher)
     show(result, False)

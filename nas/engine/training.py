@@ -18,7 +18,7 @@ from nas.ensembles import Ensemble
 from nas.errors import ArchitectureError, NasError
 from nas.loading import load
 from nas.training import folder, recipes
-from nas.training.recipe import Recipe
+from nas.training.recipe import Recipe, without_effect
 from nas.training.result import TrainResult
 from nas.training.settings import Settings
 from nas.training.watcher import Watcher
@@ -157,8 +157,12 @@ def _threads() -> int:
 
 
 def _recipe(recipe: str | Path | Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """With the changes made. Raises `NasError`, also where a change would have no effect."""
     plan = recipe if isinstance(recipe, Recipe) else recipes.load(recipe)
-    return Recipe.from_dict({**plan.to_dict(), **changes}) if changes else plan
+    plan = Recipe.from_dict({**plan.to_dict(), **changes}) if changes else plan
+    if (idle := without_effect(changes, plan)) is not None:
+        raise NasError(f"recipe.{idle[0]} has no effect here; allowed: with {idle[1]}")
+    return plan
 
 
 def _fitted(network: Architecture | Ensemble, dataset: Dataset, recipe: Recipe, input: Shape | None) -> Any:

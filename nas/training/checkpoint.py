@@ -48,7 +48,7 @@ def load(path: Path, digest: str, device: torch.device) -> dict[str, Any]:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, NotImplementedError) as error:
         line = " ".join(str(error).split())[:100]
-        raise CheckpointError(f"checkpoint {path} is damaged ({line}); allowed: what `nas train` wrote; without it training begins anew") from None
+        raise CheckpointError(f"checkpoint {path} is damaged ({line}); without that file training begins anew") from None
     if not isinstance(data, dict) or not isinstance(data.get("format"), int):
         raise CheckpointError(f"{path} is no checkpoint of `nas train`; allowed: a file that it wrote")
     if data["format"] > FORMAT:

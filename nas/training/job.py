@@ -17,8 +17,8 @@ from nas.errors import NasError
 from nas.training import checkpoint
 from nas.training.board import Board
 from nas.training.folder import BOARD, CHECKPOINT, WEIGHTS, Row, best_of, write_history
-from nas.training.run import Metrics, Run, TrainingFailure
 from nas.training.project import Project
+from nas.training.run import Metrics, Run, TrainingFailure
 from nas.training.watcher import Begin, Tick, Watcher
 from nas.weights import write_weights
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nas.arch import Architecture
 from nas.baselines import find
 from nas.baselines.reference import load_reference
+from nas.build import build
 from nas.errors import ArchitectureError
 from nas.weights import WeightsError, load_weights, read_weights
 
@@ -27,12 +28,12 @@ def from_reference(module: nn.Module, network: Architecture, path: str) -> list[
     """
     baseline = find(network.name)
     if baseline is None or not baseline.references:
-        raise WeightsError(f"{path}: no other package's weights are known for network {network.name!r}; allowed: a baseline that has them, by name")
+        raise WeightsError(f"{path}: no other package has network {network.name!r}; allowed: a baseline of torchvision's or timm's, by name")
     theirs = read_weights(path)
     original = baseline.make()
     original = original.with_input(original.input, _classes(theirs, original.classes))
     try:
-        whole = original.build()
+        whole = build(original)
         load_reference(whole, theirs)
     except ArchitectureError as error:
         raise WeightsError(f"{path}: {error}") from None
