@@ -71,9 +71,9 @@ def train(
     changes = {**({} if epochs is None else {"epochs": epochs}), **(changes or {})}
     plan = None if recipe is None else _recipe(recipe, changes)
     _check(seed, validation, threads, workers, checkpoint_seconds, weights, from_torchvision)
-    kind = _device(device, workers)
     found = datasets.load(dataset, data_dir=None if data_dir is None else Path(data_dir))
     plan = plan or _recipe(Recipe.default(len(found.x_train), min(found.input[1:])), changes)
+    kind = _device(device, workers, plan)
     made = _fitted(made, found, plan, input)
     found.split(validation, 0)
     directory = folder.check_new(out if out is not None else _default_folder(made.name))
@@ -177,9 +177,8 @@ def _fitted(network: Architecture | Ensemble, dataset: Dataset, recipe: Recipe, 
         made.cost()
     except ArchitectureError as error:
         own = "x".join(map(str, network.input))
-        raise ArchitectureError(
-            f"{made.name} does not fit images of {'x'.join(map(str, made.input))}: {error}; `--input {own}` resamples them to its own"
-        ) from None
+        hint = f"; `--input {own}` resamples them to its own" if network.input != made.input else ""
+        raise ArchitectureError(f"{made.name} does not fit images of {'x'.join(map(str, made.input))}: {error}{hint}") from None
     return made
 
 
@@ -207,13 +206,17 @@ def _check_start(settings: Settings, network: Architecture | Ensemble) -> None:
     starting_module(network, settings, Recipe.from_dict(settings.recipe))
 
 
-def _device(device: str, workers: int) -> str:
-    """`cpu` or `cuda`. Raises `NasError` where that cannot be had."""
+def _device(device: str, workers: int, recipe: Recipe) -> str:
+    """`cpu` or `cuda`. Raises `NasError` where that cannot be had, or not for so many workers."""
     from nas.training.job import device_of
 
     kind = device_of(device).type
-    if kind == "cuda" and workers > gpu_count():
-        raise NasError(f"workers={workers} need as many GPUs; allowed: at most {gpu_count()}, or --device cpu")
+    room = gpu_count() if kind == "cuda" else max(2, core_count())
+    what = "GPUs" if kind == "cuda" else "processes for the cores here"
+    if workers > room:
+        raise NasError(f"workers={workers} are more than there is room for; allowed: at most {room} {what}")
+    if workers > recipe.batch:
+        raise NasError(f"workers={workers} with recipe.batch={recipe.batch}; allowed: an image or more a step for each")
     return kind
 
 

@@ -66,7 +66,7 @@ class TrainingScreen(Watcher):
         elif not self.quiet:
             best = " *" if best_of(self._rows) is row else ""
             self.note(
-                f"epoch {row.epoch:>4}  train loss {row.train_loss:.4f}  validation {row.accuracy:7.2%}  rate {row.rate:.2e}  "
+                f"epoch {row.epoch:>4}  train loss {row.train_loss:.4g}  validation {row.accuracy:7.2%}  rate {row.rate:.2e}  "
                 f"{format_count(round(row.images_per_second))} images/s  {format_seconds(row.seconds)}{best}"
             )
 
@@ -91,7 +91,7 @@ class TrainingScreen(Watcher):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self._rows[-SHOWN:]:
             table.add_row(
-                str(row.epoch), f"{row.train_loss:.4f}", f"{row.val_loss:.4f}", f"{row.accuracy:.2%}", f"{row.rate:.2e}",
+                str(row.epoch), f"{row.train_loss:.4g}", f"{row.val_loss:.4g}", f"{row.accuracy:.2%}", f"{row.rate:.2e}",
                 format_count(round(row.images_per_second)), format_seconds(row.seconds), style="bold" if row is best else None,
             )  # fmt: skip
         return table

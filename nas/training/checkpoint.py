@@ -26,7 +26,7 @@ def save(path: Path, digest: str, content: dict[str, Any]) -> None:
     The one before stays until the new one is whole. Raises `CheckpointError` that names the file.
     """
     buffer = io.BytesIO()  # torch's own writer ends the process where a disk is full
-    torch.save({"format": FORMAT, "digest": digest, **content}, buffer)
+    torch.save({**content, "format": FORMAT, "digest": digest}, buffer)
     try:
         write_durably(path, buffer.getbuffer())
     except OSError as error:

@@ -28,7 +28,7 @@ def from_reference(module: nn.Module, network: Architecture, path: str) -> list[
     """
     baseline = find(network.name)
     if baseline is None or not baseline.references:
-        raise WeightsError(f"{path}: no other package has network {network.name!r}; allowed: a baseline of torchvision's or timm's, by name")
+        raise WeightsError(f"{path}: no other package has network {network.name!r}; allowed: a baseline that torchvision or timm has")
     theirs = read_weights(path)
     original = baseline.make()
     original = original.with_input(original.input, _classes(theirs, original.classes))
