@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,9 @@ def _environment() -> Iterator[None]:
     added = {name: value for name, value in {**SETTINGS, **LOOPBACK}.items() if name not in os.environ}
     os.environ.update(added)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of Ray, about settings of its own
+            yield
     finally:
         for name in added:
             os.environ.pop(name, None)
