@@ -60,6 +60,19 @@ def _datasets() -> Rows:
     return [{"name": name, "present": data.available(name)} for name in data.names()]
 
 
+def _recipes() -> Rows:
+    from nas.training import recipes
+
+    loaded = [(name, recipes.load(name)) for name in recipes.names()]
+    return [
+        {
+            "name": name, "optimizer": recipe.optimizer, "schedule": recipe.schedule, "epochs": recipe.epochs, "batch": recipe.batch,
+            "about": recipes.about(name),
+        }
+        for name, recipe in loaded
+    ]  # fmt: skip
+
+
 def _operations() -> Rows:
     import nas.primitives  # noqa: F401
     from nas.arch import PRESETS, PRIMITIVES
@@ -76,6 +89,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "evaluators": _evaluators,
     "measures": _measures,
     "datasets": _datasets,
+    "recipes": _recipes,
     "operations": _operations,
 }
 
@@ -85,7 +99,7 @@ KINDS: dict[str, Callable[[], Rows]] = {
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(kind: str, as_json: bool) -> None:
     """List the KIND of things there are: networks with their sizes, spaces, strategies, evaluators, measures,
-    data sets, operations."""
+    data sets, training recipes, operations."""
     rows = KINDS[kind]()
     if as_json:
         click.echo(json.dumps(rows, indent=2))

@@ -69,6 +69,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 1h --objectives accuracy,params --strategy nsga2",
         "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
+        "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -94,6 +95,7 @@ def honest_options(function: Any) -> Any:
     "--objectives", metavar="NAMES",
     help="What is to be good, joined by commas: accuracy,params,macs,min:val_loss (default: accuracy). Costs are minimised.",
 )  # fmt: skip
+@click.option("--recipe", metavar="NAME|FILE", help="How candidates are trained (`nas list recipes`), but for the epochs.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of proposals and trainings.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder, new (default: runs/SPACE-TIME).")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs a candidate (default: fitted to the budget).")
@@ -105,8 +107,9 @@ def honest_options(function: Any) -> Any:
 @honest_options
 @engine_options
 def command(
-    space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str, seed: int,
-    out: Path | None, objectives: str | None, epochs: int | None, width: float | None, depth: float | None, start: str,
+    space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
+    recipe: str | None, seed: int, out: Path | None, objectives: str | None,
+    epochs: int | None, width: float | None, depth: float | None, start: str,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, filters: str | None, features: str,
     confirm: str | None, confirm_epochs: int | None, control: bool,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
@@ -128,7 +131,7 @@ def command(
     with Screen() as screen, summary(screen):
         study = nas.search(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
-            evaluator_options=_given(data_dir=data_dir, table=table),
+            evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe),
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), filter=filters,
             features=[name for name in features.split(",") if name.strip()],

@@ -22,7 +22,9 @@ from nas.evaluators.base import Evaluation, Fidelity, Metrics
 from nas.evaluators.fit import Fit, sample
 from nas.evaluators.proxy import Plan, Size
 from nas.repeatable import one_thread, parameters_from
+from nas.training import recipes
 from nas.training.dataset import TrainingData
+from nas.training.inputs import size_of
 from nas.training.loop import judge, train
 from nas.training.recipe import Recipe
 
@@ -44,7 +46,8 @@ class TrainingEvaluator:
     """Trains candidates on a data set. Holds plain settings only, so it can be sent to any worker.
 
     dataset, data_dir: as in `nas.data.load`; read once a process, when first needed. recipe: a `Recipe`, its plain
-    dict, or nothing for the default at that many images. validation: the fraction of the training images that judges;
+    dict, a name or file as in `nas.training.recipes`, or nothing for the default at that many images; its epochs are
+    left to the fidelity, but for the early stop. validation: the fraction of the training images that judges;
     split_seed: which ones, the same for all candidates. device: `auto` is the evaluation's own.
     Raises `NasError` on a bad setting. The test images are read only where a fidelity asks for `test`, and judge nothing.
     """
@@ -58,7 +61,7 @@ class TrainingEvaluator:
         dataset: str = "digits",
         *,
         data_dir: str | Path | None = None,
-        recipe: Recipe | Mapping[str, object] | None = None,
+        recipe: Recipe | Mapping[str, object] | str | Path | None = None,
         validation: float = 0.2,
         split_seed: int = 0,
         device: str = "auto",
@@ -69,7 +72,7 @@ class TrainingEvaluator:
             raise NasError(f"device={device!r}; allowed: {', '.join(DEVICES)}")
         self.dataset = datasets.absolute(str(dataset))
         self.data_dir = None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir))
-        self.recipe = recipe if recipe is None or isinstance(recipe, Recipe) else Recipe.from_dict(recipe)
+        self.recipe = _recipe(recipe)
         if not isinstance(split_seed, int) or split_seed < 0:
             raise NasError(f"split_seed={split_seed!r}; allowed: a whole number from 0")
         self.validation, self.split_seed, self.device = float(validation), split_seed, device
@@ -168,7 +171,8 @@ class TrainingEvaluator:
         return data.tested_on(self._unseen)
 
     def _read(self, device: torch.device) -> TrainingData:
-        return TrainingData.of(datasets.load(self.dataset, data_dir=self._folder()), self.validation, self.split_seed, device)
+        data = TrainingData.of(datasets.load(self.dataset, data_dir=self._folder()), self.validation, self.split_seed, device)
+        return data if self.recipe is None else dataclasses.replace(data, size=size_of(data, self.recipe))
 
     def _folder(self) -> Path | None:
         return None if self.data_dir is None else Path(self.data_dir)
@@ -185,6 +189,12 @@ class TrainingEvaluator:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._forget()
+
+
+def _recipe(given: Recipe | Mapping[str, object] | str | Path | None) -> Recipe | None:
+    if given is None or isinstance(given, Recipe):
+        return given
+    return recipes.load(given) if isinstance(given, str | Path) else Recipe.from_dict(given)
 
 
 def _threads(data: TrainingData) -> contextlib.AbstractContextManager[None]:

@@ -27,6 +27,7 @@ class TrainingData:
     normalisation: Normalisation  # over the images trained on
     classes: int
     flip: bool  # a mirrored image keeps its class
+    size: tuple[int, int] | None = None  # rows and columns that images are brought to, last of all; None: as they are
 
     @staticmethod
     def of(dataset: Dataset, validation: float, seed: int, device: torch.device) -> TrainingData:
@@ -58,7 +59,7 @@ class TrainingData:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one image as a network reads it."""
         _, height, width, channels = self.images.shape
-        return channels, height, width
+        return (channels, height, width) if self.size is None else (channels, *self.size)
 
     def part(self, fraction: float, seed: int) -> TrainingData:
         """The same with a `fraction` of the rows to train on, every class alike, two rows or more of each.

@@ -8,27 +8,32 @@ from torch import Tensor
 from nas.training.augment import Augmentation, cut_out, gather, to_input
 from nas.training.dataset import TrainingData
 from nas.training.mix import mix
+from nas.training.randaugment import random_augment
 from nas.training.recipe import Recipe
+from nas.training.warp import random_crop
 
 
 class Inputs:
-    """The images of `data` as a recipe wants them, at `size` (rows, columns), or at their own. Draws from `generator`.
+    """The images of `data` as a recipe wants them, at `size` (rows, columns); see `size_of`. Draws from `generator`.
 
-    Everything but the mixing is done at the data set's own size, where it is cheapest.
+    Everything but the mixing is done at the data set's own size.
     """
 
     def __init__(
         self, data: TrainingData, recipe: Recipe, size: tuple[int, int] | None, generator: torch.Generator
     ) -> None:
-        self.data, self.recipe, self.size, self.generator = data, recipe, input_size(recipe, size), generator
-        _, height, width = data.shape
+        self.data, self.recipe, self.size, self.generator = data, recipe, size_of(data, recipe, size), generator
+        _, height, width, _ = data.images.shape
         self.augmentation = Augmentation.of(recipe.flip and data.flip, recipe.translate, recipe.cutout, height, width)
+        self._range = _range(data) if recipe.crop > 0 or recipe.random_augment > 0 else None
 
     def drawn(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Augmented images (B, C, H, W) of `rows` (B,), and their labels (B,), or shares (B, classes) if mixed."""
-        images = self.data.normalisation(gather(self.data.images, rows, self.augmentation, self.generator))
-        images = cut_out(images, self.augmentation.square, self.generator)
-        inputs, labels = self._sized(to_input(images)), self.data.labels[rows]
+        images = gather(self.data.images, rows, self.augmentation, self.generator)
+        if self._range is not None:
+            images = self._disturbed(images, *self._range)
+        images = cut_out(self.data.normalisation(images), self.augmentation.square, self.generator)
+        inputs, labels = resized(to_input(images), self.size), self.data.labels[rows]
         if self.recipe.mixup == 0 and self.recipe.cutmix == 0:
             return inputs, labels
         return mix(inputs, labels, self.data.classes, self.recipe.mixup, self.recipe.cutmix, self.generator)
@@ -37,13 +42,21 @@ class Inputs:
         """The images (B, C, H, W) of `rows` (B,) as they are."""
         return plain(self.data, rows, self.size)
 
-    def _sized(self, images: Tensor) -> Tensor:
-        return resized(images, self.size)
+    def _disturbed(self, images: Tensor, low: float, high: float) -> Tensor:
+        """Cropped and randomly augmented `images` (B, H, W, C) of values from `low` to `high`, as floats."""
+        recipe = self.recipe
+        inner = ((images.float() - low) / (high - low)).permute(0, 3, 1, 2)
+        if recipe.crop > 0:
+            inner = random_crop(inner, recipe.crop, self.generator)
+        if recipe.random_augment > 0:
+            fill = (self.data.normalisation.mean - low) / (high - low)
+            inner = random_augment(inner, recipe.random_augment, recipe.magnitude, fill, self.generator)
+        return (inner * (high - low) + low).permute(0, 2, 3, 1).contiguous()
 
 
-def input_size(recipe: Recipe, size: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Rows and columns that images are brought to: `size`, else the recipe's, else None, as they are."""
-    return size if size is not None or recipe.image is None else (recipe.image, recipe.image)
+def size_of(data: TrainingData, recipe: Recipe, size: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    """Rows and columns that images are brought to: `size`, else those of `data` or of the recipe; None: as they are."""
+    return size or data.size or (None if recipe.image is None else (recipe.image, recipe.image))
 
 
 def plain(data: TrainingData, rows: Tensor, size: tuple[int, int] | None) -> Tensor:
@@ -58,3 +71,9 @@ def resized(images: Tensor, size: tuple[int, int] | None) -> Tensor:
     from nas.build import resample
 
     return resample(images, size)
+
+
+def _range(data: TrainingData) -> tuple[float, float]:
+    """The smallest and the largest value of all images; one apart where they are the same."""
+    low, high = (float(each) for each in torch.aminmax(data.images))
+    return low, high if high > low else low + 1

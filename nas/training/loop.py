@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nas.training.dataset import TrainingData
-from nas.training.inputs import input_size, plain
+from nas.training.inputs import plain, size_of
 from nas.training.loss import losses
 from nas.training.recipe import Recipe
 from nas.training.run import Metrics, Run, Size, TrainingFailure, precision_of
@@ -63,6 +63,6 @@ def judge(
     for rows in torch.split(data.validation, 2 * recipe.batch):
         check()
         with torch.autocast(data.images.device.type, precision, enabled=precision is not torch.float32):
-            logits = module(plain(data, rows, input_size(recipe, size)))
+            logits = module(plain(data, rows, size_of(data, recipe, size)))
         right += (logits.argmax(1) == data.labels[rows]).sum()
     return float(right) / len(data.validation)

@@ -46,7 +46,7 @@ class Optimiser(ABC):
         for group in self.param_groups:
             moved = [parameter for parameter in group["params"] if parameter.grad is not None]
             fresh = [parameter for parameter in moved if not self._buffers[parameter]]
-            known = [parameter for parameter in moved if self._buffers[parameter]]
+            known = [parameter for parameter in moved if self._buffers[parameter]] if fresh else moved
             for parameters in (fresh, known):  # torch wants the first momentum of all of a call, or of none
                 if parameters:
                     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -82,13 +82,14 @@ class Sgd(Optimiser):
         self.momentum, self.nesterov = momentum, nesterov
 
     def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: float) -> None:
-        buffers = [self._buffers[parameter].get("momentum") for parameter in parameters]
+        fresh = not self._buffers[parameters[0]]
+        buffers: list[Any] = [None] * len(parameters) if fresh else self._all("momentum", parameters)
         sgd(
             list(parameters), gradients, buffers, foreach=False, fused=True, weight_decay=weight_decay, lr=rate,
             momentum=self.momentum, dampening=0.0, nesterov=self.nesterov, maximize=False,
         )  # fmt: skip
-        for parameter, buffer in zip(parameters, buffers, strict=True):
-            if buffer is not None:  # without momentum there is none
+        if fresh and self.momentum:
+            for parameter, buffer in zip(parameters, buffers, strict=True):
                 self._buffers[parameter]["momentum"] = buffer
 
 

@@ -47,7 +47,7 @@ class Run:
     same arguments that has been `restore`d finishes the broken epoch and gives, on a CPU, the same bits as if nothing
     had happened.
 
-    size: (rows, columns) that images are brought to; None: the recipe's, or the data set's own.
+    size: (rows, columns) that images are brought to; None: what `data` or the recipe says, or as they are.
     shard: (rank, processes), where several train one network together: each trains on its share of every batch, in one
     order, and validates its share of the validation rows; metrics are those of all, the same everywhere.
     wrap: makes what runs forward in training of the module, such as DistributedDataParallel; `module` stays as it is.

@@ -45,4 +45,4 @@ def _path(name_or_path: str | Path) -> Path:
         return FOLDER / f"{text}.yaml"
     if isinstance(name_or_path, Path) or "/" in text or Path(text).suffix.lower() in (".yaml", ".yml"):
         return Path(name_or_path)
-    raise unknown("recipe", text, names(), where="recipe")
+    raise unknown("recipe", text, names())
