@@ -57,6 +57,8 @@ def test_command(call: Callable[..., Run], page: str, line: str, tmp_path: Path)
     if words[0] == "search":
         looked_up = "tabular" in words  # nothing is trained: there is no data set, and one fidelity
         words += [*(CHEAPER[:4] if looked_up else CHEAPER), "--out", str(tmp_path / "run")]
+    if words[0] == "train":
+        words += ["--dataset", "digits", "--epochs", "1", *([] if "--out" in words else ["--out", str(tmp_path / "run")])]
     words += ["--confirm", "1x2", "--confirm-epochs", "1"] if "--confirm" in words else []
     run = call(*words)
     assert run.status == 0, f"{page}: {line}: {run.err}"

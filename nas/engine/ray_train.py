@@ -31,11 +31,11 @@ RESTARTS = 5  # times that workers are started again after one died
 ASK_SECONDS = 0.5  # between two looks of rank 0 at whether it shall stop
 POLL_SECONDS = 0.1
 STOP_SECONDS = 60.0  # that a step and a checkpoint may take after Ctrl-C
-START_SECONDS = 180.0
 # Ray Train looks after its workers this often; its metrics and its patched print are not needed.
 SETTINGS = {
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "180",
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
 }

@@ -71,8 +71,8 @@ class Run:
         self.steps = epochs * (len(data.train) // self.batch)  # of all epochs
         self.step = self.epochs = 0
         self.generator = torch.Generator(self.device).manual_seed(self._seed("begin"))
-        # Alone, one generator serves all; else the order of the images is that of all processes, the rest their own.
-        self.orders = self.generator if self.ranks.world == 1 else torch.Generator(self.device).manual_seed(seed)
+        # The order of the images is the same for any number of processes; the rest each draws for itself.
+        self.orders = torch.Generator(self.device).manual_seed(derived_seed(seed, "order"))
         self.inputs = Inputs(data, recipe, size, self.generator)
         self.noise = Noise(self.module, self.generator)
         self.optimiser = optimiser(self.module, recipe)
