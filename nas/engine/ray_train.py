@@ -49,6 +49,7 @@ def train_on_ray(project: Project, watcher: Watcher) -> None:
     A worker that dies is started again with the others, from the last checkpoint. Raises what `Job` raises.
     """
     settings = project.settings
+    watcher.note(f"starting {settings.workers} workers")
     with _environment(), quiet(), _ray(settings):
         post = ray.remote(num_cpus=0)(Post).remote()
         scratch = Path(tempfile.mkdtemp(prefix="nas-train-"))
