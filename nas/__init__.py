@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas import baselines, draw
+    from nas import baselines, draw, scale
     from nas.arch import Architecture
     from nas.engine import resume, resume_training, search, train
     from nas.ensembles import Ensemble
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nas.measures import score
     from nas.mutation import mutate
     from nas.samplers import optuna_sampler, suggest
+    from nas.scale import transfer
     from nas.spaces import Space
     from nas.study import open_study
 
@@ -40,15 +41,17 @@ _WHERE = {
     "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
     "resume_training": "nas.engine",
+    "scale": "nas.scale",
     "score": "nas.measures",
     "search": "nas.engine",
     "suggest": "nas.samplers",
     "train": "nas.engine",
+    "transfer": "nas.scale",
 }
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "resume_training", "score", "search", "suggest", "train",
+    "optuna_sampler", "resume", "resume_training", "scale", "score", "search", "suggest", "train", "transfer",
 ]  # fmt: skip
 
 

@@ -40,6 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the run and the space that the documents speak of."""
     folder = tmp_path_factory.mktemp("docs")
     package.search("tiny", dataset="digits", budget="2trials", engine="local", out=folder / "runs" / "NAME")
+    package.train("resnet20", dataset="digits", epochs=1, out=folder / "runs" / "mine")
     (folder / "my-space.yaml").write_text(next(text for _, text in blocks("yaml") if "name: my-space" in text))
     return folder
 
@@ -58,7 +59,7 @@ def test_command(call: Callable[..., Run], page: str, line: str, tmp_path: Path)
         looked_up = "tabular" in words  # nothing is trained: there is no data set, and one fidelity
         words += [*(CHEAPER[:4] if looked_up else CHEAPER), "--out", str(tmp_path / "run")]
     if words[0] == "train":
-        words += ["--dataset", "digits", "--epochs", "1", *([] if "--out" in words else ["--out", str(tmp_path / "run")])]
+        words += ["--dataset", "digits", "--epochs", "1", "--out", str(tmp_path / "run")]
     words += ["--confirm", "1x2", "--confirm-epochs", "1"] if "--confirm" in words else []
     run = call(*words)
     assert run.status == 0, f"{page}: {line}: {run.err}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, leaf, require, require_range
+from nas.ops.shapes import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +22,8 @@ ACTIVATIONS: dict[str, tuple[str, bool]] = {
     "tanh": ("Tanh", False),
     "softplus": ("Softplus", False),
 }
+# Those whose derivative is worked out from what they wrote; the others keep what they read.
+FROM_OUTPUT = ("relu", "sigmoid", "tanh")
 
 
 @leaf("activation")
@@ -38,6 +41,9 @@ class Activation(Leaf):
 
         made: nn.Module = getattr(nn, ACTIVATIONS[self.kind][0])()
         return made
+
+    def saved(self, x: object) -> Saved:
+        return Saved((), output=True) if self.kind in FROM_OUTPUT else Saved()
 
     def describe(self) -> str:
         return self.kind
@@ -58,6 +64,10 @@ class Dropout(Leaf):
 
         return DropoutModule(self.rate)
 
+    def saved(self, x: Shape) -> Saved:
+        # The mask, a number of the input's kind each on a CPU.
+        return Saved((), extra=x.elements if self.rate else 0)
+
 
 @leaf("drop_path")
 class DropPath(Leaf):
@@ -72,6 +82,9 @@ class DropPath(Leaf):
         from nas.ops.modules import DropPathModule
 
         return DropPathModule()
+
+    def saved(self, x: object) -> Saved:
+        return NOTHING
 
     def describe(self) -> str:
         return "drop path"

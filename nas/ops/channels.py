@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ class Shuffle(Leaf):
             )
         return x
 
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
+
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import ShuffleModule
 
@@ -82,6 +85,9 @@ class Scale(Leaf):
 
     def check(self) -> None:
         require_range(self.factor, "factor", -1e6, 1e6)
+
+    def saved(self, x: Shape) -> Saved:
+        return NOTHING
 
     def module(self, x: Shape) -> nn.Module:
         from nas.ops.modules import ScaleModule

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
 from nas.ops.shapes import Map, Pair, Reach, window
 
 if TYPE_CHECKING:
@@ -114,6 +114,9 @@ class Pad(Leaf):
 
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         return Reach(-self.rows[0], -self.rows[0], 1), Reach(-self.columns[0], -self.columns[0], 1)
+
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
 
     def module(self, x: Map) -> nn.Module:
         from torch import nn

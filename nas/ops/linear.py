@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.shapes import Shape, Tokens, Vector
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class Attention(Leaf):
 
     def reach(self, x: Tokens) -> None:
         return None
+
+    def saved(self, x: Tokens) -> Saved:
+        # Worked out in blocks: of the scores only one number a head and token, the logarithm of their sum, is kept.
+        return Saved((0,), output=True, extra=self.heads * x.length)
 
     def module(self, x: Tokens) -> nn.Module:
         from nas.ops.modules import AttentionModule

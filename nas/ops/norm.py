@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import Leaf, Saved, expect, leaf, require_range
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class LayerNorm(Leaf):
     def params(self, x: Shape) -> int:
         return 2 * x.width
 
+    def saved(self, x: Shape) -> Saved:
+        # Mean and deviation of each pixel or token.
+        return Saved(extra=2 * (x.elements // x.width))
+
     def module(self, x: Shape) -> nn.Module:
         from torch import nn
 
@@ -88,6 +92,10 @@ class LocalResponseNorm(Leaf):
     def shape(self, x: Shape) -> Shape:
         expect(x, Map, "local_response_norm")
         return x
+
+    def saved(self, x: Map) -> Saved:
+        # The squares with a margin of channels, the sums, and their powers.
+        return Saved(extra=2 * x.elements + (x.width + self.size - 1) * x.rows * x.columns)
 
     def module(self, x: Shape) -> nn.Module:
         from torch import nn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.conv import _positions, sliding
 from nas.ops.shapes import Map, Pair, Reach, Shape, Tokens, Vector, window
 
@@ -56,6 +56,10 @@ class MaxPool(_Pool):
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     ceil: bool = False
+
+    def saved(self, x: Map) -> Saved:
+        # Where each maximum stood, in numbers of 8 bytes.
+        return Saved(extra=2 * self.shape(x).elements)
 
     def module(self, x: Map) -> nn.Module:
         from torch import nn
@@ -129,6 +133,9 @@ class GlobalPool(Leaf):
     def shape(self, x: Shape) -> Vector:
         expect(x, (Map, Tokens), "global_pool")
         return Vector(x.width)
+
+    def saved(self, x: Shape) -> Saved:
+        return NOTHING
 
     def module(self, x: Shape) -> nn.Module:
         from nas.ops.modules import Mean

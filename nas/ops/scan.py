@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf
+from nas.ops.base import Leaf, Saved, expect, leaf
 from nas.ops.shapes import Shape, Tokens
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class SelectiveScan(Leaf):
 
     def macs(self, *inputs: Shape) -> int:
         return inputs[0].elements * inputs[2].width
+
+    def saved(self, *inputs: Shape) -> Saved:
+        # States and decays of every round of the scan, the last states, and the steps times the input.
+        x, _, b, _ = inputs
+        rounds = (x.elements // x.width - 1).bit_length()
+        return Saved((0, 1, 2, 3), extra=max(2, 2 * rounds + 1) * x.elements * b.width + x.elements)
 
     def module(self, *inputs: Shape) -> nn.Module:
         from nas.ops.modules import SelectiveScanModule

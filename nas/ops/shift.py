@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.shapes import Map, Pair, Reach
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Shift(Leaf):
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         rows, columns = (Reach(-max(moves), -min(moves), 1) for moves in zip(*self.steps, strict=True))
         return rows, columns
+
+    def saved(self, x: Map) -> Saved:
+        return Saved() if self.edge == "keep" else NOTHING
 
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import ShiftModule

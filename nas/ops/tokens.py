@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
 if TYPE_CHECKING:
@@ -99,6 +99,9 @@ class Reverse(Leaf):
         # The other end of the image.
         return None
 
+    def saved(self, x: Tokens) -> Saved:
+        return NOTHING
+
     def module(self, x: Tokens) -> nn.Module:
         from nas.ops.modules import ReverseModule
 
@@ -134,6 +137,9 @@ class ClassToken(Leaf):
     def params(self, x: Tokens) -> int:
         return x.width
 
+    def saved(self, x: Tokens) -> Saved:
+        return NOTHING
+
     def module(self, x: Tokens) -> nn.Module:
         from nas.ops.modules import ClassTokenModule
 
@@ -152,6 +158,9 @@ class Positions(Leaf):
 
     def params(self, x: Tokens) -> int:
         return x.elements
+
+    def saved(self, x: Tokens) -> Saved:
+        return NOTHING
 
     def module(self, x: Tokens) -> nn.Module:
         from nas.ops.modules import PositionsModule

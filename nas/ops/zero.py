@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
 from nas.ops.shapes import Map, Reach
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ class Zero(Leaf):
 
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         return Reach(0, 0, self.stride), Reach(0, 0, self.stride)
+
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
 
     def module(self, x: Map) -> nn.Module:
         from nas.ops.modules import ZeroModule
