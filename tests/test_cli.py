@@ -82,7 +82,7 @@ def test_show_draws(call: Call, tmp_path: Path) -> None:
     assert (tmp_path / "cell.svg").read_text().startswith("<svg")
 
 
-@pytest.mark.parametrize("kind", ["baselines", "spaces", "strategies", "datasets", "operations"])
+@pytest.mark.parametrize("kind", ["baselines", "spaces", "strategies", "datasets", "recipes", "operations"])
 def test_list(call: Call, kind: str) -> None:
     rows = json.loads(call("list", kind, "--json").out)
     table = call("list", kind).out
