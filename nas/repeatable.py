@@ -25,16 +25,21 @@ def parameters_from(seed: int) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> contextlib.AbstractContextManager[None]:
     """One thread on a CPU: the same bits everywhere, and workers that do not slow each other down."""
+    return threads(1)
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Within it torch works with `count` threads on a CPU."""
     import torch
 
     before = torch.get_num_threads()
-    if before == 1:
+    if before == count:
         yield
         return
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from nas.engine import search, trial_seed
+from nas.engine import LocalLanes, search, trial_seed
 from nas.engine.devices import Shares
 from nas.errors import NasError
 from nas.evaluators import Evaluation, Evaluator, Fidelity
+from nas.measures import MEASURES, Measure
 from nas.study import create_study, open_study, resume_study
 from tests.test_engine import SPACE, Watching, drive, interrupt, proposals, proposals_of, searched
 from tests.toy import SEEDED, Count, settings
@@ -239,3 +240,54 @@ def test_what_follows_a_search_uses_the_workers_that_are_up(
 
 
 RUNS = ("", "confirm", "control", "control/confirm")
+
+
+class Watched(Count):
+    """Its workers know a timed measure that notes in a file when it began and ended, and of what."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__()
+        self.log = log
+        self.__setstate__(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        MEASURES._items["watched_ms"] = Measure(self.watch, "for this test", larger=False, proxy=False, timed=True)
+
+    def evaluate(self, architecture: Any, fidelity: Fidelity, evaluation: Evaluation) -> dict[str, float]:
+        (self.log.parent / f"{os.getpid()}.pid").touch()
+        while len(list(self.log.parent.glob("*.pid"))) < 2:  # so both go on to measure at the same time
+            time.sleep(0.01)
+            evaluation.clock.check()
+        return super().evaluate(architecture, fidelity, evaluation)
+
+    def watch(self, architecture: Any, probe: Any) -> float:
+        begun = time.time()
+        time.sleep(0.05)
+        with open(self.log, "a") as file:
+            file.write(f"{os.getpid()} {begun} {time.time()} {architecture.digest}\n")
+        return len(self.log.read_text().splitlines())
+
+
+def test_two_workers_measure_one_after_another_and_no_network_again_after_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MEASURES, "_items", dict(MEASURES._items))
+    evaluator = Watched(tmp_path / "log")
+    goals = settings(objectives=["max:accuracy", "min:watched_ms"])
+    with create_study(tmp_path / "run", goals, SPACE) as study:
+        drive(study, evaluator, "8trials", lanes=lanes(evaluator))
+        known = {trial.digest for trial in study.trials}
+    first = len(evaluator.log.read_text().splitlines())
+    with resume_study(tmp_path / "run", space=SPACE) as study:
+        drive(study, evaluator, "16trials", lanes=LocalLanes(evaluator))
+    rows = [line.split() for line in evaluator.log.read_text().splitlines()]
+    assert len({pid for pid, *_ in rows[:first]}) == 2  # of both workers, and none of them the driver's
+    assert str(os.getpid()) not in {pid for pid, *_ in rows[:first]}
+    times = sorted((float(begun), float(ended)) for _, begun, ended, _ in rows)
+    assert all(earlier[1] <= later[0] for earlier, later in itertools.pairwise(times))
+    assert known.isdisjoint(digest for *_, digest in rows[first:])
+    trials = open_study(tmp_path / "run").trials
+    assert [trial.state for trial in trials] == ["COMPLETE"] * 16
+    assert all(trial.values == (trial.metrics["accuracy"], trial.metrics["watched_ms"]) for trial in trials)
+    assert all(trial.metrics["watched_ms"] <= first for trial in trials if trial.digest in known)

@@ -13,6 +13,7 @@ import pytest
 
 import nas as package
 from nas.errors import NothingFinishedError, StudyError
+from nas.objectives import Objective
 from nas.report.lineage import lineage_table, to_dict
 from nas.report.tables import console
 from nas.study import Change, Trial, open_study
@@ -67,6 +68,7 @@ def test_a_damaged_record_has_a_line_that_ends(parent: int) -> None:
 def test_a_long_line_is_not_indented_off_the_screen() -> None:
     class Record:
         directory = Path("runs/x").absolute()
+        goals = (Objective("accuracy"),)
 
         class settings:
             objective = "accuracy"

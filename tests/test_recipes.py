@@ -28,7 +28,7 @@ from nas.training.optimisers import AdamW, RmsProp, optimiser
 from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.schedule import Plateau, Rate
-from tests.test_training import convnet, dropping, timeless, toy, training_data
+from tests.test_training import FAST, convnet, dropping, timeless, toy, training_data
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def bits(run: Run) -> list[Tensor]:
     return [tensor.clone() for tensor in (*run.module.state_dict().values(), *run.judged.state_dict().values(), *buffers)]
 
 
-def straight(recipe: Recipe, epochs: int) -> tuple[list[Tensor], list[Metrics], int]:
+def straight(recipe: Recipe, epochs: int, shard: tuple[int, int] | None) -> tuple[list[Tensor], list[Metrics], int]:
     """Bits and metrics of an undisturbed run, and how often it was asked whether it may go on."""
     asked = 0
 
@@ -68,12 +68,12 @@ def straight(recipe: Recipe, epochs: int) -> tuple[list[Tensor], list[Metrics], 
         nonlocal asked
         asked += 1
 
-    run = Run(noisy(), training_data(toy()), recipe, epochs, 5, check)
+    run = Run(noisy(), training_data(toy()), recipe, epochs, 5, check, shard=shard)
     metrics = [timeless(run.epoch()) for _ in range(epochs)]
     return bits(run), metrics, asked
 
 
-def broken(recipe: Recipe, epochs: int, every: int) -> tuple[list[Tensor], list[Metrics]]:
+def broken(recipe: Recipe, epochs: int, every: int, shard: tuple[int, int] | None) -> tuple[list[Tensor], list[Metrics]]:
     """The same of a run that is killed again and again, at each `every`-th question, and goes on from its file."""
     saved: bytes | None = None
     asked, metrics = 0, []
@@ -90,7 +90,7 @@ def broken(recipe: Recipe, epochs: int, every: int) -> tuple[list[Tensor], list[
 
     while True:
         torch.rand(3)  # whatever else happens in the process
-        asked, run = 0, Run(noisy(), training_data(toy()), recipe, epochs, 5, check)
+        asked, run = 0, Run(noisy(), training_data(toy()), recipe, epochs, 5, check, shard=shard)
         if saved is not None:
             run.restore(torch.load(io.BytesIO(saved), weights_only=True))
         try:
@@ -114,10 +114,10 @@ RICH: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("every", [3, 7])
 def test_a_run_broken_off_at_any_step_ends_with_the_same_bits(name: str, every: int) -> None:
     """4 training steps and 1 validation batch an epoch: it is broken at every place of an epoch, validation too."""
-    recipe = Recipe(batch=16, translate=0.2, drop_path=0.2, **RICH[name])
-    expected, metrics, asked = straight(recipe, 3)
+    recipe, shard = Recipe(batch=16, translate=0.2, drop_path=0.2, **RICH[name]), (0, 1) if every == 7 else None
+    expected, metrics, asked = straight(recipe, 3, shard)
     assert asked == 15
-    found, again = broken(recipe, 3, every)
+    found, again = broken(recipe, 3, every, shard)
     assert again == metrics
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
 
@@ -198,6 +198,20 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
     assert first == second
     facts, (right, loss), _ = first
     assert facts[3:5] == pytest.approx([right, loss])
+
+
+def test_the_order_of_the_images_is_that_of_records_or_of_all_processes() -> None:
+    """Without `shard` it is the second draw from the seed, so that the trials of a search can be done again."""
+    runs = [Run(convnet(classes=3), training_data(toy()), FAST, 1, 5, lambda: None, shard=shard) for shard in (None, (0, 1), (1, 2))]
+    orders = []
+    for run in runs:
+        with run.noise:
+            orders.append(run._order())
+    drawn = torch.Generator().manual_seed(5)
+    torch.randint(2**62, (1,), generator=drawn)
+    assert torch.equal(orders[0], runs[0].data.train[torch.randperm(len(runs[0].data.train), generator=drawn)])
+    assert torch.equal(orders[1], orders[2])
+    assert not torch.equal(orders[0], orders[1])
 
 
 def test_shares_are_of_one_order_and_make_up_the_batch() -> None:

@@ -6,7 +6,6 @@ import json
 import math
 import shlex
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,8 @@ from nas.errors import NasError
 if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.scale import Aim, Choice, Coefficients, Solution
+
+OUT = "scaled.yaml"
 
 
 @click.command(
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
 @click.option("--beta", type=click.FloatRange(0, min_open=True), metavar="B", help="Width at phi 1 (default: the family's, or 1.1).")
 @click.option("--gamma", type=click.FloatRange(0, min_open=True), metavar="G", help="Resolution at phi 1 (default: the family's, or 1.15).")
 @click.option("--force", is_flag=True, help="Also what comes to no channel or pixel, or to more than 10^12 parameters.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the answer into FILE, as YAML that every verb reads.")
+@click.option("--out", is_flag=False, flag_value="", metavar="[FILE]", help=f"Write the answer to FILE, or to a new {OUT}.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def command(network: str, out: Path | None, as_json: bool, batch: int, **given: Any) -> None:
+def command(network: str, out: str | None, as_json: bool, batch: int, **given: Any) -> None:
     """Scale NETWORK in depth, width and resolution together: a baseline's name, a YAML file, or a run folder.
 
     Depth, width and resolution are multiplied by alpha, beta and gamma to the power of phi (compound scaling, arXiv 1905.11946).
@@ -52,27 +53,26 @@ def command(network: str, out: Path | None, as_json: bool, batch: int, **given: 
     those powers; both are shown, the answer with a star.
     """
     from nas.loading import load_one
-    from nas.report.files import check_writable, write_whole
+    from nas.report.files import out_path, write_whole
     from nas.report.scale import header, scale_table, to_dict
     from nas.scale import base_of
 
-    if out is not None:
-        check_writable(out)
+    path = None if out is None else out_path(out, OUT)
     target = _target(batch, **given)
     base = load_one(network)
     law, made, solution = _answer(base, target, **given)
     solved = (target, solution) if target is not None and solution is not None else None
-    if out is not None:
+    if path is not None:
         typed = shlex.join(["nas", *sys.argv[1:]])
-        write_whole(out, (header(typed, base, made[0]) + made[0].architecture.to_yaml()).encode())
+        write_whole(path, (header(typed, base, made[0]) + made[0].architecture.to_yaml()).encode())
     if as_json:
         click.echo(json.dumps(to_dict(base_of(base), made, law, batch, solved), indent=2))
     else:
         from nas.report.tables import console
 
         console().print(scale_table(base_of(base), made, batch, solved))
-        if out is not None:
-            click.echo(f"wrote {out}")
+        if path is not None:
+            click.echo(f"wrote {path}")
 
 
 def _answer(

@@ -29,7 +29,8 @@ def command(networks: tuple[str, ...], proxies: str, dataset: str | None, data_d
     """Score NETWORKS: baselines, YAML files, run folders. Larger is better, but for params, macs and latency_ms.
 
     Nothing is trained: parameters are drawn, and a batch is passed forwards and backwards. Scores compare networks of one input
-    shape, shown the same images. latency_ms is measured on this machine, one image on one CPU thread.
+    shape, shown the same images. latency_ms is measured on this machine, one image on one CPU
+    thread; `nas latency` does so at length.
     """
     from nas import measures
     from nas.loading import load_one

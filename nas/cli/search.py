@@ -18,7 +18,11 @@ def limit_options(function: Any) -> Any:
     for option in reversed((
         click.option("--max-params", metavar="N", help="No candidate with more parameters, such as 5M."),
         click.option("--max-macs", metavar="N", help="No candidate with more multiply-adds an image, such as 600M."),
-        click.option("--max-latency-ms", metavar="X", help="No candidate slower than X ms an image: measured here, one CPU thread."),
+        click.option("--max-latency-ms", metavar="X", help="No candidate slower than X ms an image: measured here."),
+        click.option(
+            "--latency", metavar="SETTING",
+            help="How latency_ms is measured: batch=1,threads=1,device=auto,backend=torch (default: these; auto: where workers train).",
+        ),
         click.option("--filter", "filters", metavar="PROXY:Q", help="Only candidates at or above quantile Q of a proxy: naswot:0.5."),
         click.option("--features", default="", metavar="NAMES", help="Proxies that the strategy learns from, joined by commas."),
     )):  # fmt: skip
@@ -67,6 +71,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nas-bench-201 --evaluator zero-cost:naswot --budget 50trials --engine local",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
         "nas search --space nasnet-cell --budget 1h --objectives accuracy,params --strategy nsga2",
+        "nas search --space nasnet-cell --budget 1h --objectives accuracy,latency_ms --latency batch=8,threads=2",
         "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
@@ -110,8 +115,8 @@ def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, seed: int, out: Path | None, objectives: str | None,
     epochs: int | None, width: float | None, depth: float | None, start: str,
-    timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, filters: str | None, features: str,
-    confirm: str | None, confirm_epochs: int | None, control: bool,
+    timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
+    filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
@@ -133,7 +138,7 @@ def command(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
             evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe),
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
-            limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), filter=filters,
+            limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), latency=latency, filter=filters,
             features=[name for name in features.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control,

@@ -51,7 +51,7 @@ def command(
     from nas import data
     from nas.cli.show import parse_shape
     from nas.loading import load_one
-    from nas.report.files import check_writable, write_whole
+    from nas.report.files import out_path, write_whole
     from nas.scale import restack
     from nas.scale.restack import one_goal
     from nas.units import parse_count
@@ -60,9 +60,7 @@ def command(
     params = None if target_params is None else parse_count(target_params, where="--target-params")
     goal = one_goal(penultimate, macs, params)
     size = None if shape is None else parse_shape(shape)
-    path = None if out is None else _path(out)
-    if path is not None:
-        check_writable(path)
+    path = None if out is None else out_path(out, OUT)
     source = load_one(network)
     if dataset is not None:
         form = data.form(dataset)
@@ -74,15 +72,6 @@ def command(
         click.echo(json.dumps({**_to_dict(source, made), "out": None if path is None else str(path)}, indent=2))
     else:
         _print(source, made, path)
-
-
-def _path(out: str) -> Path:
-    """Where to write. The name that nobody typed is not written over. Raises `NasError`."""
-    from nas.errors import NasError
-
-    if not out and Path(OUT).exists():
-        raise NasError(f"{OUT} is there already; allowed: --out FILE, which is written over")
-    return Path(out or OUT)
 
 
 def _facts(network: Architecture) -> dict[str, Any]:

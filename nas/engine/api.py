@@ -25,9 +25,11 @@ from nas.engine.observer import Observer
 from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
 from nas.engine.simulated import SimulatedLanes
+from nas.engine.timing import check_lanes, settled
 from nas.engine.versions import versions
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
+from nas.latency import Setting
 from nas.loading import load_one
 from nas.objectives import Objective
 from nas.strategies import Context
@@ -57,6 +59,7 @@ def search(
     filter: str | None = None,
     features: Iterable[str] = (),
     start: Iterable[str | Path | Architecture] = (),
+    latency: str | Setting | None = None,
     workers: int | None = None,
     gpus_per_trial: float | None = None,
     timeout: float | None = None,
@@ -81,6 +84,8 @@ def search(
     limits: bounds on measures of candidates, such as `{"params": "5M", "latency_ms": 20}`, beside those of the space;
     filter: `naswot:0.5` tries only candidates at or above that quantile of the proxy over random candidates; features:
     proxies that the strategy is told of candidates.
+    latency: how the objective or limit `latency_ms` is measured, such as "batch=8,threads=2,device=cpu,backend=onnx"
+    (default: one image, one thread, where candidates are trained, in torch).
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
     confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
     `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
@@ -108,6 +113,7 @@ def search(
     goals = check(goals, judge)
     _check_seconds("timeout", timeout)
     _check_space(judge, searched)
+    latency, searched = settled(latency, goals, searched, shares.device, address is None)
     directory = check_new(out if out is not None else _default_folder(searched.name))
     searched = _for_task(searched, judge)
     seeds = [searched.recognise(item if isinstance(item, Architecture) else load_one(item)) for item in start]
@@ -139,6 +145,7 @@ def search(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         confirm=plan(wish, judge, fidelity),
         control=control,
+        latency=latency,
     )
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
@@ -178,6 +185,8 @@ def resume(
     if gpus_per_trial is None and settings.device == "cpu":
         gpus_per_trial = 0.0  # a device-hour must stay what it was
     shares = _shares(engine, workers or settings.workers, gpus_per_trial, address)
+    if settings.latency:
+        check_lanes(settings.timing, shares.device, address is None)
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
         resume_study(directory, storage=storage) as study,

@@ -14,6 +14,7 @@ from nas.budget import Budget
 from nas.engine.judging import measured, values_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.timing import Timed
 from nas.errors import StudyError
 from nas.evaluators import Fidelity, Outcome
 from nas.objectives import oriented
@@ -83,6 +84,7 @@ class Driver:
         self._began = self._now() - spent - study.ledger().seconds
         self._beaten = self._ticked = self._saved = -math.inf
         self._goals = study.goals
+        self._timed = Timed(self._goals, study.settings.timing, study.trials)
         self._best: Finished | None = None
         self._front: Front[int] = Front()  # numbers of the trials that no other beats
         self._closest = 0.0  # the fraction of the fidelity of those on it
@@ -190,6 +192,7 @@ class Driver:
         if not done.gone:
             self._idle.add(done.lane)
         self._tell(work.number, work.decisions, values, work.fraction)
+        self._timed.learn(work.architecture.digest, outcome.metrics)
         if outcome.first_seconds is not None:
             self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
@@ -265,7 +268,8 @@ class Driver:
         seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
         work.deadline = work.started + min(seconds, self._timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
-        return Candidate(work.number, work.architecture, self._fidelity.part(work.fraction), seed, seconds, self._timeout)
+        wanted = self._timed.wanted(work.architecture, self._lanes.count, seconds)
+        return Candidate(work.number, work.architecture, self._fidelity.part(work.fraction), seed, seconds, self._timeout, wanted)
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nas.errors import NasError
+from nas.evaluators.clock import CutOff
 from nas.measures import MEASURES, measure, names
 from nas.objectives import Objective, parse
 
@@ -50,13 +51,23 @@ def check(goals: tuple[Objective, ...] | None, evaluator: Evaluator) -> tuple[Ob
 def measured(goals: Sequence[Objective], outcome: Outcome, architecture: Architecture) -> Outcome:
     """A complete outcome with a metric for every goal: what was not reported is measured. Failed where that fails.
 
-    Measures are of the candidate itself, not of the proxy that was trained, on the machine that runs the search.
+    Measures are of the candidate itself, not of the proxy that was trained, and made here; a timed one only its lane can take.
     """
-    missing = [goal.name for goal in goals if goal.name not in outcome.metrics]
+    return completed(outcome, [goal.name for goal in goals], lambda name: _measured(name, architecture))
+
+
+def completed(outcome: Outcome, wanted: Iterable[str], one: Callable[[str], float]) -> Outcome:
+    """A complete outcome with a metric of every name, those that it lacks from `one`. Failed where that fails.
+
+    Raises `CutOff` as `one` does.
+    """
+    missing = [name for name in wanted if name not in outcome.metrics]
     if outcome.state != "complete" or not missing:
         return outcome
     try:
-        found = {name: _measured(name, architecture) for name in missing}
+        found = {name: one(name) for name in missing}
+    except CutOff:
+        raise
     except Exception as error:  # a measure may build and run the network
         reason = " ".join(str(error).split())[:REASON_LENGTH]
         return replace(outcome, state="fail", metrics={}, reason=reason or type(error).__name__, cut=False)
@@ -71,4 +82,6 @@ def values_of(goals: Sequence[Objective], outcome: Outcome) -> tuple[float, ...]
 def _measured(name: str, architecture: Architecture) -> float:
     if name not in MEASURES:
         raise NasError(f"the evaluator returned no metric {name!r}, and it is no measure; measures: {', '.join(names())}")
+    if MEASURES.get(name).timed:
+        raise NasError(f"no time was left to measure {name}")
     return measure(architecture, name)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from nas.engine.timing import NOTHING, Wanted
+
 if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.evaluators import Fidelity, Outcome
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One evaluation to be done. `seconds` is what the budget allows it from its launch, `timeout` what any may take."""
+    """One evaluation to be done. `seconds` is what the budget allows it from its launch, `timeout` what any may take.
+
+    `wanted` is what is to be measured of it on the lane.
+    """
 
     number: int
     architecture: Architecture
@@ -21,6 +26,7 @@ class Candidate:
     seed: int
     seconds: float
     timeout: float
+    wanted: Wanted = NOTHING
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping
 
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Ready
-from nas.evaluators import Evaluation, Evaluator, Outcome, clock_of, cut_off, run
+from nas.engine.timing import Taken, evaluated, taken
+from nas.evaluators import Evaluation, Evaluator, Outcome, clock_of, cut_off
 
 GRACE_SECONDS = 30.0  # a training step is shorter
 STOP_SECONDS = 2.0
@@ -23,7 +24,7 @@ class LocalLanes:
     def __init__(self, evaluator: Evaluator, workers: int = 1, *, share: float = 1.0, devices: tuple[str, ...] = ("cpu",)):
         self.count, self.share, self.device = workers, share, devices[0].partition(":")[0]
         self.grace_seconds = float(getattr(evaluator, "grace_seconds", GRACE_SECONDS))
-        self._evaluator, self._devices = evaluator, devices
+        self._evaluator, self._devices, self._taken = evaluator, devices, taken()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._threads: dict[int, _Thread] = {}
 
@@ -34,7 +35,7 @@ class LocalLanes:
 
     def _start(self, lane: int) -> None:
         device = self._devices[int(lane * self.share) % len(self._devices)]
-        self._threads[lane] = _Thread(lane, self._evaluator, device, self._events)
+        self._threads[lane] = _Thread(lane, self._evaluator, device, self._events, self._taken)
         self._threads[lane].start()
         self._events.put(Ready(lane))
 
@@ -77,9 +78,9 @@ class LocalLanes:
 class _Thread(threading.Thread):
     """One lane. `_lock` decides who reports a candidate's end: the thread itself, or the one who leaves it behind."""
 
-    def __init__(self, lane: int, evaluator: Evaluator, device: str, events: queue.SimpleQueue[Event]) -> None:
+    def __init__(self, lane: int, evaluator: Evaluator, device: str, events: queue.SimpleQueue[Event], memory: Taken) -> None:
         super().__init__(name=f"lane-{lane}", daemon=True)
-        self._lane, self._evaluator, self._device, self._events = lane, evaluator, device, events
+        self._lane, self._evaluator, self._device, self._events, self._taken = lane, evaluator, device, events, memory
         self._inbox: queue.SimpleQueue[tuple[Candidate, Evaluation] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._held: tuple[Candidate, Evaluation] | None = None
@@ -93,7 +94,7 @@ class _Thread(threading.Thread):
         while (work := self._inbox.get()) is not None:
             candidate, evaluation = work
             try:
-                outcome = run(self._evaluator, candidate.architecture, candidate.fidelity, evaluation)
+                outcome = evaluated(self._evaluator, candidate, evaluation, self._taken)
             except KeyboardInterrupt:  # raised by the evaluator itself: a person's goes to the main thread
                 outcome = Outcome("fail", {}, "KeyboardInterrupt", evaluation.clock.elapsed())
             with self._lock:

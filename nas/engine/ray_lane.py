@@ -10,7 +10,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from nas.engine.mailbox import BEAT_SECONDS, STOP
-from nas.evaluators import Evaluation, Evaluator, clock_of, cut_off, run
+from nas.engine.timing import evaluated, taken
+from nas.evaluators import Evaluation, Evaluator, clock_of, cut_off
 
 if TYPE_CHECKING:
     from nas.engine.lanes import Candidate
@@ -25,6 +26,7 @@ class RayLane:
         self._lock = threading.Lock()  # held by whoever reports the end of what is held
         self._held: tuple[Candidate, Evaluation] | None = None
         self._ticket = 0
+        self._taken = taken()
 
     def serve(self) -> None:
         """Until the mailbox says stop."""
@@ -36,7 +38,7 @@ class RayLane:
             clock = clock_of(self._evaluator, candidate.seconds, candidate.timeout)
             evaluation = Evaluation(candidate.seed, self._device, clock)
             self._held = (candidate, evaluation)
-            outcome = run(self._evaluator, candidate.architecture, candidate.fidelity, evaluation)
+            outcome = evaluated(self._evaluator, candidate, evaluation, self._taken)
             with self._lock:
                 self._held = None
             done = (candidate.number, outcome)

@@ -23,7 +23,7 @@ class Clock:
     """
 
     def __init__(self, seconds: float = math.inf, *, timeout: float = math.inf, now: Callable[[], float] = time.monotonic) -> None:
-        self._now, self._skipped = now, 0.0
+        self._now, self._skipped, self._kept = now, 0.0, 0.0
         self._start = now()
         self._deadline = self._start + seconds
         self._timeout = self._start + timeout
@@ -47,18 +47,22 @@ class Clock:
         """Move the budget's deadline to `seconds` from now."""
         self._deadline = self._time() + seconds
 
+    def keep(self, seconds: float) -> None:
+        """Keep the last `seconds` of the budget for what comes after the evaluation; 0 gives them back."""
+        self._kept = seconds
+
     def elapsed(self) -> float:
         """Seconds since the start."""
         return self._time() - self._start
 
     def left(self) -> float:
         """Seconds to the nearer of both deadlines; negative once it is over."""
-        return min(self._deadline, self._timeout) - self._time()
+        return min(self._deadline - self._kept, self._timeout) - self._time()
 
     @property
     def limit(self) -> str:
         """The nearer of both: `budget` or `timeout`."""
-        return "timeout" if self._timeout < self._deadline else "budget"
+        return "timeout" if self._timeout < self._deadline - self._kept else "budget"
 
     def expired(self) -> bool:
         """Whether the time is over. Ask between steps."""

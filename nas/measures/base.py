@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ArchitectureError, NasError, unknown
+from nas.latency import BRIEF, ONE_IMAGE, Effort, Setting, turn
 from nas.registry import Registry
 
 if TYPE_CHECKING:
@@ -20,11 +22,16 @@ class Probe:
 
     seed: of the parameters, and of what is drawn where it isn't given. images: (N, C, H, W) numbers, default Gaussian noise;
     labels: (N,) classes, default drawn uniformly. Arrays or tensors.
+
+    What is timed is so under `setting`, with `effort`; `check` is called again and again meanwhile, and stops it by raising.
     """
 
     seed: int = 0
     images: Any = None
     labels: Any = None
+    setting: Setting = ONE_IMAGE
+    effort: Effort = BRIEF
+    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Measure:
     """`function(architecture, probe)` gives the number. `about` is a line for a person; `larger` whether more is better.
 
     proxy: whether it is taken as a sign of the accuracy to come, the larger the better; else it is only a cost. Those of
-    costs that are looked up rather than computed with torch are `cheap`.
+    costs that are looked up rather than computed with torch are `cheap`. What is `timed` depends on the machine: a search
+    takes it where candidates are trained, one at a time on a device.
     """
 
     function: Callable[[Architecture, Probe], float]
@@ -40,6 +48,7 @@ class Measure:
     larger: bool
     proxy: bool = True
     cheap: bool = False
+    timed: bool = False
 
 
 MEASURES: Registry[Measure] = Registry("measure")
@@ -81,8 +90,10 @@ def measure(architecture: Architecture, name: str, probe: Probe = _DEFAULT) -> f
     Raises `UnknownNameError`, and `ArchitectureError` when shapes do not fit or the network cannot be measured.
     """
     name = find(name)
+    known = MEASURES.get(name)
     try:
-        value = float(MEASURES.get(name).function(architecture, probe))
+        with turn(probe.setting.here().device, probe.check) if known.timed else nullcontext():
+            value = float(known.function(architecture, probe))
     except NasError:
         raise
     except (RuntimeError, ValueError, ArithmeticError) as error:  # torch: maps too small for a kernel, out of memory
@@ -107,5 +118,3 @@ def score(
         raise NasError(f"seed={seed!r}; allowed: a whole number from 0")
     probe = Probe(seed, images, labels)
     return {name: measure(architecture, name, probe) for name in dict.fromkeys(find(item) for item in items)}
-
-

@@ -20,7 +20,7 @@ def _add(name: str, place: str, about: str, **facts: Any) -> None:
     MEASURES.add(name, Measure(function, about, **facts))
 
 
-_add("latency_ms", "latency", "ms of one image on this machine, one thread", larger=False, proxy=False)
+_add("latency_ms", "latency", "ms of a pass on this machine: one image, one CPU thread", larger=False, proxy=False, timed=True)
 _add("naswot", "naswot", "log-determinant of the kernel of activation patterns (arXiv 2006.04647)", larger=True)
 _add("synflow", "synflow", "log of the synaptic flow (arXiv 2006.05467, 2101.08134)", larger=True)
 _add("jacov", "gradients", "covariance of the Jacobians of different images (arXiv 2006.04647v1, 2101.08134)", larger=True)

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from nas.report.tables import fraction_text, short_path, value_text
+from nas.report.tables import COST_NAMES, fraction_text, short_path, value_text
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -18,18 +18,19 @@ INDENTS = 12  # levels that are shown by their indent; a long line stays at the 
 
 
 def lineage_table(study: Study, steps: list[Step]) -> Group:
-    """A row a trial: what made it, its value and cost, and each decision that it changed."""
-    last, objective = steps[-1].trial, study.settings.objective
+    """A row a trial: what made it, its values and cost, and each decision that it changed."""
+    last, names = steps[-1].trial, [goal.name for goal in study.goals]
+    goals = [name for name in names if name == names[0] or name not in COST_NAMES]  # costs have columns of their own
     table = Table(box=None)
-    for name in ("trial", "made by", objective, "parameters", "MACs", "device time", "changed"):
+    for name in ("trial", "made by", *goals, "parameters", "MACs", "device time", "changed"):
         table.add_column(name, justify="left" if name in ("trial", "made by", "changed") else "right", no_wrap=name != "changed")
     for level, step in enumerate(steps):
         trial = step.trial
         cost = trial.architecture.cost(aux=False)
         changed = "\n".join(map(change_text, step.changes)) or ("-" if level == 0 else "nothing")
         table.add_row(
-            _branch(level) + str(trial.number), _how(trial), _value(objective, trial), format_count(cost.params), format_count(cost.macs),
-            format_seconds(trial.device_seconds), Text(changed),
+            _branch(level) + str(trial.number), _how(trial), *_values(goals, names, trial),
+            format_count(cost.params), format_count(cost.macs), format_seconds(trial.device_seconds), Text(changed),
         )  # fmt: skip
     seconds = format_seconds(sum(step.trial.device_seconds for step in steps))
     title = f"{short_path(study.directory)}: trial {last.number}"
@@ -46,8 +47,13 @@ def _how(trial: Trial) -> str:
     return (trial.how or "?") + part
 
 
-def _value(objective: str, trial: Trial) -> str:
-    return {"FAIL": "failed", "RUNNING": "running"}.get(trial.state) or value_text(objective, trial.value)
+def _values(goals: list[str], names: list[str], trial: Trial) -> list[str]:
+    """A text for each goal; of a trial that is not complete the first says why. `names` are those of the trial's values."""
+    state = {"FAIL": "failed", "RUNNING": "running"}.get(trial.state)
+    if state is not None:
+        return [state, *[""] * (len(goals) - 1)]
+    values = dict(zip(names, trial.values or (trial.value,), strict=False))
+    return [value_text(name, values.get(name)) for name in goals]
 
 
 def change_text(change: Change) -> str:
@@ -62,8 +68,9 @@ def to_dict(steps: list[Step]) -> list[dict[str, Any]]:
     for step in steps:
         trial, cost = step.trial, step.trial.architecture.cost(aux=False)
         entries.append({
-            "number": trial.number, "state": trial.state, "value": trial.value, "parent": trial.parent, "how": trial.how,
-            "fraction": trial.fraction, "digest": trial.digest, "params": cost.params, "macs": cost.macs,
+            "number": trial.number, "state": trial.state, "value": trial.value, "values": list(trial.values),
+            "parent": trial.parent, "how": trial.how, "fraction": trial.fraction, "digest": trial.digest,
+            "params": cost.params, "macs": cost.macs,
             "device_seconds": trial.device_seconds,
             "changes": [{"decision": change.decision, "old": change.old, "new": change.new} for change in step.changes],
         })  # fmt: skip

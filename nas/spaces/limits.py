@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas import measures
 from nas.errors import ArchitectureError, NasError, SpaceError
+from nas.latency import Setting
 from nas.memory import Memory
 from nas.units import format_count, parse_count
 
@@ -20,11 +21,17 @@ REMEMBERED = 100_000  # candidates
 
 @dataclass(frozen=True)
 class Limit:
-    """A bound on a measure: at most `bound`, or at least."""
+    """A bound on a measure: at most `bound`, or at least. What is timed is measured under `setting`."""
 
     measure: str
     bound: float
     least: bool = False
+    setting: Setting | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether the measure depends on the machine."""
+        return measures.MEASURES.get(self.measure).timed
 
     def excess(self, value: float) -> float:
         """How far `value` is beyond the bound, as a fraction of it; 0 within."""
@@ -36,7 +43,7 @@ class Limit:
 
 
 def read(data: Any) -> tuple[Limit, ...]:
-    """Limits as YAML holds them: `{params: 5M, macs: {min: 100M, max: 600M}}`.
+    """Limits as YAML holds them: `{params: 5M, macs: {min: 100M, max: 600M}, latency_ms: {max: 20, setting: batch=8}}`.
 
     Raises `SpaceError` that names the measure, the value and what is allowed.
     """
@@ -48,7 +55,8 @@ def read(data: Any) -> tuple[Limit, ...]:
             name = measures.find(name, where="limits")
         except NasError as error:
             raise SpaceError(str(error)) from None
-        bounds = bounds if isinstance(bounds, Mapping) else {"max": bounds}
+        bounds = dict(bounds) if isinstance(bounds, Mapping) else {"max": bounds}
+        setting = _setting(bounds.pop("setting", None), name)
         extra = set(bounds) - {"min", "max"}
         if extra or not bounds:
             raise SpaceError(f"limits.{name}={dict(bounds)!r}; allowed: a number, or {{min: NUMBER, max: NUMBER}}")
@@ -58,8 +66,30 @@ def read(data: Any) -> tuple[Limit, ...]:
                 raise SpaceError(f"limits.{name}.{kind}={bounds[kind]!r}; allowed: a number above 0")
         if found.get("min", -math.inf) > found.get("max", math.inf):
             raise SpaceError(f"limits.{name}: min {found['min']:g} is above max {found['max']:g}; allowed: min <= max")
-        limits += [Limit(name, bound, kind == "min") for kind, bound in found.items()]
+        limits += [Limit(name, bound, kind == "min", setting) for kind, bound in found.items()]
     return tuple(limits)
+
+
+def write(limits: Iterable[Limit]) -> dict[str, dict[str, float | str]]:
+    """The inverse of `read`."""
+    made: dict[str, dict[str, float | str]] = {}
+    for limit in limits:
+        bounds = made.setdefault(limit.measure, {})
+        bounds["min" if limit.least else "max"] = limit.bound
+        if limit.setting is not None:
+            bounds["setting"] = str(limit.setting)
+    return made
+
+
+def _setting(given: Any, name: str) -> Setting | None:
+    if given is None:
+        return None
+    if not measures.MEASURES.get(name).timed or not isinstance(given, str):
+        raise SpaceError(f"limits.{name}.setting={given!r}; allowed: of what is timed only, a text such as {Setting()}")
+    try:
+        return Setting.parse(given)
+    except NasError as error:
+        raise SpaceError(f"limits.{name}.setting: {error}") from None
 
 
 def _number(value: Any, where: str) -> float:
@@ -81,6 +111,7 @@ class Judge:
         self._cheap = [limit for limit in limits if measures.MEASURES.get(limit.measure).cheap]
         self._costly = [limit for limit in limits if limit not in self._cheap]
         self._known: Memory[Any, float] = Memory(REMEMBERED)
+        self._timed: Memory[tuple[str, Setting, str], float] = Memory(REMEMBERED)  # other decisions may lead to the same network
 
     def excess(self, key: Any, build: Callable[[], Architecture]) -> float:
         """How far the architecture that `build` makes is beyond the limits, summed; infinite if its shapes do not fit."""
@@ -92,15 +123,23 @@ class Judge:
             if not self.limits:
                 architecture.cost()  # whether it fits is all that is asked
             # What takes long is measured only of what is within the other limits; until then it counts as its whole bound.
-            total = sum(limit.excess(measures.measure(architecture, limit.measure)) for limit in self._cheap)
+            total = sum(limit.excess(self.value(limit, architecture)) for limit in self._cheap)
             if total > 0.0:
                 return total + len(self._costly)
-            return sum(limit.excess(measures.measure(architecture, limit.measure)) for limit in self._costly)
+            return sum(limit.excess(self.value(limit, architecture)) for limit in self._costly)
         except (ArchitectureError, SpaceError):
             return math.inf
+
+    def value(self, limit: Limit, architecture: Architecture) -> float:
+        """What the architecture has of the limited measure; timed briefly, and once a network."""
+        if not limit.timed:
+            return measures.measure(architecture, limit.measure)
+        probe = measures.Probe(setting=limit.setting or Setting())
+        key = (limit.measure, probe.setting, architecture.digest)
+        return self._timed.get(key, lambda: measures.measure(architecture, limit.measure, probe))
 
     def nearest(self, architecture: Architecture) -> str:
         """The limits that an architecture breaks, with its values. Raises `ArchitectureError` where its shapes do not fit."""
         architecture.cost()
-        found = [(limit, measures.measure(architecture, limit.measure)) for limit in self.limits]
+        found = [(limit, self.value(limit, architecture)) for limit in self.limits]
         return ", ".join(f"{limit.measure} {format_count(value)} where {limit} is asked" for limit, value in found if limit.excess(value))

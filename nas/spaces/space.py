@@ -6,7 +6,8 @@ import copy
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from nas.arch import Architecture
 from nas.arch.architecture import decode_architecture
@@ -14,9 +15,12 @@ from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
 from nas.spaces.choosers import Among, Change, Chooser, Decisions, Once, Option, RandomChooser, Recorder, Replay, others
 from nas.spaces.count import count, walk
-from nas.spaces.limits import Judge, read
+from nas.spaces.limits import Judge, read, write
 from nas.spaces.recognise import Mismatch, recognise
 from nas.spaces.template import Choice, Open, SpaceDecoder
+
+if TYPE_CHECKING:
+    from nas.latency import Setting
 
 DRAWS = 30  # samples or mutations tried before the nearest is made to fit the limits
 CLIMB = 1000  # changes tried to make it fit
@@ -80,9 +84,14 @@ class Space:
         if not limits:
             return self
         own = self.to_data().get("limits", {})
-        for limit in read(limits):
-            own = {**own, limit.measure: {**own.get(limit.measure, {}), "min" if limit.least else "max": limit.bound}}
+        for name, bounds in write(read(limits)).items():
+            own = {**own, name: {**own.get(name, {}), **bounds}}
         return Space({**self.to_data(), "limits": own})
+
+    def timed_under(self, setting: Setting) -> Space:
+        """The same space, whose limits on what is timed are judged under `setting`, but for those with a setting of their own."""
+        limits = [replace(limit, setting=setting) if limit.timed and limit.setting is None else limit for limit in self.limits]
+        return Space({**self.to_data(), "limits": write(limits)}) if tuple(limits) != self.limits else self
 
     def only_fitting(self) -> Space:
         """The same space, of which nothing is drawn whose shapes do not fit the input."""
@@ -278,9 +287,7 @@ class Space:
 
     def to_data(self) -> dict[str, Any]:
         """Plain data from which an equal space is made."""
-        limits: dict[str, dict[str, float]] = {}
-        for limit in self.limits:
-            limits.setdefault(limit.measure, {})["min" if limit.least else "max"] = limit.bound
+        limits = write(self.limits)
         return {**self._data, **({"limits": limits} if limits else {}), **({"fitting": True} if self.fitting else {})}
 
     def __repr__(self) -> str:

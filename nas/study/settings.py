@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from nas.errors import NasError, StudyError
+from nas.latency import Setting
 from nas.objectives import Objective, parse
 from nas.study.wish import Wish
 
@@ -26,6 +27,7 @@ class Settings:
     one there is is maximised.
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
     `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
+    `latency` says how what is timed is measured, see `nas.latency.Setting`; empty where nothing is, and in old runs.
     `control` whether a random search follows. `role` is `search`, or what the run is within another: `control`, `confirm`.
     """
 
@@ -55,11 +57,17 @@ class Settings:
     confirm: dict[str, Any] = field(default_factory=dict)
     control: bool = False
     objectives: list[str] = field(default_factory=list)
+    latency: str = ""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
         """What trials are judged by, the first of them first."""
         return parse(self.objectives) if self.objectives else (Objective(self.objective),)
+
+    @property
+    def timing(self) -> Setting:
+        """How what is timed is measured. Raises `NasError` where `latency` is damaged."""
+        return Setting.parse(self.latency) if self.latency else Setting()
 
     @property
     def wish(self) -> Wish | None:
@@ -83,7 +91,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 def write_settings(directory: Path, settings: Settings) -> None:
     """Write `run.yaml` whole or not at all. Raises `StudyError` when the folder cannot be written."""
     note = "# The frozen settings of a run of `nas search`; `nas resume` on this folder goes on with it.\n"
-    data = {name: value for name, value in asdict(settings).items() if value or name != "objectives"}
+    data = {name: value for name, value in asdict(settings).items() if value or name not in ("objectives", "latency")}
     write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **data}))
 
 
@@ -136,7 +144,7 @@ def _check(path: Path, data: Any) -> Settings:
         raise StudyError(f"{path}: {missing[0]} is missing")
     settings = Settings(**values)
     try:
-        named, _ = [goal.name for goal in settings.goals], settings.wish
+        named, _, _ = [goal.name for goal in settings.goals], settings.wish, settings.timing
     except NasError as error:
         raise StudyError(f"{path}: {error}") from None
     if named[0] != settings.objective:

@@ -48,14 +48,15 @@ class Run:
     had happened.
 
     size: (rows, columns) that images are brought to; None: what `data` or the recipe says, or as they are.
-    shard: (rank, processes), where several train one network together: each trains on its share of every batch, in one
-    order, and validates its share of the validation rows; metrics are those of all, the same everywhere.
+    shard: (rank, processes), where several may train one network together: each trains on its share of every batch and
+    validates its share of the validation rows; metrics are those of all, the same everywhere. The order of the images
+    is then that of any number of processes, one too; without it, it is drawn with everything else, as searches record.
     wrap: makes what runs forward in training of the module, such as DistributedDataParallel; `module` stays as it is.
     """
 
     def __init__(
         self, module: nn.Module, data: TrainingData, recipe: Recipe, epochs: int, seed: int, check: Callable[[], None],
-        *, size: Size | None = None, shard: tuple[int, int] = (0, 1), wrap: Callable[[nn.Module], nn.Module] | None = None,
+        *, size: Size | None = None, shard: tuple[int, int] | None = None, wrap: Callable[[nn.Module], nn.Module] | None = None,
     ) -> None:  # fmt: skip
         self.started = time.monotonic()
         self.device = data.images.device
@@ -64,15 +65,16 @@ class Run:
         self.average = Average(self.module, recipe.ema) if recipe.ema > 0 else None
         self.network = self.module if wrap is None else wrap(self.module)
         self.data, self.recipe, self.check, self.seed = data, recipe, check, seed
-        self.ranks = Ranks(*shard)
+        self.ranks = Ranks(*(shard or (0, 1)))
         self.batch = min(recipe.batch, len(data.train))  # of all processes
         if self.batch < self.ranks.world:
             raise NasError(f"recipe.batch={self.batch} for {self.ranks.world} processes; allowed: an image or more for each")
         self.steps = epochs * (len(data.train) // self.batch)  # of all epochs
         self.step = self.epochs = 0
         self.generator = torch.Generator(self.device).manual_seed(self._seed("begin"))
-        # The order of the images is the same for any number of processes; the rest each draws for itself.
-        self.orders = torch.Generator(self.device).manual_seed(derived_seed(seed, "order"))
+        self.orders = self.generator
+        if shard is not None:  # the order is that of all processes; the rest each draws for itself
+            self.orders = torch.Generator(self.device).manual_seed(derived_seed(seed, "order"))
         self.inputs = Inputs(data, recipe, size, self.generator)
         self.noise = Noise(self.module, self.generator)
         self.optimiser = optimiser(self.module, recipe)
