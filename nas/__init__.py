@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nas import baselines, draw, scale
     from nas.arch import Architecture
-    from nas.engine import resume, scale_search, search
+    from nas.engine import resume, resume_training, scale_search, search, train
     from nas.ensembles import Ensemble
     from nas.loading import ensemble, load
     from nas.measures import score
@@ -40,17 +40,19 @@ _WHERE = {
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
+    "resume_training": "nas.engine",
     "scale": "nas.scale",
     "scale_search": "nas.engine",
     "score": "nas.measures",
     "search": "nas.engine",
     "suggest": "nas.samplers",
+    "train": "nas.engine",
     "transfer": "nas.scale",
 }
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "scale", "scale_search", "score", "search", "suggest", "transfer",
+    "optuna_sampler", "resume", "resume_training", "scale", "scale_search", "score", "search", "suggest", "train", "transfer",
 ]  # fmt: skip
 
 

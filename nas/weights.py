@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import NasError
+from nas.files import write_durably
 
 WEIGHTS_FILE = "weights.pt"  # of a folder that `nas train` made
 # Counters of batch norm, which no output depends on; other packages leave them out.
@@ -61,13 +63,9 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str = 
 
 def write_weights(path: Path, module: nn.Module) -> None:
     """Write the state dict whole or not at all: aside, then renamed. Raises `WeightsError`."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    buffer = io.BytesIO()  # torch's own writer ends the process where a disk is full
+    torch.save({name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}, buffer)
     try:
-        with open(aside, "wb") as file:
-            torch.save({name: tensor.detach().cpu() for name, tensor in module.state_dict().items()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except (OSError, RuntimeError) as error:
-        aside.unlink(missing_ok=True)
-        raise WeightsError(f"{path} cannot be written: {error}") from None
+        write_durably(path, buffer.getbuffer())
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -40,6 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the run and the space that the documents speak of."""
     folder = tmp_path_factory.mktemp("docs")
     package.search("tiny", dataset="digits", budget="2trials", engine="local", out=folder / "runs" / "NAME")
+    package.train("resnet20", dataset="digits", epochs=1, out=folder / "runs" / "mine")
     (folder / "my-space.yaml").write_text(next(text for _, text in blocks("yaml") if "name: my-space" in text))
     return folder
 
@@ -59,6 +60,8 @@ def test_command(call: Callable[..., Run], page: str, line: str, tmp_path: Path)
         words += [*(CHEAPER[:4] if looked_up else CHEAPER), "--out", str(tmp_path / "run")]
     if "--search" in words:
         words += [*CHEAPER[:8], "--budget", "5trials", "--confirm", "0", "--out", str(tmp_path / "run")]
+    if words[0] == "train":
+        words += ["--dataset", "digits", "--epochs", "1", "--out", str(tmp_path / "run")]
     words += ["--confirm", "1x2", "--confirm-epochs", "1"] if "--confirm" in words and "--search" not in words else []
     run = call(*words)
     assert run.status == 0, f"{page}: {line}: {run.err}"

@@ -10,7 +10,8 @@ import click
 # Verb: module under `nas.cli`, and the line that `nas --help` shows without importing it.
 VERBS = {
     "search": ("search", "Search a space for a network within a budget."),
-    "resume": ("resume", "Go on with a search after Ctrl-C or a kill."),
+    "train": ("train", "Train a network for real, by a recipe."),
+    "resume": ("resume", "Go on with a search or a training after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
     "export": ("export", "A network as a file for other programs: ONNX, torch.export, plain PyTorch."),

@@ -1,4 +1,4 @@
-"""`nas resume`: go on with a search."""
+"""`nas resume`: go on with a search or a training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from nas.cli.app import Examples
 from nas.cli.search import closing, engine_options, honest_options, summary
+from nas.errors import NasError
 
 
 @click.command(
@@ -22,13 +23,25 @@ def command(
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None,
     no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
-    """Go on with the search in the folder RUN, after Ctrl-C, a kill or a crash.
+    """Go on with the search or the training in the folder RUN, after Ctrl-C, a kill or a crash.
 
     Nothing finished is lost; trials that were cut off are run again first, under their numbers. Space, strategy, seed,
     data set, fidelity and budget are those of the run. A run whose budget is spent is only summed up, once its
     confirmation and control are done: those that it was started with, or that are asked for here.
+
+    A training goes on from its checkpoint, as it was started; the options are those of a search.
     """
     import nas
+    from nas.training.folder import is_training
+
+    if is_training(run):
+        given = {
+            "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--workers": workers,
+            "--gpus-per-trial": gpus_per_trial, "--engine": engine, "--address": address, "--no-dashboard": no_dashboard,
+            "--storage": storage,
+        }  # fmt: skip
+        _go_on(run, [name for name, value in given.items() if value])
+        return
     from nas.report.screen import Screen
 
     with Screen() as screen, summary(screen):
@@ -38,3 +51,15 @@ def command(
             storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
+
+
+def _go_on(run: Path, given: list[str]) -> None:
+    """A training. Raises `NasError` for options of a search."""
+    import nas
+    from nas.cli.train import screen, show
+
+    if given:
+        raise NasError(f"{given[0]}: {run} is a training, which goes on as it was started; allowed: no options")
+    with screen(False, False) as watcher:
+        result = nas.resume_training(run, watcher=watcher)
+    show(result, False)

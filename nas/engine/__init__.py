@@ -9,6 +9,7 @@ from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.training import resume_training, train
 
 __all__ = [
     "Candidate",
@@ -26,7 +27,9 @@ __all__ = [
     "Start",
     "make_lanes",
     "resume",
+    "resume_training",
     "scale_search",
     "search",
+    "train",
     "trial_seed",
 ]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import inspect
 import math
-import platform
 import random
 import sys
 import time
@@ -30,6 +28,7 @@ from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
 from nas.engine.simulated import SimulatedLanes
 from nas.engine.timing import check_lanes, settled
+from nas.engine.versions import versions
 from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.latency import Setting
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 ENGINES = ("ray", "local")
 TRIED = 20  # candidates of which one must fit the input before a search begins
-PACKAGES = ("nas", "torch", "ray", "optuna", "numpy")
 
 
 def search(
@@ -154,7 +152,7 @@ def search(
         workers=shares.workers,
         gpus_per_trial=shares.gpus,
         device=shares.device,
-        versions=_versions(),
+        versions=versions(),
         command=list(sys.argv),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         confirm=plan(wish, judge, fidelity),
@@ -379,7 +377,7 @@ def shares_of(engine: str, workers: int | None, gpus_per_trial: float | None, ad
         raise NasError(f"address={address!r} needs the engine ray")
     gpus, cores = gpu_count(), core_count()
     if address is not None:
-        from nas.engine.ray_lanes import cluster_devices
+        from nas.engine.ray_start import cluster_devices
 
         gpus, cores = cluster_devices(address)
     shares = share_out(workers, gpus_per_trial, gpus=gpus, cores=cores)
@@ -396,13 +394,3 @@ def _check_seconds(name: str, value: float | None) -> None:
 def _default_folder(space: str) -> Path:
     stem = datetime.datetime.now().strftime(f"{space}-%Y%m%d-%H%M%S")
     return Path("runs") / stem
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

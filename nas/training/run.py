@@ -32,6 +32,8 @@ Size = tuple[int, int]  # rows, columns
 class TrainingFailure(NasError):
     """Training that cannot go on: a loss that is NaN or infinite. `epoch` counts from 1."""
 
+    exit_status = 3
+
     def __init__(self, message: str, epoch: int) -> None:
         super().__init__(message)
         self.epoch = epoch

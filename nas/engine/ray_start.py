@@ -1,0 +1,124 @@
+"""Starting or joining Ray: on the loopback address alone, without a word on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+
+from nas.engine.devices import Shares
+from nas.errors import NasError
+
+REACH_SECONDS = 5.0
+OBJECT_STORE_BYTES = 80 * 2**20  # only parcels of a few kB pass through it
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new reporter prints tables even at verbose=0
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of data sets stay what the user meant
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+def cluster_devices(address: str) -> tuple[int, int]:
+    """GPUs and cores of the running cluster at `address`, to which this connects. Raises `NasError`."""
+    if not ray.is_initialized():
+        init(address, None, False)
+    room = ray.cluster_resources()
+    return int(room.get("GPU", 0)), int(room.get("CPU", 1))
+
+
+def init(
+    address: str | None, shares: Shares | None, dashboard: bool, hint: str = "`--engine local` needs no Ray"
+) -> Any:
+    """Connect to the cluster, or start Ray here with as many logical cores as the lanes need. Raises `NasError`, with the `hint`."""
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
+    try:
+        if address is not None or shares is None:
+            _reach(address)
+            return ray.init(address=address, **common)
+        with loopback():
+            return ray.init(
+                address="local",
+                num_cpus=max(1, shares.workers * shares.cpus),
+                num_gpus=None if shares.gpus else 0,
+                include_dashboard=dashboard,
+                dashboard_host="127.0.0.1",
+                object_store_memory=OBJECT_STORE_BYTES,
+                **common,
+            )
+    except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
+        what = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray cannot be started here"
+        raise NasError(f"{what}: {line(error)}; {hint}") from None
+
+
+@contextlib.contextmanager
+def loopback() -> Iterator[None]:
+    """A Ray that is started within listens on the loopback address alone, as it does on macOS and Windows by default.
+
+    On Linux it would put the host's address in the place of 127.0.0.1, so that other machines could join.
+    """
+    constants = ray._private.ray_constants
+    before, constants.ENABLE_RAY_CLUSTER = constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+
+
+def _reach(address: str | None) -> None:
+    """Ray would wait for minutes for a cluster that is not there. Raises `OSError` or `ValueError`."""
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Ray and Tune say nothing on the terminal, which belongs to the driver's observer."""
+    before = {name: os.environ.get(name) for name in QUIET}
+    os.environ.update(QUIET)
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.data")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    worker = ray._private.worker
+    say, worker.print_to_stdstream = worker.print_to_stdstream, _say_nothing  # of dead workers, whatever log_to_driver
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = say
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+
+
+def _say_nothing(*args: Any, **kwargs: Any) -> None:
+    """In place of Ray's own printing."""
+
+
+def login() -> str:
+    """How to log in to the dashboard: since Ray 2.59 a local Ray asks for a token, which it keeps in a file."""
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() != "token":
+        return ""
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token")
+    where = "the variable RAY_AUTH_TOKEN" if os.environ.get("RAY_AUTH_TOKEN") else path
+    return f"it asks for a token: `ray get-auth-token` prints it (it is kept in {where})"
+
+
+def session_logs() -> str:
+    with contextlib.suppress(Exception):
+        return f"{ray._private.worker.global_worker.node.get_session_dir_path()}/logs"
+    return "Ray's logs"
+
+
+def line(error: object) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,119 @@
+"""The screen of a training: a live table on a terminal, a plain line an epoch anywhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from nas.report.tables import console, short_path
+from nas.training.folder import Row, best_of
+from nas.training.watcher import Begin, Tick, Watcher
+from nas.units import format_count, format_seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from nas.training.result import TrainResult
+
+SHOWN = 12  # latest epochs in the live table
+
+
+class TrainingScreen(Watcher):
+    """Shows a training. `quiet` shows nothing but what it says of the weights that it starts from."""
+
+    def __init__(self, quiet: bool = False, out: Console | None = None) -> None:
+        self.out, self.quiet = out or console(), quiet
+        self.directory: Path | None = None
+        self._begin: Begin | None = None
+        self._rows: list[Row] = []
+        self._tick: Tick | None = None
+        self._live: Live | None = None
+
+    def begin(self, begin: Begin) -> None:
+        """Say what is trained on what."""
+        self.directory, self._begin, self._rows = begin.directory, begin, list(begin.rows)
+        if self.quiet:
+            return
+        where = begin.device if begin.workers == 1 else f"{begin.workers} workers on {begin.device}"
+        self.note(
+            f"{short_path(begin.directory)}: {begin.network}, {format_count(begin.params)} parameters, on {where}; "
+            f"{begin.images} images of {begin.dataset}, {begin.validated} more to validate on"
+        )
+        recipe = f"recipe {begin.recipe}, " if begin.recipe else ""
+        self.note(f"{recipe}{begin.epochs} epochs" + (f"; goes on after epoch {len(begin.rows)}" if begin.rows else ""))
+        if self.out.is_terminal and self._live is None:
+            self._live = Live(self._draw(), console=self.out, refresh_per_second=4, transient=True)
+            self._live.start()
+
+    def tick(self, tick: Tick) -> None:
+        """Redraw."""
+        self._tick = tick
+        if self._live is not None:
+            self._live.update(self._draw())
+
+    def epoch(self, row: Row) -> None:
+        """A line, or a row of the live table."""
+        self._rows.append(row)
+        if self._live is not None:
+            self._live.update(self._draw())
+        elif not self.quiet:
+            best = " *" if best_of(self._rows) is row else ""
+            self.note(
+                f"epoch {row.epoch:>4}  train loss {row.train_loss:.4g}  validation {row.accuracy:7.2%}  rate {row.rate:.2e}  "
+                f"{format_count(round(row.images_per_second))} images/s  {format_seconds(row.seconds)}{best}"
+            )
+
+    def note(self, line: str) -> None:
+        """A line that stays."""
+        self.out.print(Text(line), soft_wrap=True)
+
+    def close(self) -> None:
+        """Give the terminal back; the epochs that were shown stay on it."""
+        if self._live is None:
+            return
+        self._live.stop()
+        self._live = None
+        self.out.print(self._table())
+
+    def _draw(self) -> Group:
+        return Group(self._table(), self._progress())
+
+    def _table(self) -> Table:
+        table, best = Table(box=None), best_of(self._rows)
+        for name in ("epoch", "train loss", "val loss", "validation", "rate", "images/s", "time"):
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in self._rows[-SHOWN:]:
+            table.add_row(
+                str(row.epoch), f"{row.train_loss:.4g}", f"{row.val_loss:.4g}", f"{row.accuracy:.2%}", f"{row.rate:.2e}",
+                format_count(round(row.images_per_second)), format_seconds(row.seconds), style="bold" if row is best else None,
+            )  # fmt: skip
+        return table
+
+    def _progress(self) -> Table:
+        bar, tick, begin = Table.grid(padding=(0, 1)), self._tick, self._begin
+        if tick is not None and begin is not None:
+            bar.add_row(
+                Text(f"epoch {tick.epoch} of {begin.epochs}"), ProgressBar(total=1.0, completed=tick.part, width=30),
+                Text(f"{format_count(round(tick.images_per_second))} images/s, about {format_seconds(tick.seconds_left)} left"),
+            )  # fmt: skip
+        return bar
+
+
+def summary(result: TrainResult) -> list[str]:
+    """What a person reads at the end."""
+    where = short_path(result.directory)
+    test = "the data set has no test images"
+    if result.test_accuracy is not None and result.test_interval is not None:
+        low, high = result.test_interval
+        test = f"test accuracy {result.test_accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"
+    return [
+        f"{test}; validation {result.accuracy:.2%}, epoch {result.best_epoch} of {result.epochs}, {format_seconds(result.seconds)}",
+        f"weights: {where}/weights.pt      events: tensorboard --logdir {where}",
+    ]
