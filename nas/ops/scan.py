@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.errors import ArchitectureError
 from nas.ops.base import Leaf, expect, leaf
+from nas.ops.code import Call, call
 from nas.ops.shapes import Shape, Tokens
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("selective_scan")
@@ -41,10 +37,8 @@ class SelectiveScan(Leaf):
     def macs(self, *inputs: Shape) -> int:
         return inputs[0].elements * inputs[2].width
 
-    def module(self, *inputs: Shape) -> nn.Module:
-        from nas.ops.modules import SelectiveScanModule
-
-        return SelectiveScanModule(inputs[0].width, inputs[2].width)
+    def code(self, *inputs: Shape) -> Call:
+        return call("SelectiveScanModule", width=inputs[0].width, states=inputs[2].width)
 
     def describe(self) -> str:
         return "selective scan"
