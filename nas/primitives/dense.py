@@ -100,7 +100,5 @@ class DenseBlock(Primitive):
         return 3 * self.layers
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        x, layer = inputs[0], DenseLayer(max(1, width // self.layers), self.bottleneck)
-        for number in range(self.layers):
-            x = g.apply(layer, x, name=str(number))
+        x = g.apply(DenseLayers(self.layers, max(1, width // self.layers), self.bottleneck), inputs[0])
         return g.apply(DenseTransition(ceil=True), x, width=width, stride=stride)
