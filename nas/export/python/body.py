@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 import textwrap
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from nas.arch import PRIMITIVES
 from nas.build import overwritable
 from nas.export.python.draft import SEQUENCE, Instance, Step
-from nas.export.python.form import MODULE, Form, Half, Param, Run
-from nas.export.python.module import Names, argument, called, constructed, instance
+from nas.export.python.form import MISSING, MODULE, Form, Half, Param, Run
+from nas.export.python.module import Names, argument, bound, called, constructed, instance, value
 from nas.export.python.text import LIMIT, TAB, Group, Text, laid_out, summed
 
 NESTED = 3
@@ -62,7 +63,7 @@ def documented(text: str, depth: int) -> list[str]:
 def _constructor(form: Form, names: Names, body: list[str]) -> list[str]:
     args: list[Text] = ["self"]
     for param in form.params:
-        default = f" = {param.default!r}" if param.default in (0, 1) and type(param.default) in (int, bool) else ""
+        default = "" if param.default is MISSING or isinstance(param.default, Instance) else f" = {value(param.default)}"
         args.append(f"{param.name}: {_hint(param.values)}{default}")
     lines = laid_out(Group("def __init__(", tuple(args), ") -> None:"), 1)
     lines.append(f"{TAB * 2}super().__init__()")
@@ -82,8 +83,6 @@ def _constructor(form: Form, names: Names, body: list[str]) -> list[str]:
 
 
 def _words(text: str) -> set[str]:
-    import re
-
     return set(re.findall(r"self\.\w+", text))
 
 
@@ -93,8 +92,6 @@ def _made(form: Form, index: int, step: Step, names: Names) -> Text:
     if MODULE in args:
         return argument(args[MODULE], names)
     if step.child is None:
-        from nas.export.python.module import bound
-
         return constructed(step.kind[1], args, names, bound)
     if step.child.form is None:
         assert step.child.instance is not None
@@ -208,7 +205,8 @@ class _Forward:
             return
         made = self.combined(i, step)
         self.pending[value] = made
-        if not self.keeps(i, value, step):
+        run = self.runs.get(i)
+        if (run is None or run.steps[-1] != i) and not self.keeps(i, value, step):
             self.settle(value)
 
     def keeps(self, i: int, value: int, step: Step) -> bool:
@@ -356,7 +354,7 @@ class _Forward:
         used = self.used()
         if step is not None and step.name.startswith("shortcut") and "shortcut" not in used:
             return "shortcut"
-        pool = _BRANCHES if len(self.readers.get(0, [])) > 2 else _LOCALS
+        pool = _BRANCHES if len(self.direct(0)) > 2 else _LOCALS
         return next((name for name in pool if name not in used), None) or next(f"y{n}" for n in range(2, 999) if f"y{n}" not in used)
 
     def emit(self, text: str) -> None:
@@ -364,7 +362,7 @@ class _Forward:
 
     def emit_to(self, name: str | None, made: _Pending) -> None:
         lead = "return " if name is None else f"{name} = "
-        if TAB and len(TAB) * self.depth + len(lead) + len(made.text) <= LIMIT or not made.terms:
+        if (TAB and len(TAB) * self.depth + len(lead) + len(made.text) <= LIMIT) or not made.terms:
             self.emit(lead + made.text)
         elif made.text.startswith("torch.cat(("):
             axis = made.text.rpartition(", ")[2].removesuffix(")")

@@ -309,10 +309,12 @@ class _Binder:
     def name(self) -> None:
         """Names for all arguments, in the order width_in, other widths, width, the rest."""
         form, taken = self.form, {step.attribute for step in self.form.steps if step.attribute}
-        wides = [draft.shapes[0].width for _, draft in self.members], [draft.shape.width for _, draft in self.members]
+        wides = {"width": [draft.shape.width for _, draft in self.members]}
+        for i in range(form.inputs):
+            wides[f"width{i}" if form.inputs > 1 else "width_in"] = [draft.shapes[i].width for _, draft in self.members]
         widths = [param for param in form.params if param.sort == "width"]
         ends: dict[int, str] = {}
-        for name, values in zip(("width", "width_in"), reversed(wides), strict=True):
+        for name, values in wides.items():
             found = next((p for p in widths if id(p) not in ends and _agree(p.values, values)), None)
             if found is not None:
                 ends[id(found)] = name
@@ -323,12 +325,15 @@ class _Binder:
             if id(param) in ends:
                 wanted = ends[id(param)]
             elif param.sort == "width" and arg != "groups":
-                wanted = "inner" if len(inner) == 1 else f"{step.name}_width"
+                wanted = "inner" if len(inner) == 1 else f"{step.name}_{arg if step.child is not None else 'width'}"
             else:
                 wanted = step.name if arg == MODULE else _SHORT.get(arg, arg)
                 wanted = f"{step.name}_{wanted}" if wanted in names or (wanted in taken and arg != MODULE) else wanted
             param.name = _free(wanted, names)
             names.add(param.name)
+            if MISSING in param.values and param.sort != "flag":
+                # Only some uses need it.
+                param.default = next(v for v in param.values if v is not MISSING)
             param.values = [next(v for v in param.values if v is not MISSING) if v is MISSING else v for v in param.values]
             if param.sort == "flag":
                 param.default = False
@@ -338,7 +343,7 @@ class _Binder:
             if not run.flag.name:
                 run.flag.name = _free(_flag(form, run), names | {step for step in taken if step})
                 names.add(run.flag.name)
-        rank = {"width_in": 0, "width": 2}
+        rank = {"width_in": 0, "width0": 0, "width1": 0, "width": 2}
         form.params.sort(key=lambda param: rank.get(param.name, 1 if param.sort == "width" else 3))
 
 

@@ -126,14 +126,14 @@ class NetworkWriter:
             elif not any(name == "stages" for name, _ in made):
                 made.append(("stages", Group("nn.ModuleList(", (Group("[", tuple(stages), "]"),))))
         if self.plan.aux:
-            heads = tuple(self.container(part) for part, _ in self.plan.aux)
+            heads = tuple(self.container(part, True) for part, _ in self.plan.aux)
             made.append(("aux", Group("nn.ModuleList(", (Group("[", heads, "]"),))))
         return made
 
-    def container(self, part: Part) -> Text:
-        """`nn.Sequential` of blocks one after another, else `nn.ModuleList`."""
+    def container(self, part: Part, aux: bool = False) -> Text:
+        """`nn.Sequential` of blocks one after another, as in every auxiliary head, else `nn.ModuleList`."""
         items = listed([instance(block.module, self.names) for block in part.blocks])
-        if self.chained(part):
+        if aux or self.chained(part):
             return Group("nn.Sequential(", items)
         return Group("nn.ModuleList(", (Group("[", items, "]"),))
 
