@@ -82,7 +82,7 @@ def _own(forms: list[Form], modules: list[Instance]) -> list[str]:
 def _header(architecture: Architecture) -> list[str]:
     cost = architecture.cost()
     channels, rows, columns = architecture.input
-    name = "".join(letter for letter in architecture.name if letter.isprintable())
+    name = "".join(letter for letter in architecture.name if letter.isprintable() and letter not in '\\"')[:60]
     text = (
         f"{name}: {cost.params:,} parameters, {architecture.cost(aux=False).macs:,} multiply-adds for an image of "
         f"{channels}x{rows}x{columns}, {architecture.classes:,} classes."
@@ -94,7 +94,8 @@ def _header(architecture: Architecture) -> list[str]:
         first,
         *rest[:-1],
         "",
-        f"Written by `nas export {name} --format python`. It needs PyTorch alone, and is yours to change.",
+        f"Written by `nas export {name} --format python`.",
+        "It needs PyTorch alone, and is yours to change.",
         "",
         f"{TAB}network = Network()",
         f'{TAB}network.load_state_dict(torch.load("weights.pt", weights_only=True))',

@@ -36,17 +36,20 @@ def assigned(name: str, made: Text, depth: int) -> list[str]:
 def written(form: Form, names: Names) -> list[str]:
     """The lines of the class."""
     body = _Forward(form).lines()
-    return [f"class {form.name}(nn.Module):", *_docstring(form), "", *_constructor(form, names, body), "", *body]
+    return [f"class {form.name}(nn.Module):", *_docstring(form), "", *_constructor(form, names), "", *body]
 
 
 def _docstring(form: Form) -> list[str]:
-    known = PRIMITIVES.get(form.label).__doc__ if form.label in PRIMITIVES else None
-    if form.label.endswith("cell"):
-        text = f"The {form.label.removesuffix('_cell').replace('_', ' ')} cell: its inputs brought to one shape, and its nodes."
-    elif form.label.endswith("nodes"):
-        text = f"The inside of the {form.label.removesuffix('_nodes').replace('_', ' ')} cell."
+    label = form.label.replace("_", " ")
+    if form.label in PRIMITIVES:
+        whole = " ".join((PRIMITIVES.get(form.label).__doc__ or label).split("\n\n")[0].split())
+        text = re.split(r"(?<=\.) (?=[A-Z])", whole)[0]
+    elif form.label == "chain":
+        text = "One after another."
+    elif label.endswith("nodes"):
+        text = f"The inside of the {label.removesuffix(' nodes')} cell."
     else:
-        text = " ".join((known or form.label.replace("_", " ").capitalize() + ".").split("\n\n")[0].split())
+        text = f"The {label}." if label.endswith("cell") else f"{label.capitalize()}."
     return documented(text, 1)
 
 
@@ -56,19 +59,19 @@ def documented(text: str, depth: int) -> list[str]:
     text = text.replace("\\", "\\\\").replace('"', "'")
     if len(indent) + len(text) + 6 <= LIMIT:
         return [f'{indent}"""{text}"""']
-    rows = textwrap.wrap(text, LIMIT - len(indent) - 3)
+    rows = textwrap.wrap(text, LIMIT - len(indent) - 6)
     return [f'{indent}"""{rows[0]}', *[f"{indent}{row}" for row in rows[1:]], f'{indent}"""']
 
 
-def _constructor(form: Form, names: Names, body: list[str]) -> list[str]:
+def _constructor(form: Form, names: Names) -> list[str]:
     args: list[Text] = ["self"]
     for param in form.params:
         default = "" if param.default is MISSING or isinstance(param.default, Instance) else f" = {value(param.default)}"
         args.append(f"{param.name}: {_hint(param.values)}{default}")
     lines = laid_out(Group("def __init__(", tuple(args), ") -> None:"), 1)
     lines.append(f"{TAB * 2}super().__init__()")
-    text = "\n".join(body)
-    lines += [f"{TAB * 2}self.{p.name} = {p.name}" for p in form.params if f"self.{p.name}" in _words(text)]
+    kept = {run.flag.name for run in form.runs} | _constants(form)
+    lines += [f"{TAB * 2}self.{p.name} = {p.name}" for p in form.params if p.name in kept]
     optional = {i: run for run in form.runs for i in run.steps}
     inside: Run | None = None
     for index, step in enumerate(form.steps):
@@ -82,8 +85,13 @@ def _constructor(form: Form, names: Names, body: list[str]) -> list[str]:
     return lines
 
 
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"self\.\w+", text))
+def _constants(form: Form) -> set[str]:
+    """The arguments that expressions of `forward` read."""
+    made = set()
+    for (index, _), item in form.bound.items():
+        if form.steps[index].expression is not None and isinstance(item, Param | Half):
+            made.add(item.name if isinstance(item, Param) else item.param.name)
+    return made
 
 
 def _made(form: Form, index: int, step: Step, names: Names) -> Text:
@@ -101,14 +109,14 @@ def _made(form: Form, index: int, step: Step, names: Names) -> Text:
 
 def _hint(values: list[Any]) -> str:
     kinds = []
-    for value in values:
-        if isinstance(value, Instance):
+    for given in values:
+        if isinstance(given, Instance):
             kind = "nn.Module"
-        elif isinstance(value, tuple):
-            flat = all(isinstance(each, int) for each in value)
-            kind = f"tuple[{', '.join(['int'] * len(value))}]" if flat else "tuple"
+        elif isinstance(given, tuple):
+            flat = all(isinstance(each, int) for each in given)
+            kind = f"tuple[{', '.join(['int'] * len(given))}]" if flat else "tuple"
         else:
-            kind = type(value).__name__
+            kind = type(given).__name__
         if kind not in kinds:
             kinds.append(kind)
     return " | ".join(kinds)
@@ -280,10 +288,10 @@ class _Forward:
         v = step.reads[0]
         assert step.leaf is not None
         own = self.runs.get(i)
-        for value in self.holders(v, own):
-            if value < self.count:
+        for held in self.holders(v, own):
+            if held < self.count:
                 return False
-            writer = self.form.steps[value - self.count].writer
+            writer = self.form.steps[held - self.count].writer
             if writer is None or not overwritable(writer, step.leaf):
                 return False
         return True
@@ -344,7 +352,8 @@ class _Forward:
     def free(self, made: _Pending) -> str | None:
         if self.several:
             return None
-        used = self.used()
+        # Where an input has many readers it stays what it is, and each branch has a letter.
+        used = self.used() | ({"x"} if len(self.direct(0)) > 2 else set())
         return next((name for name in made.variables if name not in used), None)
 
     def fresh(self, step: Step | None) -> str:
@@ -362,7 +371,7 @@ class _Forward:
 
     def emit_to(self, name: str | None, made: _Pending) -> None:
         lead = "return " if name is None else f"{name} = "
-        if (TAB and len(TAB) * self.depth + len(lead) + len(made.text) <= LIMIT) or not made.terms:
+        if not made.terms or len(TAB) * self.depth + len(lead) + len(made.text) <= LIMIT:
             self.emit(lead + made.text)
         elif made.text.startswith("torch.cat(("):
             axis = made.text.rpartition(", ")[2].removesuffix(")")

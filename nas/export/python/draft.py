@@ -189,7 +189,7 @@ def plain(code: Call) -> dict[str, Any]:
 def _label(label: str, hint: str) -> str:
     """The name of a class in snake case: a cell and its inside are called after the cell."""
     if label not in ("cell", "nodes") or not hint:
-        return label
+        return "chain" if label == "sequential" else label
     return hint if label == "cell" and hint.endswith("cell") else f"{hint}_{label}"
 
 

@@ -14,6 +14,8 @@ _WIDTHS = {
     "width_in",
 }  # fmt: skip
 _SHORT = {"kernel_size": "kernel", "output_size": "size", "p": "rate"}
+# Left out at a call.
+_USUAL = {"stride": 1, "dilation": 1, "padding": 0}
 MODULE = "module"
 MAX_OPTIONAL = 2
 MAX_GIVEN = 2
@@ -326,6 +328,9 @@ class _Binder:
                 wanted = ends[id(param)]
             elif param.sort == "width" and arg != "groups":
                 wanted = "inner" if len(inner) == 1 else f"{step.name}_{arg if step.child is not None else 'width'}"
+                # The child's own word for it, where there is no other of that word.
+                if arg not in ("width", "width_in") and [self.origins[id(each)][0][1] for each in inner].count(arg) == 1:
+                    wanted = arg if step.child is not None and arg not in taken else wanted
             else:
                 wanted = step.name if arg == MODULE else _SHORT.get(arg, arg)
                 wanted = f"{step.name}_{wanted}" if wanted in names or (wanted in taken and arg != MODULE) else wanted
@@ -337,13 +342,13 @@ class _Binder:
             param.values = [next(v for v in param.values if v is not MISSING) if v is MISSING else v for v in param.values]
             if param.sort == "flag":
                 param.default = False
-            elif param.name == "stride" and 1 in param.values:
-                param.default = 1
+            elif _USUAL.get(param.name) in param.values:
+                param.default = _USUAL[param.name]
         for run in form.runs:
             if not run.flag.name:
                 run.flag.name = _free(_flag(form, run), names | {step for step in taken if step})
                 names.add(run.flag.name)
-        rank = {"width_in": 0, "width0": 0, "width1": 0, "width": 2}
+        rank = {"width_in": 0, "width0": 0, "width1": 0.5, "width": 2}
         form.params.sort(key=lambda param: rank.get(param.name, 1 if param.sort == "width" else 3))
 
 

@@ -7,7 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -174,8 +174,12 @@ def sources(names: Names) -> list[str]:
     for module, wanted in by_file.items():
         parts = _parts(sys.modules[module])
         for name in _needed(parts, wanted):
-            texts.append(re.sub(r"\b([A-Z]\w*)Module\b", lambda m: m[1] if m[0] in parts else m[0], parts[name]))
+            texts.append(re.sub(r"\b([A-Z]\w*)Module\b", partial(_short, parts), parts[name]))
     return texts
+
+
+def _short(parts: dict[str, str], match: re.Match[str]) -> str:
+    return match[1] if match[0] in parts else match[0]
 
 
 def _needed(parts: dict[str, str], wanted: list[str]) -> list[str]:

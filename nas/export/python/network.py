@@ -12,6 +12,7 @@ from nas.export.python.form import module_of
 from nas.export.python.module import Names, instance, listed
 from nas.export.python.text import TAB, Group, Text, laid_out
 
+_PAIR = "before, x = x, cell(before, x)"
 IDENTITY = Instance("nn.Identity", ())
 
 
@@ -202,18 +203,15 @@ class _Walk:
         end = index
         while end < len(self.parts) and self.parts[end].path.startswith("stages.") and self.alike(end, index):
             end += 1
-        if end - index < 2 or (end < len(self.parts) and self.parts[end].path.startswith("stages.")) or not self.parts[index].path.endswith(".0"):
-            return None
         first, last = self.parts[index], self.parts[end - 1]
-        inside = range(first.first, last.last)
-        if any(v in self.later or v in self.writer.kept for v in inside) and any(v < last.last for v in inside if v in self.later or v in self.writer.kept):
+        whole = first.path == "stages.0" and (end == len(self.parts) or not self.parts[end].path.startswith("stages."))
+        if end - index < 2 or not whole or any(v in self.later or v in self.writer.kept for v in range(first.first, last.last)):
             return None
         if self.writer.chained(first):
             self.out += ["for stage in self.stages:", f"{TAB}x = stage(x)"]
         else:
             self.before(first.first - 2)
-            cell = self.step("cell", self.parts[index].blocks[-1].reads, last.last)
-            self.out += ["for stage in self.stages:", f"{TAB}for cell in stage:", f"{TAB * 2}{cell}"]
+            self.out += ["for stage in self.stages:", f"{TAB}for cell in stage:", f"{TAB * 2}{_PAIR}"]
         self.arrive(last.last)
         return end
 
@@ -248,7 +246,7 @@ class _Walk:
             self.arrive(part.last)
         elif self.regular(index) and not held and len(part.blocks) > 1:
             self.before(part.first - 2)
-            self.out += [f"for cell in {path}:", f"{TAB}{self.step('cell', part.blocks[-1].reads, part.last)}"]
+            self.out += [f"for cell in {path}:", f"{TAB}{_PAIR}"]
             self.arrive(part.last)
         else:
             for number, block in enumerate(part.blocks, part.first):
@@ -281,9 +279,6 @@ class _Walk:
             self.out.append("before = x")
         elif self.variable.get(value) != "before":
             self.out.append(f"before = {self.variable[value]}")
-
-    def step(self, call: str, reads: tuple[int, ...], last: int) -> str:
-        return f"before, x = x, {call}(before, x)"
 
     def arrive(self, number: int) -> None:
         """`x` is the value `number` now."""

@@ -54,6 +54,9 @@ def laid_out(text: Text, depth: int, lead: str = "", trail: str = "") -> list[st
             f"{indent}{TAB}for {text.clause}",
             f"{indent}]{trail}",
         ]
+    together = f"{indent}{TAB}{', '.join(map(str, text.items))}"
+    if len(together) <= LIMIT and all(isinstance(item, str) for item in text.items):
+        return [f"{indent}{lead}{text.head}", together, f"{indent}{text.tail}{trail}"]
     inner = [line for item in text.items for line in laid_out(item, depth + 1, trail=",")]
     return [f"{indent}{lead}{text.head}", *inner, f"{indent}{text.tail}{trail}"]
 
