@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from nas.arch import Architecture, lower
+from nas.arch.graph import GraphBuilder
 from nas.errors import ArchitectureError
 from nas.export.python.body import documented, written
 from nas.export.python.draft import Drafter, Instance
@@ -12,8 +13,9 @@ from nas.export.python.form import Form, module_of, settle
 from nas.export.python.module import Names, sources
 from nas.export.python.network import NetworkWriter, planned
 from nas.export.python.text import TAB
+from nas.ops import Leaf, Shape
 
-__all__ = ["to_python"]
+__all__ = ["leaf_to_python", "to_python"]
 
 _OUTPUTS = f'''class Outputs(NamedTuple):
 {TAB}"""Logits (N, classes), in training with those of the auxiliary heads."""
@@ -46,6 +48,18 @@ def to_python(architecture: Architecture, drop_path: float = 0.0) -> str:
     texts = [*sources(names), *([_OUTPUTS] if lowered.aux else []), *["\n".join(lines) for lines in [*classes, network]]]
     body = "\n\n\n".join(texts)
     return "\n".join([*_header(architecture), "", *_imports(body), "", "", body, ""])
+
+
+def leaf_to_python(leaf: Leaf, shapes: tuple[Shape, ...]) -> str:
+    """A file whose class `Block` does what the leaf does with inputs of these shapes; its module is named as the leaf."""
+    builder, drafter, names = GraphBuilder(shapes), Drafter(1.0), Names()
+    output = builder.add(leaf, *range(len(shapes)))
+    draft = drafter.draft(builder.finish("block", output), "", 1.0)
+    (form,) = settle([draft])
+    form.name = "Block"
+    lines = written(form, names)
+    body = "\n\n\n".join([*sources(names), "\n".join(lines)])
+    return "\n".join([*_imports(body), "", "", body, ""])
 
 
 def _used(forms: list[Form], modules: list[Instance]) -> list[Form]:

@@ -138,8 +138,7 @@ class _Pending:
 class _Forward:
     def __init__(self, form: Form) -> None:
         self.form, self.count = form, form.inputs
-        self.several = self.count > 1
-        self.inputs = [f"h{i}" for i in range(self.count)] if self.several else ["x"]
+        self.inputs = [f"h{i}" for i in range(self.count)] if self.count > 1 else ["x"]
         self.variable: dict[int, str] = dict(enumerate(self.inputs))
         self.pending: dict[int, _Pending] = {}
         self.runs = {i: run for run in form.runs for i in run.steps}
@@ -151,6 +150,9 @@ class _Forward:
         self.readers.setdefault(form.model.output, []).append(-1)
         for run in form.runs:
             self.readers.setdefault(run.target, []).append(run.steps[-1])
+        # Where many states are read again and again each has a number, and none is written over.
+        shared = [v for v in self.readers if v >= self.count and len(self.readers[v]) > 1]
+        self.several = self.count > 1 or len(shared) > 4
         self.left = {v: len(readers) for v, readers in self.readers.items()}
         self.out: list[str] = []
         self.depth = 2
