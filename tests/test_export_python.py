@@ -29,7 +29,7 @@ NAMES = baselines.names()
 # Networks of every way to write: loops, cells, branches, tokens, windows, options, auxiliary heads.
 FORMATTED = (
     "alexnet_two_tower", "cyclemlp_b1", "darts_v2", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "lenet5",
-    "mobilenet_v3_large", "nasnet_a_large", "pnasnet_5_large", "resmlp_12", "resnest50", "resnet50", "shufflenet_v2_x1_0",
+    "mobilenet_v3_large", "nasnet_a_large", "pnasnet_5_large", "resmlp_12", "resnet50", "shufflenet_v2_x1_0",
     "squeezenet1_1", "swin_t", "vit_b16",
 )  # fmt: skip
 

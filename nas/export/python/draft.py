@@ -166,7 +166,7 @@ def leaf_step(name: str, leaf: Leaf, shapes: tuple[Shape, ...], reads: tuple[int
     code = leaf.code(*shapes)
     values = plain(code)
     if isinstance(leaf, DropPath):
-        values["rate"] = round(rate, 6)
+        values["rate"] = rate
     module = Instance(code.kind, tuple(values.items()))
     written = leaf.expression(*shapes)
     if written is not None:
