@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas import baselines, draw
+    from nas import baselines, draw, scale
     from nas.arch import Architecture
     from nas.engine import resume, search
     from nas.ensembles import Ensemble
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nas.measures import score
     from nas.mutation import mutate
     from nas.samplers import optuna_sampler, suggest
+    from nas.scale import transfer
     from nas.spaces import Space
     from nas.study import open_study
 
@@ -39,14 +40,16 @@ _WHERE = {
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
     "resume": "nas.engine",
+    "scale": "nas.scale",
     "score": "nas.measures",
     "search": "nas.engine",
     "suggest": "nas.samplers",
+    "transfer": "nas.scale",
 }
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "score", "search", "suggest",
+    "optuna_sampler", "resume", "scale", "score", "search", "suggest", "transfer",
 ]  # fmt: skip
 
 

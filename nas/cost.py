@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nas.arch import Architecture, Lowered, lower
 from nas.arch.field import PIXEL, Field, trace
+from nas.arch.saved import saved_numbers
 from nas.ops import Shape
 
 
@@ -49,6 +50,20 @@ class Cost:
     def activation_bytes(self) -> int:
         """Memory of all activations of one example in 32-bit floats."""
         return 4 * self.activations
+
+    @property
+    def saved_bytes(self) -> int:
+        """Memory of what the backward pass of one example needs, in 32-bit floats; auxiliary heads where they are counted."""
+        aux = self.lowered.aux if self.aux else ()
+        return 4 * saved_numbers(self.lowered._replace(aux=aux))
+
+    def training_bytes(self, batch: int, states: int = 1) -> int:
+        """Memory of training on `batch` images in 32-bit floats: weights, gradients, optimiser, what the backward pass needs.
+
+        `states` is how many numbers the optimiser has for each weight: 1 for SGD with momentum, 2 for Adam and RMSProp with
+        momentum. Not counted: work space of kernels, fragments and caches of the allocator, the images that wait.
+        """
+        return 4 * (2 + states) * self.params + batch * self.saved_bytes
 
     def without_biases(self) -> Cost:
         """The same with no bias of a convolution or linear map counted; scale and shift of a norm are none."""

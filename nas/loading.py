@@ -12,6 +12,9 @@ from nas.arch.text import MAX_BYTES, parse
 from nas.ensembles import Ensemble
 from nas.errors import ArchitectureError, NasError
 
+NETWORK_FILE = "network.yaml"  # of a folder that `nas train` made
+BEST_FILE = "best.yaml"  # of a folder that `nas search` made
+
 
 def load(name_or_path: str | Path) -> Architecture | Ensemble:
     """The architecture of a baseline's name, or of a YAML file (`runs/NAME/best.yaml`, or the folder `runs/NAME`).
@@ -24,7 +27,13 @@ def load(name_or_path: str | Path) -> Architecture | Ensemble:
     if found is not None:
         return found.make()
     path = Path(name_or_path)
-    return load_file(path / "best.yaml" if os.path.isdir(path) else path)
+    return load_file(_within(path) if os.path.isdir(path) else path)
+
+
+def _within(folder: Path) -> Path:
+    """The network's file in a run folder: what was trained there, or the best that was found."""
+    trained = folder / NETWORK_FILE
+    return trained if trained.is_file() else folder / BEST_FILE
 
 
 def load_one(name_or_path: str | Path) -> Architecture:

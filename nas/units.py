@@ -25,6 +25,27 @@ def parse_count(text: str, *, where: str) -> float:
     return float(match.group(1)) * scale
 
 
+def parse_bytes(text: str, *, where: str) -> float:
+    """Memory in bytes: `4GB` is 4e9, `4GiB` is 4 * 2^30, `500M` is 5e8.
+
+    Raises `NasError` naming `where` when the text is no such size.
+    """
+    match = _NUMBER.match(text)
+    unit = match.group(2).upper().removesuffix("B") if match else None
+    scale = {"KI": 2.0**10, "MI": 2.0**20, "GI": 2.0**30, "TI": 2.0**40, **_SCALES}.get("?" if unit is None else unit)
+    if match is None or scale is None or unit == "B":
+        raise NasError(f"{where}={text!r} is not a size of memory; allowed: a number with an optional KB, MB, GB, TB, KiB, MiB, GiB or TiB")
+    return float(match.group(1)) * scale
+
+
+def format_bytes(number: float) -> str:
+    """`4.13e9` as `4.13 GB`; below 1,000 as it is."""
+    for suffix, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if abs(number) >= scale:
+            return f"{number / scale:.4g} {suffix}"
+    return f"{number:g} B"
+
+
 def parse_budget_item(text: str) -> tuple[str, float]:
     """One limit of a budget: (`device_seconds` | `seconds` | `trials`, amount > 0).
 

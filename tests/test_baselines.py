@@ -25,16 +25,14 @@ from nas import baselines
 from nas.build import Outputs, build
 from nas.cost import Layer
 from nas.errors import ArchitectureError, UnknownNameError
-from nas.scale import resize
 from nas.testing import architectures as kit
-from tests.networks import small
+from tests.networks import slim
 
 torch.set_num_threads(1)
 GOLDEN = Path(__file__).parent / "golden" / "costs.json"
 PUBLISHED = Path(__file__).parent / "published.csv"
 NAMES = baselines.names()
 # More parameters than this pass forward and backward at a quarter of the width: weights and gradients of two processes fit 6 GB.
-GIANT = 150_000_000
 # No number of parameters or multiply-adds was published for these, or none that counts the same network.
 UNPUBLISHED = {"lenet5", "alexnet_two_tower", "zfnet", "plain20", "plain56"}
 # What fvcore counts, which timm and some papers quote: each number that a norm gives costs this much beside the multiply-adds.
@@ -58,10 +56,7 @@ def test_contract(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_passes_forward_and_backward_at_a_second_input_and_other_classes(name: str) -> None:
-    architecture = small(name)
-    if architecture.cost().params > GIANT:
-        architecture = resize(architecture, width=0.25)
-    kit.check_training(architecture)
+    kit.check_training(slim(name))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -153,6 +153,12 @@ class Architecture(Frozen):
 
         return resize(self, width, depth)
 
+    def scaled(self, phi: float) -> Architecture:
+        """Depth, width and resolution scaled together, MACs times about 2^phi; see `nas.scale.choices`."""
+        from nas.scale import scaled
+
+        return scaled(self, phi)
+
     def cost(self, aux: bool = True) -> Cost:
         """Parameters, multiply-adds and activations; without `aux` those of the inference network.
 

@@ -52,6 +52,10 @@ class Primitive(Frozen):
         """The primitive for a network `width` times as wide and `depth` times as deep: widths and depths of its own."""
         return self
 
+    def magnified(self, factor: float) -> Primitive:
+        """The primitive for images `factor` times as large a side: windows that divide the image and grow with it."""
+        return self
+
     def settle(self, width: int | None, inputs: tuple[Shape, ...]) -> int:
         """The width to use where none is given: that of the input."""
         return width if width is not None else inputs[-1].width

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from nas.baselines.reference import load_reference
-from nas.baselines.registry import Baseline, Facts, Maker, Reference, baseline, find, get, names
+from nas.baselines.registry import Baseline, Facts, Maker, Reference, Scaled, Variant, baseline, find, get, names, scaled_from
 
 # One file a family; importing it registers its networks, in this order.
 FAMILIES = (
@@ -44,7 +44,9 @@ for _family in FAMILIES:
     # A network may have the name of its family's file (`googlenet`); the name then means the network.
     globals().pop(_family, None)
 
-__all__ = ["Baseline", "Facts", "Reference", "baseline", "find", "get", "load_reference", "names"]
+__all__ = [
+    "Baseline", "Facts", "Reference", "Scaled", "Variant", "baseline", "find", "get", "load_reference", "names", "scaled_from",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Maker:

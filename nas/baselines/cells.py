@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Literal, NamedTuple
 
-from nas.arch import Architecture, Auxiliary, Block, Cell, Primitive, Stage, Use
+from nas.arch import Architecture, Block, Cell, Primitive, Stage, Use
 from nas.arch.codec import operation
 from nas.baselines.common import Input, pooled_head
+from nas.baselines.stack import Group, Side, Stack, large_entry, large_stem, small_stem
 from nas.primitives import (
     ActivationLayer,
     AveragePooling,
@@ -88,19 +89,19 @@ def cell_network(name: str, genotype: Genotype, manner: Manner, plan: Plan, inpu
         Cell("normal", cell(genotype.normal, genotype.normal_output, manner, reduces=False)),
         Cell("reduction", cell(genotype.reduction, genotype.reduction_output, manner, reduces=True)),
     )
-    stages: list[Stage] = []
-    f = plan.filters
-    if plan.imagenet:
-        stages.append((reduction(f // 4), reduction(f // 2)))
-    behind = plan.repeats - plan.replaces
-    stages += [normal(f, plan.repeats), (reduction(2 * f), *normal(2 * f, behind, plan.after_reduction))]
-    last = (reduction(4 * f), *normal(4 * f, behind, plan.after_reduction))
-    head = Auxiliary(len(stages) - (plan.aux == 0), auxiliary(manner.eps), 0.4)
-    stages += split(last, plan.aux)
-    conv = ConvNormAct(activation=None, padding=0 if plan.imagenet else None, eps=manner.eps)
-    stem = (Block(conv, plan.stem, 2 if plan.imagenet else 1),)
+    f, behind = plan.filters, plan.repeats - plan.replaces
+    groups = (
+        Group(normal(f, plan.repeats)),
+        Group(normal(2 * f, behind), (reduction(2 * f),), plan.after_reduction),
+        Group(normal(4 * f, behind), (reduction(4 * f),), plan.after_reduction),
+    )
+    conv = ConvNormAct(activation=None, eps=manner.eps)
+    stem = large_stem(conv, plan.stem) if plan.imagenet else small_stem(conv, plan.stem)
+    entry = large_entry((reduction(f),), f, f) if plan.imagenet else ()
+    side = Side(1 if plan.aux == 0 else 2, plan.aux, auxiliary(manner.eps))
     top = (Block(ActivationLayer(plan.activation)),) if plan.activation is not None else ()
-    return Architecture(name, input, classes, tuple(stages), stem, (*top, *pooled_head(plan.dropout)), cells, (head,))
+    head = (*top, *pooled_head(plan.dropout))
+    return Stack(name, input, classes, cells, stem, groups, head, entry, side).architecture()
 
 
 def cell(nodes: Nodes, output: tuple[int, ...], manner: Manner, reduces: bool) -> CellGraph:
@@ -127,27 +128,9 @@ def reduction(width: int) -> Block:
     return Block(Use("reduction"), width, 2)
 
 
-def normal(width: int, repeat: int, first: tuple[int, ...] | None = None) -> Stage:
-    """Normal cells, the first of which may read other outputs than the last two."""
-    block = Block(Use("normal"), width, 1, repeat)
-    if first is None:
-        return (block,)
-    return (replace(block, repeat=1, reads=first), *((replace(block, repeat=repeat - 1),) if repeat > 1 else ()))
-
-
-def split(stage: Stage, cells: int) -> list[Stage]:
-    """A stage of cells, split behind so many of them; whole where that is none."""
-    if cells == 0:
-        return [stage]
-    front: list[Block] = []
-    for number, block in enumerate(stage):
-        taken = min(block.repeat, cells)
-        cells -= taken
-        front.append(replace(block, repeat=taken))
-        if cells == 0:
-            rest = (replace(block, repeat=block.repeat - taken),) if block.repeat > taken else ()
-            return [tuple(front), (*rest, *stage[number + 1 :])]
-    return [stage]
+def normal(width: int, repeat: int) -> Block:
+    """Normal cells."""
+    return Block(Use("normal"), width, 1, repeat)
 
 
 def auxiliary(eps: float) -> Stage:

@@ -6,7 +6,7 @@ import math
 
 from nas.arch import Architecture, Block
 from nas.baselines.common import IMAGENET, Input, pooled_head, variant
-from nas.baselines.registry import Facts, timm, torchvision
+from nas.baselines.registry import Facts, Scaled, Variant, scaled, timm, torchvision
 from nas.ops import rounded
 from nas.primitives import ConvNormAct, InvertedResidual
 
@@ -95,8 +95,12 @@ def _register(number: int) -> None:
         Facts(released1, released5, "timm tf aa_in1k", side),
     )
     references = (torchvision(name), *([timm(name)] if number < 5 else []))
-    variant(name, PAPER, about, make, input=(3, side, side), facts=facts, references=references)
+    aliases = ("efficientnet",) if number == 0 else ()
+    variant(name, PAPER, about, make, *aliases, input=(3, side, side), facts=facts, references=references)
 
 
 for _number in range(len(COEFFICIENTS)):
     _register(_number)
+# Alpha, beta and gamma were found by a grid search on B0 (section 4.2).
+_VARIANTS = [Variant(f"efficientnet_b{i}", depth, width, side) for i, (width, depth, side, _) in enumerate(COEFFICIENTS)]
+scaled(Scaled((1.2, 1.1, 1.15), tuple(_VARIANTS)))

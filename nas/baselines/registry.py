@@ -62,6 +62,26 @@ class Baseline(NamedTuple):
         return str(getattr(self.make, "__module__", None) or "").rpartition(".")[2]
 
 
+class Variant(NamedTuple):
+    """A published member of a scaled family: its baseline, factors of depth and width, and the side of its images in pixels."""
+
+    baseline: str
+    depth: float
+    width: float
+    side: int
+
+
+class Scaled(NamedTuple):
+    """Networks that were published as one scaled up: `variants[phi]` for phi 0, 1, ..., of which the first is the base.
+
+    `coefficients` are the paper's alpha, beta and gamma; the variants need not be their powers.
+    """
+
+    coefficients: tuple[float, float, float]
+    variants: tuple[Variant, ...]
+
+
+_SCALED: list[Scaled] = []
 _BASELINES: dict[str, Baseline] = {}
 _LOOKUP: dict[str, str] = {}
 # Names without any punctuation; None where two networks would be meant.
@@ -105,6 +125,21 @@ def baseline(
         return make
 
     return decorate
+
+
+def scaled(family: Scaled) -> Scaled:
+    """Register a scaled family."""
+    _SCALED.append(family)
+    return family
+
+
+def scaled_from(architecture: Architecture) -> Scaled | None:
+    """The family whose base is that network, whatever its name and number of classes; None where there is none."""
+    for family in _SCALED:
+        base = get(family.variants[0].baseline).make(classes=architecture.classes)
+        if base.digest == architecture.digest:
+            return family
+    return None
 
 
 def names() -> tuple[str, ...]:

@@ -13,8 +13,11 @@ VERBS = {
     "resume": ("resume", "Go on with a search after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
+    "export": ("export", "A network as a file for other programs: ONNX, torch.export, plain PyTorch."),
     "compare": ("compare", "Networks side by side, and accuracy against MACs as a figure."),
+    "scale": ("scale", "A network wider, deeper and on larger images, by phi or to a target."),
     "bench": ("bench", "Strategies against each other on a table of known results."),
+    "transfer": ("transfer", "The cells of a network, stacked anew for another data set and size."),
     "score": ("score", "Zero-cost scores of networks: what can be known without training."),
     "list": ("listing", "Names of networks, spaces, strategies, evaluators, measures, data sets, operations."),
 }

@@ -12,10 +12,13 @@ from pathlib import Path
 from nas.data import cifar, digits, folder, mnist, npz  # noqa: F401  each registers what it reads
 from nas.data.base import Dataset
 from nas.data.fetch import by_hand, default_folder, fetch
-from nas.data.source import KINDS, NAMED, Remote, Source, user_path
-from nas.errors import DataError, unknown
+from nas.data.source import KINDS, NAMED, Form, Remote, Source, user_path
+from nas.errors import DataError, UnknownNameError, unknown
 
-__all__ = ["KINDS", "NAMED", "Dataset", "Remote", "Source", "absolute", "available", "default", "load", "names"]
+__all__ = ["KINDS", "NAMED", "Dataset", "Form", "Remote", "Source", "absolute", "available", "default", "form", "load", "names"]
+
+# Too large for this package to fetch, but what networks are published for (Russakovsky et al., arXiv 1409.0575).
+IMAGENET = Form((3, 224, 224), 1000)
 
 
 def names() -> tuple[str, ...]:
@@ -42,6 +45,23 @@ def available(spec: str, data_dir: Path | None = None) -> bool:
     """Whether `load` would find the files of `spec` without a download. Raises `UnknownNameError`."""
     source = _source(spec, _folder(data_dir))
     return source.present and not source.missing
+
+
+def form(spec: str, data_dir: Path | None = None) -> Form:
+    """Shape of an image and number of classes of a data set, or of `imagenet`.
+
+    Only what states neither is read: `npz:PATH`, `folder:PATH`. Raises as `load` does.
+    """
+    if spec == "imagenet":
+        return IMAGENET
+    try:
+        known = _source(spec, _folder(data_dir)).form
+    except UnknownNameError:
+        raise unknown("data set", spec, ("imagenet", *NAMED.names(), *(f"{kind}:PATH" for kind in KINDS.names()))) from None
+    if known is not None:
+        return known
+    found = load(spec, data_dir=data_dir)
+    return Form(found.input, found.classes)
 
 
 def default(device_hours: float, data_dir: Path | None = None) -> tuple[str, str | None]:

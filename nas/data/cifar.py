@@ -15,7 +15,7 @@ import numpy as np
 
 from nas.data.archive import read_tar, reading
 from nas.data.base import Dataset, Images, Labels
-from nas.data.source import NAMED, Remote, Source
+from nas.data.source import NAMED, Form, Remote, Source
 from nas.errors import DataError
 
 PIXELS = 3 * 32 * 32
@@ -82,14 +82,15 @@ def _source(layout: Layout, data_dir: Path) -> Source:
     folders = [place for root in roots for place in (root / layout.folder, root)]
     folder = next((place for place in folders if os.path.isfile(place / layout.train[0])), None)
     archive = next((root / layout.archive for root in roots if os.path.isfile(root / layout.archive)), None)
+    form = Form((3, 32, 32), layout.classes)
     if folder:
-        return Source(read=lambda: _decode(layout, folder, _read_folder(layout, folder)))
+        return Source(read=lambda: _decode(layout, folder, _read_folder(layout, folder)), form=form)
     if archive:
-        return Source(read=lambda: _decode(layout, archive, read_tar(archive, _wanted(layout))))
+        return Source(read=lambda: _decode(layout, archive, read_tar(archive, _wanted(layout))), form=form)
     remote = Remote(data_dir / layout.archive, (f"{HOST}/{layout.archive}",), layout.md5)
     pickled = [root / name for root in roots for name in layout.pickled if os.path.exists(root / name)]
     remark = f"{pickled[0].name} is the python version (pickle); the binary version is wanted" if pickled else ""
-    return Source(read=lambda: _decode(layout, data_dir, {}), missing=(remote,), remark=remark)
+    return Source(read=lambda: _decode(layout, data_dir, {}), missing=(remote,), remark=remark, form=form)
 
 
 def _wanted(layout: Layout) -> tuple[str, ...]:

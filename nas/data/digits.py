@@ -12,13 +12,13 @@ from pathlib import Path
 
 from nas.data.base import Dataset
 from nas.data.npz import read_npz
-from nas.data.source import NAMED, Source
+from nas.data.source import NAMED, Form, Source
 
 
 @NAMED.register("digits")
 def digits(data_dir: Path) -> Source:
     """Handwritten digits: 1 x 8 x 8, 10 classes, 1,438 + 359 images; embedded."""
-    return Source(read=_read)
+    return Source(read=_read, form=Form((1, 8, 8), 10))
 
 
 def _read() -> Dataset:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from nas.data.archive import reading
 from nas.data.base import LIMIT_BYTES, Dataset
-from nas.data.source import NAMED, Remote, Source
+from nas.data.source import NAMED, Form, Remote, Source
 from nas.errors import DataError
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -42,6 +42,7 @@ class Layout:
     opening: tuple[int, ...]
 
 
+FORM = Form((1, 28, 28), 10)
 MNIST = Layout(
     name="mnist",
     urls=("https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist"),
@@ -100,14 +101,14 @@ def _source(layout: Layout, data_dir: Path) -> Source:
     for folder in layout.folders:
         paths = [path for name in FILES if (path := _find(data_dir / folder, name))]
         if len(paths) == len(FILES):
-            return Source(read=partial(_read, layout, paths))
+            return Source(read=partial(_read, layout, paths), form=FORM)
     home = data_dir / layout.folders[0]
     missing = tuple(
         Remote(home / f"{name}.gz", tuple(f"{url}/{name}.gz" for url in layout.urls), md5)
         for name, md5 in zip(FILES, layout.md5, strict=True)
         if _find(home, name) is None
     )
-    return Source(read=partial(_read, layout, []), missing=missing)
+    return Source(read=partial(_read, layout, []), missing=missing, form=FORM)
 
 
 def _find(folder: Path, name: str) -> Path | None:

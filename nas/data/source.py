@@ -6,9 +6,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from nas.data.base import Dataset
 from nas.registry import Registry
+
+
+class Form(NamedTuple):
+    """What a network must fit: the shape of an image (channels, height, width), and how many classes there are."""
+
+    input: tuple[int, int, int]
+    classes: int
 
 
 @dataclass(frozen=True)
@@ -28,12 +36,14 @@ class Source:
     present: whether there is something to read; only for what can't be downloaded.
     missing: the files that must be downloaded first.
     remark: a sentence for the error when they can't be (such as: what lies there is the wrong version).
+    form: the form of the data where it is published, and need not be read.
     """
 
     read: Callable[[], Dataset]
     present: bool = True
     missing: tuple[Remote, ...] = ()
     remark: str = ""
+    form: Form | None = None
 
 
 NAMED: Registry[Callable[[Path], Source]] = Registry("data set")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nas.ops.base import Leaf, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, leaf, require, require_range
 from nas.ops.code import Call, Expression, call, expression
+from nas.ops.shapes import Shape
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,6 +23,8 @@ ACTIVATIONS: dict[str, tuple[str, bool, str]] = {
     "tanh": ("Tanh", False, "torch.tanh"),
     "softplus": ("Softplus", False, "F.softplus"),
 }
+# Those whose derivative is worked out from what they wrote; the others keep what they read.
+FROM_OUTPUT = ("relu", "sigmoid", "tanh")
 
 
 @leaf("activation")
@@ -40,6 +43,9 @@ class Activation(Leaf):
     def expression(self, x: object) -> Expression:
         _, takes, written = ACTIVATIONS[self.kind]
         return expression(f"{written}({{0}})", f"{written}({{0}}, inplace=True)" if takes else None)
+
+    def saved(self, x: object) -> Saved:
+        return Saved((), output=True) if self.kind in FROM_OUTPUT else Saved()
 
     def describe(self) -> str:
         return self.kind
@@ -63,6 +69,10 @@ class Dropout(Leaf):
 
         return DropoutModule(self.rate)
 
+    def saved(self, x: Shape) -> Saved:
+        # The mask, a number of the input's kind each on a CPU.
+        return Saved((), extra=x.elements if self.rate else 0)
+
 
 @leaf("drop_path")
 class DropPath(Leaf):
@@ -75,6 +85,9 @@ class DropPath(Leaf):
 
     def code(self, x: object) -> Call:
         return call("DropPathModule")
+
+    def saved(self, x: object) -> Saved:
+        return NOTHING
 
     def describe(self) -> str:
         return "drop path"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, dataclass_transform
 
 from nas.errors import ArchitectureError
 from nas.ops.code import Call, Expression
@@ -67,6 +67,17 @@ def require_range(value: Any, field: str, low: float, high: float) -> None:
         raise ArchitectureError(f"{field}={value!r}; allowed: {low:g} to {high:g}")
 
 
+class Saved(NamedTuple):
+    """What autograd keeps for the backward pass of a leaf: which inputs, the output, and how many numbers besides."""
+
+    inputs: tuple[int, ...] = (0,)
+    output: bool = False
+    extra: int = 0
+
+
+NOTHING = Saved(())
+
+
 class Leaf(Frozen):
     """An operation that is not made of others: its shape, parameters, multiply-adds and code in one place.
 
@@ -102,6 +113,13 @@ class Leaf(Frozen):
         """
         gathers = isinstance(self.shape(*inputs), Vector) and not isinstance(inputs[0], Vector)
         return None if gathers else (POINT, POINT)
+
+    def saved(self, *inputs: Any) -> Saved:
+        """What training keeps of one example, in numbers of 4 bytes; parameters are not among it.
+
+        Unless stated otherwise the first input, and nothing for what only looks at its input in another shape.
+        """
+        return NOTHING if self.reshapes else Saved()
 
     def code(self, *inputs: Any) -> Call:
         """The call that makes the torch module, which maps the inputs, batch first, to the output."""

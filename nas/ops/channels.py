@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
@@ -69,6 +69,9 @@ class Shuffle(Leaf):
             )
         return x
 
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
+
     def code(self, x: Map) -> Call:
         return call("ShuffleModule", groups=self.groups)
 
@@ -85,6 +88,9 @@ class Scale(Leaf):
 
     def check(self) -> None:
         require_range(self.factor, "factor", -1e6, 1e6)
+
+    def saved(self, x: Shape) -> Saved:
+        return NOTHING
 
     def code(self, x: Shape) -> Call:
         return call("ScaleModule", factor=self.factor)

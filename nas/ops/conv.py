@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
 from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Pair, Reach, window
 
@@ -117,6 +117,9 @@ class Pad(Leaf):
 
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         return Reach(-self.rows[0], -self.rows[0], 1), Reach(-self.columns[0], -self.columns[0], 1)
+
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
 
     def code(self, x: Map) -> Call:
         kind = "nn.ConstantPad2d" if self.channels == (0, 0) else "nn.ConstantPad3d"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.code import Call, call
 from nas.ops.shapes import Shape, Tokens, Vector
 
@@ -73,6 +73,10 @@ class Attention(Leaf):
 
     def reach(self, x: Tokens) -> None:
         return None
+
+    def saved(self, x: Tokens) -> Saved:
+        # Worked out in blocks: of the scores only one number a head and token, the logarithm of their sum, is kept.
+        return Saved((0,), output=True, extra=self.heads * x.length)
 
     def code(self, x: Tokens) -> Call:
         return call("AttentionModule", heads=self.heads)

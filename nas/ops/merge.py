@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, leaf
+from nas.ops.base import NOTHING, Leaf, Saved, leaf
 from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
@@ -22,6 +22,9 @@ class Add(Leaf):
         if any(type(x) is not type(inputs[0]) or x != inputs[0] for x in inputs[1:]):
             raise ArchitectureError(f"add got {', '.join(map(str, inputs))}; allowed: inputs of one shape")
         return inputs[0]
+
+    def saved(self, *inputs: Shape) -> Saved:
+        return NOTHING
 
     def code(self, *inputs: Shape) -> Call:
         return call("AddModule")
@@ -42,6 +45,9 @@ class Multiply(Leaf):
         if not channels and (type(x) is not type(scale) or x != scale):
             raise ArchitectureError(f"multiply got {x} and {scale}; allowed: one shape, or a vector as wide as the first")
         return x
+
+    def saved(self, x: Shape, scale: Shape) -> Saved:
+        return Saved((0, 1))
 
     def code(self, x: Shape, scale: Shape) -> Call:
         return call("MultiplyModule", trailing=len(x) - len(scale))
@@ -68,6 +74,9 @@ class Concat(Leaf):
         elif all(isinstance(x, Vector) for x in inputs):
             return Vector(width)
         raise ArchitectureError(f"concat got {', '.join(map(str, inputs))}; allowed: inputs that differ in width only")
+
+    def saved(self, *inputs: Shape) -> Saved:
+        return NOTHING
 
     def code(self, *inputs: Shape) -> Call:
         return call("ConcatModule", axis=self._axis(*inputs))
@@ -98,6 +107,10 @@ class Blend(Leaf):
         if not isinstance(scores, Vector) or scores.width != wanted:
             raise ArchitectureError(f"blend got scores {scores}; allowed: a vector of {wanted}")
         return values[0]
+
+    def saved(self, *inputs: Shape) -> Saved:
+        # What is blended, and the weights that the scores became.
+        return Saved(tuple(range(len(inputs) - 1)), extra=inputs[-1].elements)
 
     def code(self, *inputs: Shape) -> Call:
         return call("BlendModule", count=len(inputs) - 1, trailing=len(inputs[0]) - 1)

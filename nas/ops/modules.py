@@ -374,13 +374,12 @@ class WindowAttentionModule(nn.Module):
             down,
             self.window[1],
         )
-        # (3, N, windows, heads, pixels, features).
-        q, k, v = parts.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6).flatten(2, 3)
+        # (3, N, windows * heads, pixels, features): four axes, as fast kernels and exporters take.
+        q, k, v = parts.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6).flatten(2, 4)
         index, apart = self.fixed(rows, columns, x.device)
         mask = self.bias[index].permute(2, 0, 1)
-        if apart is not None:
-            mask = mask + apart[:, None]
-        made = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
+        mask = mask.expand(across * down, -1, -1, -1) if apart is None else mask + apart[:, None]
+        made = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype).flatten(0, 1))
         pixels = made.view(batch, across, down, self.heads, *self.window, -1).permute(
             0, 3, 6, 1, 4, 2, 5
         )
@@ -424,7 +423,7 @@ def _apart(
     region = 2 * sides[0][:, None] + sides[1][None]
     tiles = region.view(size[0] // window[0], window[0], size[1] // window[1], window[1])
     pixels = tiles.permute(0, 2, 1, 3).reshape(-1, window[0] * window[1])
-    return (pixels[:, :, None] != pixels[:, None]) * APART
+    return (pixels[:, :, None] != pixels[:, None]).float() * APART
 
 
 class ReverseModule(nn.Module):

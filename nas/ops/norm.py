@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import Leaf, Saved, expect, leaf, require_range
 from nas.ops.code import Call, call
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
@@ -49,6 +49,10 @@ class LayerNorm(Leaf):
     def params(self, x: Shape) -> int:
         return 2 * x.width
 
+    def saved(self, x: Shape) -> Saved:
+        # Mean and deviation of each pixel or token.
+        return Saved(extra=2 * (x.elements // x.width))
+
     def code(self, x: Shape) -> Call:
         return call("MapLayerNorm" if isinstance(x, Map) else "nn.LayerNorm", normalized_shape=x.width, eps=self.eps)
 
@@ -78,6 +82,10 @@ class LocalResponseNorm(Leaf):
     def shape(self, x: Shape) -> Shape:
         expect(x, Map, "local_response_norm")
         return x
+
+    def saved(self, x: Map) -> Saved:
+        # The squares with a margin of channels, the sums, and their powers.
+        return Saved(extra=2 * x.elements + (x.width + self.size - 1) * x.rows * x.columns)
 
     def code(self, x: Shape) -> Call:
         # torch takes the mean of the squares where the paper has their sum.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.code import Call, Expression, call, expression
 from nas.ops.conv import _positions, sliding
 from nas.ops.shapes import Map, Pair, Reach, Shape, Tokens, Vector, window
@@ -52,6 +52,10 @@ class MaxPool(_Pool):
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
     ceil: bool = False
+
+    def saved(self, x: Map) -> Saved:
+        # Where each maximum stood, in numbers of 8 bytes.
+        return Saved(extra=2 * self.shape(x).elements)
 
     def code(self, x: Map) -> Call:
         return call("nn.MaxPool2d", kernel_size=self.kernel, stride=self.stride, padding=self.padding, ceil_mode=self.ceil)
@@ -126,6 +130,9 @@ class GlobalPool(Leaf):
     def shape(self, x: Shape) -> Vector:
         expect(x, (Map, Tokens), "global_pool")
         return Vector(x.width)
+
+    def saved(self, x: Shape) -> Saved:
+        return NOTHING
 
     def code(self, x: Shape) -> Call:
         return call("Mean", axes=self._axes(x))

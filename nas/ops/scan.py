@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf
+from nas.ops.base import Leaf, Saved, expect, leaf
 from nas.ops.code import Call, call
 from nas.ops.shapes import Shape, Tokens
 
@@ -36,6 +36,12 @@ class SelectiveScan(Leaf):
 
     def macs(self, *inputs: Shape) -> int:
         return inputs[0].elements * inputs[2].width
+
+    def saved(self, *inputs: Shape) -> Saved:
+        # States and decays of every round of the scan, the last states, and the steps times the input.
+        x, _, b, _ = inputs
+        rounds = (x.elements // x.width - 1).bit_length()
+        return Saved((0, 1, 2, 3), extra=max(2, 2 * rounds + 1) * x.elements * b.width + x.elements)
 
     def code(self, *inputs: Shape) -> Call:
         return call("SelectiveScanModule", width=inputs[0].width, states=inputs[2].width)

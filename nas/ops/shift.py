@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.code import Call, call
 from nas.ops.shapes import Map, Pair, Reach
 
@@ -33,6 +33,9 @@ class Shift(Leaf):
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         rows, columns = (Reach(-max(moves), -min(moves), 1) for moves in zip(*self.steps, strict=True))
         return rows, columns
+
+    def saved(self, x: Map) -> Saved:
+        return Saved() if self.edge == "keep" else NOTHING
 
     def code(self, x: Map) -> Call:
         return call("ShiftModule", width=x.width, steps=self.steps, turns=self.turns, edge=self.edge)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nas.errors import ArchitectureError
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
 from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
@@ -99,6 +99,9 @@ class Reverse(Leaf):
         # The other end of the image.
         return None
 
+    def saved(self, x: Tokens) -> Saved:
+        return NOTHING
+
     def code(self, x: Tokens) -> Call:
         return call("ReverseModule")
 
@@ -136,6 +139,9 @@ class ClassToken(Leaf):
     def params(self, x: Tokens) -> int:
         return x.width
 
+    def saved(self, x: Tokens) -> Saved:
+        return NOTHING
+
     def code(self, x: Tokens) -> Call:
         return call("ClassTokenModule", width=x.width)
 
@@ -152,6 +158,9 @@ class Positions(Leaf):
 
     def params(self, x: Tokens) -> int:
         return x.elements
+
+    def saved(self, x: Tokens) -> Saved:
+        return NOTHING
 
     def code(self, x: Tokens) -> Call:
         return call("PositionsModule", length=x.length, width=x.width)

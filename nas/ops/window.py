@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.ops.base import Leaf, expect, leaf, require, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
 from nas.ops.code import Call, call
 from nas.ops.conv import sliding
 from nas.ops.shapes import Map, Pair, Reach
@@ -46,6 +46,13 @@ class WindowAttention(Leaf):
         # As wide as a window; where in it a pixel lies differs.
         return sliding(self.window, (1, 1), (0, 0))
 
+    def saved(self, x: Map) -> Saved:
+        # Queries and keys scaled, the values (where there are several windows in one memory with what was not scaled), and all
+        # scores, as the numbers that are added to them are learned.
+        parts = 3 if (x.rows, x.columns) == self.window else 5
+        scores = self.heads * x.rows * x.columns * self.window[0] * self.window[1]
+        return Saved((), extra=parts * x.elements // 3 + scores)
+
     def code(self, x: Map) -> Call:
         return call("WindowAttentionModule", heads=self.heads, window=self.window, shift=self.shift)
 
@@ -70,6 +77,9 @@ class SpaceToDepth(Leaf):
 
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         return sliding((self.size, self.size), (self.size, self.size), (0, 0))
+
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
 
     def code(self, x: Map) -> Call:
         return call("SpaceToDepthModule", size=self.size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nas.ops.base import Leaf, expect, leaf, require_range
+from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
 from nas.ops.code import Call, call
 from nas.ops.shapes import Map, Reach
 
@@ -24,6 +24,9 @@ class Zero(Leaf):
 
     def reach(self, x: Map) -> tuple[Reach, Reach]:
         return Reach(0, 0, self.stride), Reach(0, 0, self.stride)
+
+    def saved(self, x: Map) -> Saved:
+        return NOTHING
 
     def code(self, x: Map) -> Call:
         return call("ZeroModule", width=self.width, stride=self.stride)

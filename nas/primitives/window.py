@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nas.arch import Inner, Primitive, primitive
 from nas.ops import Conv, LayerNorm, Map, Pad, SpaceToDepth, WindowAttention
 from nas.ops.base import require_range
@@ -37,6 +39,10 @@ class WindowTransformer(Primitive):
         require_range(self.head_width, "head_width", 1, 4096)
         require_range(self.mlp_ratio, "mlp_ratio", 0.01, 64)
         check_eps(self.eps)
+
+    def magnified(self, factor: float) -> WindowTransformer:
+        # As the paper does from 224 to 384 pixels, windows of 7 to 12 (section 4.1).
+        return replace(self, window=max(1, round(self.window * factor)))
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x, size = adapted(g, inputs[0], width, stride), self.window

@@ -35,3 +35,14 @@ def check_writable(path: Path) -> None:
         raise NasError(f"cannot write {path}: no such folder {parent}")
     if not os.access(parent if not path.exists() else path, os.W_OK):
         raise NasError(f"cannot write {path}: Permission denied")
+
+
+def out_path(given: str, usual: str) -> Path:
+    """The file that `--out [FILE]` means, which can be written: FILE, or without one `usual`, which is not written over.
+
+    Raises `NasError`.
+    """
+    if not given and Path(usual).exists():
+        raise NasError(f"{usual} is there already; allowed: --out FILE, which is written over")
+    check_writable(Path(given or usual))
+    return Path(given or usual)

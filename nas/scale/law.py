@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import NamedTuple
 
-from nas.arch import Architecture
-from nas.scale.size import resize
+from nas.arch import Architecture, Block
+from nas.errors import NasError
+from nas.ops import rounded
+from nas.ops.base import require_range
+from nas.scale.depth import deeper
+from nas.scale.inside import inside
+from nas.scale.resolution import at_resolution
+from nas.scale.size import round_width, with_blocks
 
 
 class Coefficients(NamedTuple):
@@ -19,8 +27,16 @@ class Coefficients(NamedTuple):
     resolution: float = 1.0
 
     def power(self, phi: float) -> Coefficients:
-        """d = alpha^phi, w = beta^phi, r = gamma^phi (equation 3)."""
-        return Coefficients(self.depth**phi, self.width**phi, self.resolution**phi)
+        """d = alpha^phi, w = beta^phi, r = gamma^phi (equation 3). Raises `NasError` where one is no positive finite number."""
+        if not math.isfinite(phi):
+            raise NasError(f"phi={phi}; allowed: a finite number")
+        try:
+            made = Coefficients(*(float(each) ** phi for each in self))
+        except (OverflowError, ZeroDivisionError):
+            made = Coefficients(math.inf)
+        if not all(0.0 < each < math.inf for each in made):
+            raise NasError(f"phi={phi:g} scales beyond all numbers; allowed: factors of depth, width and resolution of 0.001 to 1000")
+        return made
 
     @property
     def growth(self) -> float:
@@ -32,11 +48,47 @@ class Coefficients(NamedTuple):
 PAPER = Coefficients(1.2, 1.1, 1.15)
 
 
-def compound(architecture: Architecture, by: Coefficients) -> Architecture:
+def compound(architecture: Architecture, by: Coefficients, tidy: bool = True) -> Architecture:
     """The network `by.depth` times as deep, `by.width` as wide, on images `by.resolution` times as large a side.
 
-    Raises `ArchitectureError` where that is no network, or larger than is allowed.
+    Layers are rounded up (`nas.scale.deeper`), widths to multiples of 8 and of what heads and groups ask for, the image to a size
+    that fits, and that strides divide if it shall be `tidy` (`nas.scale.at_resolution`). Raises `ArchitectureError` where that is no
+    network, or larger than is allowed.
     """
-    channels, rows, columns = architecture.input
-    size = (channels, max(1, round(rows * by.resolution)), max(1, round(columns * by.resolution)))
-    return resize(architecture, by.width, by.depth).with_input(size, architecture.classes)
+    for name, factor in zip(by._fields, by, strict=True):
+        require_range(float(factor), f"{name} factor", 1e-3, 1e3)
+    return at_resolution(_resized(architecture, by.width, by.depth), by.resolution, tidy)
+
+
+def _resized(architecture: Architecture, width: float, depth: float) -> Architecture:
+    """Depths and widths. Blocks as wide as each other stay so: what one of them asks of the width holds for all."""
+    if width == 1.0 and depth == 1.0:
+        return architecture
+    multiples: dict[object, int] = {}
+    for block in blocks(architecture):
+        multiples[block.width] = math.lcm(multiples.get(block.width, 1), _multiple(architecture, block))
+
+    def change(block: Block) -> Block:
+        op = block.op.resized(width, depth)
+        wide = block.width
+        if isinstance(wide, int) and width != 1.0:
+            wide = scaled_width(wide, width, multiples[wide])
+        return dataclasses.replace(block, op=op, width=wide)
+
+    return with_blocks(deeper(architecture, depth), change, width, depth)
+
+
+def scaled_width(width: int, factor: float, multiple: int = 1) -> int:
+    """A multiple of 8 stays one (Tan & Le, released code); other widths are rounded as finely as `round_width` does."""
+    return rounded(width * factor, math.lcm(8, multiple)) if width % 8 == 0 else round_width(width * factor, multiple)
+
+
+def blocks(architecture: Architecture) -> list[Block]:
+    """All blocks of stem, stages and heads."""
+    parts = (architecture.stem, *architecture.stages, architecture.head, *(item.head for item in architecture.aux))
+    return [block for part in parts for block in part]
+
+
+def _multiple(architecture: Architecture, block: Block) -> int:
+    op = architecture.operation(block)
+    return math.lcm(op.width_multiple, *(each.width_multiple for each in inside(op)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
-from nas.arch import Architecture, Block, Cell, Stage
+from nas.arch import Architecture, Block, Cell, Primitive, Stage
 from nas.ops import rounded
 from nas.ops.base import require_range
 
@@ -20,9 +21,14 @@ def resize(architecture: Architecture, width: float = 1.0, depth: float = 1.0) -
     require_range(float(depth), "depth factor", 1e-3, 1e3)
     if width == 1.0 and depth == 1.0:
         return architecture
+    return with_blocks(architecture, lambda block: _block(architecture, block, width, depth), width, depth)
+
+
+def with_blocks(architecture: Architecture, change: Callable[[Block], Block], width: float, depth: float) -> Architecture:
+    """The network with every block of stem, stages and heads changed, and the fields of its cells resized."""
 
     def part(blocks: Stage) -> Stage:
-        return tuple(_block(architecture, block, width, depth) for block in blocks)
+        return tuple(change(block) for block in blocks)
 
     return dataclasses.replace(
         architecture,
@@ -35,7 +41,7 @@ def resize(architecture: Architecture, width: float = 1.0, depth: float = 1.0) -
 
 
 def _block(architecture: Architecture, block: Block, width: float, depth: float) -> Block:
-    made = block.op.resized(width, depth)
+    made: Primitive = block.op.resized(width, depth)
     multiple = architecture.operation(block).width_multiple
     scaled = isinstance(block.width, int) and width != 1.0  # rounding alone would change a width of 84
     wide = round_width(block.width * width, multiple) if scaled else block.width  # type: ignore[operator]

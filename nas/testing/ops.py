@@ -78,6 +78,7 @@ EXAMPLES: dict[str, list[Example]] = {
         (WindowAttention(1, (2, 3)), (Map(6, 4, 6),)),
         (WindowAttention(2, (3, 3), (1, 1)), (Map(12, 6, 9),)),
         (WindowAttention(2, (4, 2), (0, 1)), (Map(12, 4, 6),)),
+        (WindowAttention(2, (4, 3)), (Map(12, 4, 3),)),
     ],
     "zero": [(Zero(width, stride), (M,)) for width in (6, 4) for stride in (1, 2, 3)],
 }
@@ -110,6 +111,7 @@ def check(leaf: Leaf, *shapes: Shape) -> None:
     check_macs(leaf, *shapes)
     check_flags(leaf, *shapes)
     check_biases(leaf, *shapes)
+    check_saved(leaf, *shapes)
     check_reach(leaf, *shapes)
     check_other_kinds(leaf)
     check_code(leaf, *shapes)
@@ -169,6 +171,34 @@ def check_biases(leaf: Leaf, *shapes: Shape) -> None:
     parts = [part for part in leaf.module(*shapes).modules() if isinstance(part, nn.Linear | nn.modules.conv._ConvNd)]
     counted = sum(part.bias.numel() for part in parts if part.bias is not None)
     _same(leaf.biases(*shapes), counted, f"{leaf} at {shapes}: biases")
+
+
+def check_saved(leaf: Leaf, *shapes: Shape) -> None:
+    """The numbers that autograd keeps of an example are those stated, but for less than a tenth of what goes in and out."""
+    saved, stated = leaf.saved(*shapes), leaf.shape(*shapes)
+    told = saved.extra + sum(shapes[i].elements for i in saved.inputs) + (stated.elements if saved.output else 0)
+    found = (saved_bytes(leaf.module(*shapes), shapes, 4) - saved_bytes(leaf.module(*shapes), shapes, 2)) / 8
+    room = 0.1 * sum(shape.elements for shape in (*shapes, stated))
+    _require(abs(found - told) <= room, f"{leaf} at {shapes} keeps {found:g} numbers for its gradient, stated {told}")
+
+
+def saved_bytes(module: torch.nn.Module, shapes: tuple[Shape, ...], batch: int) -> int:
+    """Bytes that autograd keeps of a batch after the forward pass of a module in training, each memory once, parameters left out."""
+    import torch
+
+    seen: dict[int, tuple[int, torch.Tensor]] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        memory = tensor.untyped_storage()
+        seen[memory.data_ptr()] = (memory.nbytes(), tensor)  # held, so that no other tensor gets its place
+        return tensor
+
+    inputs = [each.requires_grad_() for each in tensors(shapes, batch)]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = module.train()(*inputs)
+    del output
+    own = {each.untyped_storage().data_ptr() for each in (*module.parameters(), *module.buffers())}
+    return sum(size for place, (size, _) in seen.items() if place not in own)
 
 
 def check_reach(leaf: Leaf, *shapes: Shape) -> None:
