@@ -203,7 +203,7 @@ class _Program:
         for index, step in enumerate(steps):
             # An earlier reader may have saved the value for its backward pass, so being the last reader is not enough.
             alone = step.reads[0] not in kept and readers[step.reads[0]] == 1
-            in_place = alone and _overwritable(writers.get(step.reads[0], "input"), step.op)
+            in_place = alone and overwritable(writers.get(step.reads[0], "input"), step.op)
             call = _bind(network, step, in_place, drop_path)
             frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
             self.calls.append((call, step.reads, step.writes, frees))
@@ -222,7 +222,7 @@ class _Program:
         return values
 
 
-def _overwritable(writer: str, op: Leaf) -> bool:
+def overwritable(writer: str, op: Leaf) -> bool:
     """Whether the op may write over a value that this kind of leaf wrote, given that nobody else reads it.
 
     Autograd needs what it saved: batch norm saves its input, not its output; ReLU its output; convolutions their inputs.

@@ -98,7 +98,7 @@ def images(architecture, count=2):
 def without_in_place(architecture, monkeypatch):
     """The module with working in place turned off."""
     with monkeypatch.context() as patched:
-        patched.setattr(building, "_overwritable", lambda writer, op: False)
+        patched.setattr(building, "overwritable", lambda writer, op: False)
         torch.manual_seed(1)
         return build(architecture)
 

@@ -8,6 +8,7 @@ import torch
 from nas.errors import ArchitectureError
 from nas.ops import LEAVES, AdaptivePool, Add, Attention, BatchNorm, Concat, Conv, Dropout, Leaf, Linear, Map, MaxPool, Pad, Tokens, Vector
 from nas.ops.base import frozen
+from nas.ops.code import expression
 from nas.testing import ops as kit
 
 CASES = [(leaf, shapes) for _, kind in LEAVES.items() for leaf, shapes in kit.examples(kind)]
@@ -39,6 +40,7 @@ def test_a_leaf_without_an_example_is_reported():
         (("macs", lambda self, x: 1), "floating point operations"),
         (("shape", lambda self, x: Map(1, 1, 1)), "shape of the output"),
         (("overwrites", True), "overwrites"),
+        (("expression", lambda self, x: expression("{0} * 2.0")), "its code"),
     ],
 )
 def test_the_kit_finds_a_leaf_that_lies(method, says):

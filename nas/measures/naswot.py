@@ -50,4 +50,4 @@ def agreements(on: Tensor) -> Tensor:
 @cache
 def activations() -> tuple[type[nn.Module], ...]:
     """Module classes of all activation functions."""
-    return tuple(getattr(nn, name) for name, _ in ACTIVATIONS.values())
+    return tuple(getattr(nn, name) for name, *_ in ACTIVATIONS.values())

@@ -1,8 +1,9 @@
-"""Leaf operations: about two dozen, each with its shape, parameters, multiply-adds and torch module in one place."""
+"""Leaf operations: about two dozen, each with its shape, parameters, multiply-adds and code in one place."""
 
 from nas.ops.activation import ACTIVATIONS, Activation, Dropout, DropPath
 from nas.ops.base import LEAVES, Frozen, Leaf, frozen
 from nas.ops.channels import Affine, Channels, LayerScale, Scale, Shuffle
+from nas.ops.code import Call, Expression, call, expression
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Blend, Concat, Multiply
@@ -17,9 +18,9 @@ from nas.ops.zero import Zero
 
 __all__ = [
     "ACTIVATIONS", "LEAVES", "POINT", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool",
-    "BatchNorm", "Blend", "Channels", "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Flatten", "Frozen",
+    "BatchNorm", "Blend", "Call", "Channels", "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Expression", "Flatten", "Frozen",
     "GlobalPool", "LayerNorm", "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply",
     "Pad", "Pair", "PickToken", "Positions", "Reach", "Reverse", "Scale", "SelectiveScan", "Shape", "Shift",
-    "Shuffle", "SpaceToDepth", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "WindowAttention", "Zero",
+    "Shuffle", "SpaceToDepth", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "WindowAttention", "Zero", "call", "expression",
     "frozen", "pair", "rounded",
 ]  # fmt: skip

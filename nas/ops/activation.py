@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nas.ops.base import NOTHING, Leaf, Saved, leaf, require, require_range
+from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Shape
 
 if TYPE_CHECKING:
     from torch import nn
 
-# Name to torch class, and whether that class takes `inplace`.
-ACTIVATIONS: dict[str, tuple[str, bool]] = {
-    "relu": ("ReLU", True),
-    "relu6": ("ReLU6", True),
-    "silu": ("SiLU", True),
-    "hardswish": ("Hardswish", True),
-    "hardsigmoid": ("Hardsigmoid", True),
-    "gelu": ("GELU", False),
-    "sigmoid": ("Sigmoid", False),
-    "tanh": ("Tanh", False),
-    "softplus": ("Softplus", False),
+# Name to torch class, whether that class takes `inplace`, and the function.
+ACTIVATIONS: dict[str, tuple[str, bool, str]] = {
+    "relu": ("ReLU", True, "F.relu"),
+    "relu6": ("ReLU6", True, "F.relu6"),
+    "silu": ("SiLU", True, "F.silu"),
+    "hardswish": ("Hardswish", True, "F.hardswish"),
+    "hardsigmoid": ("Hardsigmoid", True, "F.hardsigmoid"),
+    "gelu": ("GELU", False, "F.gelu"),
+    "sigmoid": ("Sigmoid", False, "torch.sigmoid"),
+    "tanh": ("Tanh", False, "torch.tanh"),
+    "softplus": ("Softplus", False, "F.softplus"),
 }
 # Those whose derivative is worked out from what they wrote; the others keep what they read.
 FROM_OUTPUT = ("relu", "sigmoid", "tanh")
@@ -36,11 +37,12 @@ class Activation(Leaf):
     def check(self) -> None:
         require(self.kind in ACTIVATIONS, f"activation={self.kind!r}", ", ".join(ACTIVATIONS))
 
-    def module(self, x: object) -> nn.Module:
-        from torch import nn
+    def code(self, x: object) -> Call:
+        return call(f"nn.{ACTIVATIONS[self.kind][0]}")
 
-        made: nn.Module = getattr(nn, ACTIVATIONS[self.kind][0])()
-        return made
+    def expression(self, x: object) -> Expression:
+        _, takes, written = ACTIVATIONS[self.kind]
+        return expression(f"{written}({{0}})", f"{written}({{0}}, inplace=True)" if takes else None)
 
     def saved(self, x: object) -> Saved:
         return Saved((), output=True) if self.kind in FROM_OUTPUT else Saved()
@@ -58,6 +60,9 @@ class Dropout(Leaf):
 
     def check(self) -> None:
         require_range(self.rate, "rate", 0.0, 0.99)
+
+    def code(self, x: object) -> Call:
+        return call("nn.Dropout", p=self.rate)
 
     def module(self, x: object) -> nn.Module:
         from nas.ops.modules import DropoutModule
@@ -78,10 +83,8 @@ class DropPath(Leaf):
 
     overwrites = True
 
-    def module(self, x: object) -> nn.Module:
-        from nas.ops.modules import DropPathModule
-
-        return DropPathModule()
+    def code(self, x: object) -> Call:
+        return call("DropPathModule")
 
     def saved(self, x: object) -> Saved:
         return NOTHING

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, dataclass_transform
 
 from nas.errors import ArchitectureError
+from nas.ops.code import Call, Expression
 from nas.ops.shapes import POINT, Reach, Shape, Vector
 from nas.registry import Registry
 
@@ -78,7 +79,7 @@ NOTHING = Saved(())
 
 
 class Leaf(Frozen):
-    """An operation that is not made of others: its shape, parameters, multiply-adds and torch module in one place.
+    """An operation that is not made of others: its shape, parameters, multiply-adds and code in one place.
 
     Every method takes the shapes of the inputs. A leaf that `overwrites` is elementwise and may run in place, so it
     needs no memory of its own; whether it does is the builder's decision.
@@ -120,9 +121,17 @@ class Leaf(Frozen):
         """
         return NOTHING if self.reshapes else Saved()
 
+    def code(self, *inputs: Any) -> Call:
+        """The call that makes the torch module, which maps the inputs, batch first, to the output."""
+        raise ArchitectureError(f"leaf {self.name!r} does not say how it is written as code; allowed: leaves with a method `code`")
+
+    def expression(self, *inputs: Any) -> Expression | None:
+        """What a person writes in a `forward` in place of the module; None where that is the module's call."""
+        return None
+
     def module(self, *inputs: Any) -> nn.Module:
-        """A new torch module that maps the inputs, batch first, to the output."""
-        raise NotImplementedError
+        """A new torch module, as `code` says."""
+        return self.code(*inputs).make()
 
     def describe(self) -> str:
         """A short text for tables, such as `conv 3x3/2`."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
 from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
+from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Shape, Tokens, Vector
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def with_width(x: Shape, width: int) -> Shape:
@@ -40,10 +37,15 @@ class Channels(Leaf):
         )
         return with_width(x, self.width)
 
-    def module(self, x: Shape) -> nn.Module:
-        from nas.ops.modules import ChannelsModule
+    def code(self, x: Shape) -> Call:
+        return call("ChannelsModule", axis=self._axis(x), start=self.start, width=self.width)
 
-        return ChannelsModule(-1 if isinstance(x, Tokens) else 1, self.start, self.width)
+    def expression(self, x: Shape) -> Expression:
+        return expression(f"{{0}}.narrow({self._axis(x)}, {{start}}, {{width}})", start=self.start, width=self.width)
+
+    @staticmethod
+    def _axis(x: Shape) -> int:
+        return -1 if isinstance(x, Tokens) else 1
 
 
 @leaf("shuffle")
@@ -70,10 +72,11 @@ class Shuffle(Leaf):
     def saved(self, x: Map) -> Saved:
         return NOTHING
 
-    def module(self, x: Map) -> nn.Module:
-        from nas.ops.modules import ShuffleModule
+    def code(self, x: Map) -> Call:
+        return call("ShuffleModule", groups=self.groups)
 
-        return ShuffleModule(self.groups)
+    def expression(self, x: Map) -> Expression:
+        return expression("F.channel_shuffle({0}, {groups})", groups=self.groups)
 
 
 @leaf("scale")
@@ -89,10 +92,11 @@ class Scale(Leaf):
     def saved(self, x: Shape) -> Saved:
         return NOTHING
 
-    def module(self, x: Shape) -> nn.Module:
-        from nas.ops.modules import ScaleModule
+    def code(self, x: Shape) -> Call:
+        return call("ScaleModule", factor=self.factor)
 
-        return ScaleModule(self.factor)
+    def expression(self, x: Shape) -> Expression:
+        return expression("{0} * {factor}", factor=self.factor)
 
     def describe(self) -> str:
         return f"times {self.factor:g}"
@@ -111,10 +115,8 @@ class LayerScale(Leaf):
     def params(self, x: Shape) -> int:
         return x.width
 
-    def module(self, x: Shape) -> nn.Module:
-        from nas.ops.modules import LayerScaleModule
-
-        return LayerScaleModule(x.width, 2 if isinstance(x, Map) else 0, self.initial)
+    def code(self, x: Shape) -> Call:
+        return call("LayerScaleModule", width=x.width, trailing=2 if isinstance(x, Map) else 0, initial=self.initial)
 
     def describe(self) -> str:
         return "layer scale"
@@ -130,7 +132,5 @@ class Affine(Leaf):
     def params(self, x: Shape) -> int:
         return 2 * x.width
 
-    def module(self, x: Shape) -> nn.Module:
-        from nas.ops.modules import AffineModule
-
-        return AffineModule(x.width, 2 if isinstance(x, Map) else 0)
+    def code(self, x: Shape) -> Call:
+        return call("AffineModule", width=x.width, trailing=2 if isinstance(x, Map) else 0)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from nas.errors import ArchitectureError
 from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
+from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Pair, Reach, window
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def _positions(x: Map, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, who: str) -> Pair:
@@ -71,11 +68,17 @@ class Conv(Leaf):
         out = self.shape(x)
         return out.elements * (x.width // self.groups) * self.kernel[0] * self.kernel[1]
 
-    def module(self, x: Map) -> nn.Module:
-        from torch import nn
-
-        return nn.Conv2d(
-            x.width, self.width, self.kernel, self.stride, self.padding, self.dilation, self.groups, bias=self.bias
+    def code(self, x: Map) -> Call:
+        return call(
+            "nn.Conv2d",
+            in_channels=x.width,
+            out_channels=self.width,
+            kernel_size=self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            bias=self.bias,
         )
 
     def describe(self) -> str:
@@ -118,9 +121,16 @@ class Pad(Leaf):
     def saved(self, x: Map) -> Saved:
         return NOTHING
 
-    def module(self, x: Map) -> nn.Module:
-        from torch import nn
+    def code(self, x: Map) -> Call:
+        kind = "nn.ConstantPad2d" if self.channels == (0, 0) else "nn.ConstantPad3d"
+        return call(kind, padding=self._amounts, value=self.value)
 
-        if self.channels != (0, 0):
-            return nn.ConstantPad3d((*self.columns, *self.rows, *self.channels), self.value)
-        return nn.ConstantPad2d((*self.columns, *self.rows), self.value)
+    def expression(self, x: Map) -> Expression:
+        if self.value == 0.0:
+            return expression("F.pad({0}, {padding})", padding=self._amounts)
+        return expression("F.pad({0}, {padding}, value={value})", padding=self._amounts, value=self.value)
+
+    @property
+    def _amounts(self) -> tuple[int, ...]:
+        """In torch's order: from the last axis to the first."""
+        return (*self.columns, *self.rows, *(self.channels if self.channels != (0, 0) else ()))

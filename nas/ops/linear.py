@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.ops.base import Leaf, Saved, expect, leaf, require, require_range
+from nas.ops.code import Call, call
 from nas.ops.shapes import Shape, Tokens, Vector
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("linear")
@@ -42,15 +38,11 @@ class Linear(Leaf):
     def macs(self, x: Shape) -> int:
         return x.elements * self.width
 
-    def module(self, x: Shape) -> nn.Module:
-        from torch import nn
-
-        made = nn.Linear(x.width, self.width, bias=self.bias)
-        if self.first is not None:
-            nn.init.normal_(made.weight, std=self.first[0])
-            if self.bias:
-                nn.init.constant_(made.bias, self.first[1])
-        return made
+    def code(self, x: Shape) -> Call:
+        if self.first is None:
+            return call("nn.Linear", in_features=x.width, out_features=self.width, bias=self.bias)
+        deviation, start = self.first
+        return call("LinearFrom", in_features=x.width, out_features=self.width, bias=self.bias, deviation=deviation, start=start)
 
     def describe(self) -> str:
         return "linear"
@@ -86,10 +78,8 @@ class Attention(Leaf):
         # Worked out in blocks: of the scores only one number a head and token, the logarithm of their sum, is kept.
         return Saved((0,), output=True, extra=self.heads * x.length)
 
-    def module(self, x: Tokens) -> nn.Module:
-        from nas.ops.modules import AttentionModule
-
-        return AttentionModule(self.heads)
+    def code(self, x: Tokens) -> Call:
+        return call("AttentionModule", heads=self.heads)
 
     def describe(self) -> str:
         return f"attention, {self.heads} head{'s' if self.heads > 1 else ''}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.errors import ArchitectureError
 from nas.ops.base import NOTHING, Leaf, Saved, leaf
+from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Shape, Tokens, Vector
 
-if TYPE_CHECKING:
-    from torch import nn
+# What gives a vector (N, C) as many axes more as it needs to multiply the channels of maps, or the features of tokens.
+PLACES = {0: "", 1: "[:, None]", 2: "[:, :, None, None]"}
 
 
 @leaf("add")
@@ -27,10 +26,11 @@ class Add(Leaf):
     def saved(self, *inputs: Shape) -> Saved:
         return NOTHING
 
-    def module(self, *inputs: Shape) -> nn.Module:
-        from nas.ops.modules import AddModule
+    def code(self, *inputs: Shape) -> Call:
+        return call("AddModule")
 
-        return AddModule()
+    def expression(self, *inputs: Shape) -> Expression:
+        return expression(" + ".join(f"{{{i}}}" for i in range(len(inputs))), "+=")
 
 
 @leaf("multiply")
@@ -49,10 +49,11 @@ class Multiply(Leaf):
     def saved(self, x: Shape, scale: Shape) -> Saved:
         return Saved((0, 1))
 
-    def module(self, x: Shape, scale: Shape) -> nn.Module:
-        from nas.ops.modules import MultiplyModule
+    def code(self, x: Shape, scale: Shape) -> Call:
+        return call("MultiplyModule", trailing=len(x) - len(scale))
 
-        return MultiplyModule(len(x) - len(scale))
+    def expression(self, x: Shape, scale: Shape) -> Expression:
+        return expression("{0} * {1}" + PLACES[len(x) - len(scale)])
 
 
 @leaf("concat")
@@ -77,10 +78,15 @@ class Concat(Leaf):
     def saved(self, *inputs: Shape) -> Saved:
         return NOTHING
 
-    def module(self, *inputs: Shape) -> nn.Module:
-        from nas.ops.modules import ConcatModule
+    def code(self, *inputs: Shape) -> Call:
+        return call("ConcatModule", axis=self._axis(*inputs))
 
-        return ConcatModule(-1 if isinstance(inputs[0], Tokens) else 1)
+    def expression(self, *inputs: Shape) -> Expression:
+        return expression(f"torch.cat(({{all}}), {self._axis(*inputs)})")
+
+    @staticmethod
+    def _axis(*inputs: Shape) -> int:
+        return -1 if isinstance(inputs[0], Tokens) else 1
 
 
 @leaf("blend")
@@ -106,7 +112,5 @@ class Blend(Leaf):
         # What is blended, and the weights that the scores became.
         return Saved(tuple(range(len(inputs) - 1)), extra=inputs[-1].elements)
 
-    def module(self, *inputs: Shape) -> nn.Module:
-        from nas.ops.modules import BlendModule
-
-        return BlendModule(len(inputs) - 1, len(inputs[0]) - 1)
+    def code(self, *inputs: Shape) -> Call:
+        return call("BlendModule", count=len(inputs) - 1, trailing=len(inputs[0]) - 1)

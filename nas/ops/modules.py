@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 
 class DropPathModule(nn.Module):
-    """Drops the whole input of an example with probability `rate` in training, and scales the others up."""
+    """Drops an example's whole input with probability `rate` in training; scales the others up."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: float = 0.0) -> None:
         super().__init__()
-        self.rate = 0.0
-        # Training lends a generator of its own, so that candidates trained side by side do not share the global one.
+        self.rate = rate
+        # One may be lent, so that networks trained side by side do not share the global one.
         self.generator: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -21,7 +21,9 @@ class DropPathModule(nn.Module):
         if not self.training or self.rate == 0.0:
             return x
         keep = 1.0 - self.rate
-        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep, generator=self.generator)
+        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(
+            keep, generator=self.generator
+        )
         return x * (mask / keep)
 
 
@@ -58,6 +60,18 @@ class MapLayerNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class LinearFrom(nn.Linear):
+    """A linear map whose weights are normal of a `deviation` at first, and its biases `start`."""
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool, deviation: float, start: float
+    ) -> None:
+        super().__init__(in_features, out_features, bias)
+        nn.init.normal_(self.weight, std=deviation)
+        if bias:
+            nn.init.constant_(self.bias, start)
+
+
 class AttentionModule(nn.Module):
     """Multi-head attention over queries, keys and values that lie side by side."""
 
@@ -68,8 +82,14 @@ class AttentionModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, L, 3 * C) to (N, L, C)."""
         batch, length, width = x.shape
-        q, k, v = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).permute(2, 0, 3, 1, 4)
-        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, length, width // 3)
+        q, k, v = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).permute(
+            2, 0, 3, 1, 4
+        )
+        return (
+            F.scaled_dot_product_attention(q, k, v)
+            .transpose(1, 2)
+            .reshape(batch, length, width // 3)
+        )
 
 
 class AddModule(nn.Module):
@@ -251,13 +271,24 @@ class AffineModule(nn.Module):
 
 
 class ShiftModule(nn.Module):
-    """Groups of channels moved by whole pixels."""
+    """Groups of channels, side by side or by `turns`, moved by whole pixels."""
 
-    def __init__(self, groups: tuple[tuple[slice, tuple[int, int]], ...], edge: str) -> None:
+    def __init__(
+        self, width: int, steps: tuple[tuple[int, int], ...], turns: bool, edge: str
+    ) -> None:
         super().__init__()
+        count = len(steps)
+        ends = [i * width // count for i in range(count + 1)]
+        slices = [
+            slice(i, None, count) if turns else slice(ends[i], ends[i + 1]) for i in range(count)
+        ]
+        # Of fewer channels than groups not all groups have one.
+        groups = [
+            (part, step) for part, step in zip(slices, steps, strict=True) if range(width)[part]
+        ]
         self.groups = groups
         self.mode = {"zero": "constant", "keep": "replicate"}[edge]
-        self.margin = tuple(max(abs(step[axis]) for _, step in groups) for axis in (0, 1))
+        self.margin = [max(abs(step[axis]) for _, step in groups) for axis in (0, 1)]
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -266,7 +297,9 @@ class ShiftModule(nn.Module):
         moved = torch.empty_like(x)
         for channels, (down, right) in self.groups:
             top, left = rows - down, columns - right
-            moved[:, channels] = padded[:, channels, top : top + x.shape[2], left : left + x.shape[3]]
+            moved[:, channels] = padded[
+                :, channels, top : top + x.shape[2], left : left + x.shape[3]
+            ]
         return moved
 
 
@@ -302,8 +335,12 @@ class SpaceToDepthModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H * s, W * s) to (N, s * s * C, H, W)."""
         batch, width, rows, columns = x.shape
-        windows = x.view(batch, width, rows // self.size, self.size, columns // self.size, self.size)
-        return windows.permute(0, 5, 3, 1, 2, 4).reshape(batch, -1, rows // self.size, columns // self.size)
+        windows = x.view(
+            batch, width, rows // self.size, self.size, columns // self.size, self.size
+        )
+        return windows.permute(0, 5, 3, 1, 2, 4).reshape(
+            batch, -1, rows // self.size, columns // self.size
+        )
 
 
 # Added to the scores of pixels that are no neighbours (released code of Swin).
@@ -311,7 +348,7 @@ APART = -100.0
 
 
 class WindowAttentionModule(nn.Module):
-    """Multi-head attention in windows, with a learned number for each way between two pixels of a window."""
+    """Multi-head attention in windows; each way between two of its pixels has a learned number."""
 
     def __init__(self, heads: int, window: tuple[int, int], shift: tuple[int, int]) -> None:
         super().__init__()
@@ -327,25 +364,40 @@ class WindowAttentionModule(nn.Module):
             x = x.roll((-self.shift[0], -self.shift[1]), (2, 3))
         batch, width, rows, columns = x.shape
         across, down = rows // self.window[0], columns // self.window[1]
-        parts = x.view(batch, 3, self.heads, width // (3 * self.heads), across, self.window[0], down, self.window[1])
-        # (3, N, windows * heads, pixels, features): four axes each, which is what fast kernels and exporters take.
+        parts = x.view(
+            batch,
+            3,
+            self.heads,
+            width // (3 * self.heads),
+            across,
+            self.window[0],
+            down,
+            self.window[1],
+        )
+        # (3, N, windows * heads, pixels, features): four axes, as fast kernels and exporters take.
         q, k, v = parts.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6).flatten(2, 4)
         index, apart = self.fixed(rows, columns, x.device)
         mask = self.bias[index].permute(2, 0, 1)
         mask = mask.expand(across * down, -1, -1, -1) if apart is None else mask + apart[:, None]
         made = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype).flatten(0, 1))
-        pixels = made.view(batch, across, down, self.heads, *self.window, -1).permute(0, 3, 6, 1, 4, 2, 5)
+        pixels = made.view(batch, across, down, self.heads, *self.window, -1).permute(
+            0, 3, 6, 1, 4, 2, 5
+        )
         y = pixels.reshape(batch, width // 3, rows, columns)
         return y.roll(self.shift, (2, 3)) if any(self.shift) else y
 
     def fixed(self, rows: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor | None]:
-        """The number of the way between each two pixels of a window, and what keeps pixels of two edges apart."""
+        """The way between each two pixels of a window, and what keeps pixels of two edges apart."""
         key = (rows, columns, device)
         if self._fixed is None or self._fixed[0] != key:
             # What is made in inference mode could not be used in training later.
             with torch.inference_mode(False):
                 index = _ways(self.window, device)
-                apart = _apart((rows, columns), self.window, self.shift, device) if any(self.shift) else None
+                apart = (
+                    _apart((rows, columns), self.window, self.shift, device)
+                    if any(self.shift)
+                    else None
+                )
             self._fixed = (key, index, apart)
         return self._fixed[1:]
 
@@ -359,10 +411,15 @@ def _ways(window: tuple[int, int], device: torch.device) -> Tensor:
     return down * (2 * window[1] - 1) + right
 
 
-def _apart(size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], device: torch.device) -> Tensor:
-    """(windows, pixels, pixels): zero where both pixels lie on one side of the edge, else a number that is very low."""
+def _apart(
+    size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], device: torch.device
+) -> Tensor:
+    """(windows, pixels, pixels): 0 where both pixels lie on one side of the edge, else very low."""
     # After the shift the last rows (columns) of the last windows are those that came over the edge.
-    sides = [(torch.arange(n, device=device) >= n - s).int() * (s > 0) for n, s in zip(size, shift, strict=True)]
+    sides = [
+        (torch.arange(n, device=device) >= n - s).int() * (s > 0)
+        for n, s in zip(size, shift, strict=True)
+    ]
     region = 2 * sides[0][:, None] + sides[1][None]
     tiles = region.view(size[0] // window[0], window[0], size[1] // window[1], window[1])
     pixels = tiles.permute(0, 2, 1, 3).reshape(-1, window[0] * window[1])
@@ -382,7 +439,8 @@ class SelectiveScanModule(nn.Module):
 
     def __init__(self, width: int, states: int) -> None:
         super().__init__()
-        # A = -1, -2, ... at first (S4D-Real, arXiv 2312.00752, section 3.6); learned as a logarithm it stays below 0.
+        # A = -1, -2, ... at first (S4D-Real, arXiv 2312.00752, section 3.6).
+        # Learned as a logarithm it stays below 0.
         self.decay = nn.Parameter(torch.arange(1.0, states + 1).log().repeat(width, 1))
         self.skip = nn.Parameter(torch.ones(width))
 
@@ -393,7 +451,9 @@ class SelectiveScanModule(nn.Module):
         # After k rounds a state has taken in the 2^k tokens up to its own.
         reach = 1
         while reach < x.shape[1]:
-            state = torch.cat([state[:, :reach], state[:, reach:] + keep[:, reach:] * state[:, :-reach]], 1)
+            state = torch.cat(
+                [state[:, :reach], state[:, reach:] + keep[:, reach:] * state[:, :-reach]], 1
+            )
             keep = torch.cat([keep[:, :reach], keep[:, reach:] * keep[:, :-reach]], 1)
             reach *= 2
         # Of a single token nothing decays; the zero gives the decay a gradient all the same.

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.ops.base import Leaf, Saved, expect, leaf, require_range
+from nas.ops.code import Call, call
 from nas.ops.shapes import Map, Shape, Tokens, Vector
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("batch_norm")
@@ -29,11 +25,9 @@ class BatchNorm(Leaf):
     def params(self, x: Shape) -> int:
         return 2 * x.width
 
-    def module(self, x: Shape) -> nn.Module:
-        from torch import nn
-
-        kind = nn.BatchNorm2d if isinstance(x, Map) else nn.BatchNorm1d
-        return kind(x.width, eps=self.eps, momentum=self.momentum)
+    def code(self, x: Shape) -> Call:
+        kind = "nn.BatchNorm2d" if isinstance(x, Map) else "nn.BatchNorm1d"
+        return call(kind, num_features=x.width, eps=self.eps, momentum=self.momentum)
 
     def describe(self) -> str:
         return "batch norm"
@@ -59,12 +53,8 @@ class LayerNorm(Leaf):
         # Mean and deviation of each pixel or token.
         return Saved(extra=2 * (x.elements // x.width))
 
-    def module(self, x: Shape) -> nn.Module:
-        from torch import nn
-
-        from nas.ops.modules import MapLayerNorm
-
-        return (MapLayerNorm if isinstance(x, Map) else nn.LayerNorm)(x.width, eps=self.eps)
+    def code(self, x: Shape) -> Call:
+        return call("MapLayerNorm" if isinstance(x, Map) else "nn.LayerNorm", normalized_shape=x.width, eps=self.eps)
 
     def describe(self) -> str:
         return "layer norm"
@@ -97,11 +87,9 @@ class LocalResponseNorm(Leaf):
         # The squares with a margin of channels, the sums, and their powers.
         return Saved(extra=2 * x.elements + (x.width + self.size - 1) * x.rows * x.columns)
 
-    def module(self, x: Shape) -> nn.Module:
-        from torch import nn
-
+    def code(self, x: Shape) -> Call:
         # torch takes the mean of the squares where the paper has their sum.
-        return nn.LocalResponseNorm(self.size, alpha=self.alpha * self.size, beta=self.beta, k=self.k)
+        return call("nn.LocalResponseNorm", size=self.size, alpha=self.alpha * self.size, beta=self.beta, k=self.k)
 
     def describe(self) -> str:
         return "local response norm"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
+from nas.ops.code import Call, Expression, call, expression
 from nas.ops.conv import _positions, sliding
 from nas.ops.shapes import Map, Pair, Reach, Shape, Tokens, Vector, window
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class _Pool(Leaf):
@@ -61,10 +57,8 @@ class MaxPool(_Pool):
         # Where each maximum stood, in numbers of 8 bytes.
         return Saved(extra=2 * self.shape(x).elements)
 
-    def module(self, x: Map) -> nn.Module:
-        from torch import nn
-
-        return nn.MaxPool2d(self.kernel, self.stride, self.padding, ceil_mode=self.ceil)
+    def code(self, x: Map) -> Call:
+        return call("nn.MaxPool2d", kernel_size=self.kernel, stride=self.stride, padding=self.padding, ceil_mode=self.ceil)
 
 
 @leaf("avg_pool")
@@ -77,10 +71,15 @@ class AvgPool(_Pool):
     ceil: bool = False
     count_padding: bool = False
 
-    def module(self, x: Map) -> nn.Module:
-        from torch import nn
-
-        return nn.AvgPool2d(self.kernel, self.stride, self.padding, self.ceil, count_include_pad=self.count_padding)
+    def code(self, x: Map) -> Call:
+        return call(
+            "nn.AvgPool2d",
+            kernel_size=self.kernel,
+            stride=self.stride,
+            padding=self.padding,
+            ceil_mode=self.ceil,
+            count_include_pad=self.count_padding,
+        )
 
 
 @leaf("adaptive_pool")
@@ -107,14 +106,12 @@ class AdaptivePool(Leaf):
         rows, columns = (_share(*axis) for axis in zip(x[1:], self.size, strict=True))
         return None if self.size == (1, 1) else (rows, columns)
 
-    def module(self, x: Map) -> nn.Module:
-        from torch import nn
-
+    def code(self, x: Map) -> Call:
         if not self.equal or x.rows < self.size[0] or x.columns < self.size[1]:
-            return nn.AdaptiveAvgPool2d(self.size)
+            return call("nn.AdaptiveAvgPool2d", output_size=self.size)
         stride = (x.rows // self.size[0], x.columns // self.size[1])
         kernel = (x.rows - (self.size[0] - 1) * stride[0], x.columns - (self.size[1] - 1) * stride[1])
-        return nn.AvgPool2d(kernel, stride)
+        return call("nn.AvgPool2d", kernel_size=kernel, stride=stride)
 
     def describe(self) -> str:
         return f"adaptive pool to {self.size[0]}x{self.size[1]}"
@@ -137,10 +134,15 @@ class GlobalPool(Leaf):
     def saved(self, x: Shape) -> Saved:
         return NOTHING
 
-    def module(self, x: Shape) -> nn.Module:
-        from nas.ops.modules import Mean
+    def code(self, x: Shape) -> Call:
+        return call("Mean", axes=self._axes(x))
 
-        return Mean((2, 3) if isinstance(x, Map) else (1,))
+    def expression(self, x: Shape) -> Expression:
+        return expression(f"{{0}}.mean({self._axes(x) if isinstance(x, Map) else 1})")
+
+    @staticmethod
+    def _axes(x: Shape) -> tuple[int, ...]:
+        return (2, 3) if isinstance(x, Map) else (1,)
 
     def describe(self) -> str:
         return "global average pool"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.errors import ArchitectureError
 from nas.ops.base import Leaf, Saved, expect, leaf
+from nas.ops.code import Call, call
 from nas.ops.shapes import Shape, Tokens
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("selective_scan")
@@ -47,10 +43,8 @@ class SelectiveScan(Leaf):
         rounds = (x.elements // x.width - 1).bit_length()
         return Saved((0, 1, 2, 3), extra=max(2, 2 * rounds + 1) * x.elements * b.width + x.elements)
 
-    def module(self, *inputs: Shape) -> nn.Module:
-        from nas.ops.modules import SelectiveScanModule
-
-        return SelectiveScanModule(inputs[0].width, inputs[2].width)
+    def code(self, *inputs: Shape) -> Call:
+        return call("SelectiveScanModule", width=inputs[0].width, states=inputs[2].width)
 
     def describe(self) -> str:
         return "selective scan"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
+from nas.ops.code import Call, call
 from nas.ops.shapes import Map, Pair, Reach
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("shift")
@@ -39,18 +37,8 @@ class Shift(Leaf):
     def saved(self, x: Map) -> Saved:
         return Saved() if self.edge == "keep" else NOTHING
 
-    def module(self, x: Map) -> nn.Module:
-        from nas.ops.modules import ShiftModule
-
-        return ShiftModule(self.groups(x.width), self.edge)
-
-    def groups(self, width: int) -> tuple[tuple[slice, Pair], ...]:
-        """Which of `width` channels move by which step."""
-        count = len(self.steps)
-        if self.turns:
-            return tuple((slice(i, None, count), step) for i, step in enumerate(self.steps) if i < width)
-        ends = [i * width // count for i in range(count + 1)]
-        return tuple((slice(*ends[i : i + 2]), step) for i, step in enumerate(self.steps) if ends[i] < ends[i + 1])
+    def code(self, x: Map) -> Call:
+        return call("ShiftModule", width=x.width, steps=self.steps, turns=self.turns, edge=self.edge)
 
     def describe(self) -> str:
         return f"shift of {len(self.steps)} groups"

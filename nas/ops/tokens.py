@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.errors import ArchitectureError
 from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
+from nas.ops.code import Call, Expression, call, expression
 from nas.ops.shapes import Map, Shape, Tokens, Vector
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("flatten")
@@ -22,10 +18,11 @@ class Flatten(Leaf):
         expect(x, (Map, Tokens), "flatten")
         return Vector(x.elements)
 
-    def module(self, x: Shape) -> nn.Module:
-        from torch import nn
+    def code(self, x: Shape) -> Call:
+        return call("nn.Flatten")
 
-        return nn.Flatten()
+    def expression(self, x: Shape) -> Expression:
+        return expression("{0}.flatten(1)")
 
 
 @leaf("to_tokens")
@@ -38,10 +35,11 @@ class ToTokens(Leaf):
         expect(x, Map, "to_tokens")
         return Tokens(x.rows * x.columns, x.width)
 
-    def module(self, x: Map) -> nn.Module:
-        from nas.ops.modules import ToTokensModule
+    def code(self, x: Map) -> Call:
+        return call("ToTokensModule")
 
-        return ToTokensModule()
+    def expression(self, x: Map) -> Expression:
+        return expression("{0}.flatten(2).transpose(1, 2)")
 
 
 @leaf("to_map")
@@ -61,10 +59,11 @@ class ToMap(Leaf):
             raise ArchitectureError(f"to_map of {self.rows}x{self.columns} got {x.length} tokens; allowed: {self.rows * self.columns}")
         return Map(x.width, self.rows, self.columns)
 
-    def module(self, x: Tokens) -> nn.Module:
-        from nas.ops.modules import ToMapModule
+    def code(self, x: Tokens) -> Call:
+        return call("ToMapModule", rows=self.rows, columns=self.columns)
 
-        return ToMapModule(self.rows, self.columns)
+    def expression(self, x: Tokens) -> Expression:
+        return expression("{0}.transpose(1, 2).unflatten(2, ({rows}, {columns}))", rows=self.rows, columns=self.columns)
 
 
 @leaf("transpose")
@@ -81,10 +80,11 @@ class Transpose(Leaf):
         # What was a channel of all places is one token now.
         return None
 
-    def module(self, x: Tokens) -> nn.Module:
-        from nas.ops.modules import TransposeModule
+    def code(self, x: Tokens) -> Call:
+        return call("TransposeModule")
 
-        return TransposeModule()
+    def expression(self, x: Tokens) -> Expression:
+        return expression("{0}.transpose(1, 2)")
 
 
 @leaf("reverse")
@@ -102,10 +102,11 @@ class Reverse(Leaf):
     def saved(self, x: Tokens) -> Saved:
         return NOTHING
 
-    def module(self, x: Tokens) -> nn.Module:
-        from nas.ops.modules import ReverseModule
+    def code(self, x: Tokens) -> Call:
+        return call("ReverseModule")
 
-        return ReverseModule()
+    def expression(self, x: Tokens) -> Expression:
+        return expression("{0}.flip(1)")
 
 
 @leaf("pick_token")
@@ -120,10 +121,11 @@ class PickToken(Leaf):
         require_range(self.index, "index", 0, x.length - 1)
         return Vector(x.width)
 
-    def module(self, x: Tokens) -> nn.Module:
-        from nas.ops.modules import PickTokenModule
+    def code(self, x: Tokens) -> Call:
+        return call("PickTokenModule", index=self.index)
 
-        return PickTokenModule(self.index)
+    def expression(self, x: Tokens) -> Expression:
+        return expression("{0}[:, {index}]", index=self.index)
 
 
 @leaf("class_token")
@@ -140,10 +142,8 @@ class ClassToken(Leaf):
     def saved(self, x: Tokens) -> Saved:
         return NOTHING
 
-    def module(self, x: Tokens) -> nn.Module:
-        from nas.ops.modules import ClassTokenModule
-
-        return ClassTokenModule(x.width)
+    def code(self, x: Tokens) -> Call:
+        return call("ClassTokenModule", width=x.width)
 
 
 @leaf("positions")
@@ -162,7 +162,5 @@ class Positions(Leaf):
     def saved(self, x: Tokens) -> Saved:
         return NOTHING
 
-    def module(self, x: Tokens) -> nn.Module:
-        from nas.ops.modules import PositionsModule
-
-        return PositionsModule(x.length, x.width)
+    def code(self, x: Tokens) -> Call:
+        return call("PositionsModule", length=x.length, width=x.width)

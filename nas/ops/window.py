@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require, require_range
+from nas.ops.code import Call, call
 from nas.ops.conv import sliding
 from nas.ops.shapes import Map, Pair, Reach
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("window_attention")
@@ -57,10 +53,8 @@ class WindowAttention(Leaf):
         scores = self.heads * x.rows * x.columns * self.window[0] * self.window[1]
         return Saved((), extra=parts * x.elements // 3 + scores)
 
-    def module(self, x: Map) -> nn.Module:
-        from nas.ops.modules import WindowAttentionModule
-
-        return WindowAttentionModule(self.heads, self.window, self.shift)
+    def code(self, x: Map) -> Call:
+        return call("WindowAttentionModule", heads=self.heads, window=self.window, shift=self.shift)
 
     def describe(self) -> str:
         return f"attention in {self.window[0]}x{self.window[1]}, {self.heads} head{'s' if self.heads > 1 else ''}"
@@ -87,7 +81,5 @@ class SpaceToDepth(Leaf):
     def saved(self, x: Map) -> Saved:
         return NOTHING
 
-    def module(self, x: Map) -> nn.Module:
-        from nas.ops.modules import SpaceToDepthModule
-
-        return SpaceToDepthModule(self.size)
+    def code(self, x: Map) -> Call:
+        return call("SpaceToDepthModule", size=self.size)

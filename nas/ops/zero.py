@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nas.ops.base import NOTHING, Leaf, Saved, expect, leaf, require_range
+from nas.ops.code import Call, call
 from nas.ops.shapes import Map, Reach
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @leaf("zero")
@@ -32,10 +28,8 @@ class Zero(Leaf):
     def saved(self, x: Map) -> Saved:
         return NOTHING
 
-    def module(self, x: Map) -> nn.Module:
-        from nas.ops.modules import ZeroModule
-
-        return ZeroModule(self.width, self.stride)
+    def code(self, x: Map) -> Call:
+        return call("ZeroModule", width=self.width, stride=self.stride)
 
     def describe(self) -> str:
         return f"zeros/{self.stride}" if self.stride != 1 else "zeros"

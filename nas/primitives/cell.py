@@ -187,7 +187,7 @@ class CellBody(Primitive):
         """For each node the leaf that joins its edges, and each edge's operation, source and name in the graph."""
         made: list[tuple[Leaf, list[tuple[Primitive, int, str]]]] = []
         for number, node in enumerate(self.cell.nodes, self.cell.inputs):
-            edges = [(droppable(edge.op), edge.source, f"{number}_{edge.op.name}") for edge in node.edges]
+            edges = [(droppable(edge.op), edge.source, f"node{number}_{edge.op.name}") for edge in node.edges]
             made.append((_ADD if node.combine == "add" else _CONCAT, edges))
         return made
 

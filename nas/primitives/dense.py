@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nas.arch import Inner, Primitive, primitive
-from nas.ops import Activation, AvgPool, BatchNorm, Concat, Conv, Map
+from nas.ops import Activation, AvgPool, BatchNorm, Concat, Conv, Map, frozen
 from nas.ops.base import require_range
 
 
@@ -36,19 +36,27 @@ class DenseLayers(Primitive):
         return replace(self, layers=max(1, round(self.layers * depth)), growth=max(1, round(self.growth * width)))
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        x = inputs[0]
-        for _ in range(self.layers):
-            x = dense_layer(g, x, self.growth, self.bottleneck)
+        x, layer = inputs[0], DenseLayer(self.growth, self.bottleneck)
+        for number in range(self.layers):
+            x = g.apply(layer, x, name=str(number))
         return x
 
 
-def dense_layer(g: Inner, x: int, growth: int, bottleneck: int) -> int:
-    """One layer joined to its input."""
-    new = x
-    if bottleneck:
-        new = g.chain(new, BatchNorm(), Activation("relu"), Conv(bottleneck * growth, (1, 1)))
-    new = g.chain(new, BatchNorm(), Activation("relu"), Conv(growth, (3, 3), padding=(1, 1)))
-    return g.add(Concat(), x, new)
+@frozen
+class DenseLayer(Primitive):
+    """One layer joined to its input; see `DenseLayers`."""
+
+    growth: int
+    bottleneck: int
+    name = "dense_layer"
+    strided = False
+
+    def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
+        new = x = inputs[0]
+        if self.bottleneck:
+            new = g.chain(new, BatchNorm(), Activation("relu"), Conv(self.bottleneck * self.growth, (1, 1)))
+        new = g.chain(new, BatchNorm(), Activation("relu"), Conv(self.growth, (3, 3), padding=(1, 1)))
+        return g.add(Concat(), x, new)
 
 
 @primitive("dense_transition")
@@ -92,7 +100,5 @@ class DenseBlock(Primitive):
         return 3 * self.layers
 
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
-        x = inputs[0]
-        for _ in range(self.layers):
-            x = dense_layer(g, x, max(1, width // self.layers), self.bottleneck)
+        x = g.apply(DenseLayers(self.layers, max(1, width // self.layers), self.bottleneck), inputs[0])
         return g.apply(DenseTransition(ceil=True), x, width=width, stride=stride)

@@ -100,11 +100,11 @@ class LayerGraph(Primitive):
 
     def layer(self, g: Inner, layer: Layer, states: list[int], width: int) -> int:
         """The next state."""
-        read, name = [states[state] for state in layer.reads], f"{len(states)}_{layer.op.name}"
+        read, name = [states[state] for state in layer.reads], f"layer{len(states)}_{layer.op.name}"
         if self.sets == "before":
             return g.apply(layer.op, joined(g, read or states[:1]), width=width, stride=layer.stride, name=name)
         x = g.apply(layer.op, states[-1], width=width, stride=layer.stride, name=name)
-        return g.apply(MERGE, joined(g, [*read, x]), width=width, name=f"{len(states)}_merge") if len(states) > 1 else x
+        return g.apply(MERGE, joined(g, [*read, x]), width=width, name=f"layer{len(states)}_merge") if len(states) > 1 else x
 
 
 def joined(g: Inner, values: list[int]) -> int:

@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import pickle
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nas.errors import ArchitectureError
 from nas.ops import ACTIVATIONS, Leaf, Map, Shape, Tokens, Vector
@@ -114,6 +114,7 @@ def check(leaf: Leaf, *shapes: Shape) -> None:
     check_saved(leaf, *shapes)
     check_reach(leaf, *shapes)
     check_other_kinds(leaf)
+    check_code(leaf, *shapes)
 
 
 def check_value(leaf: Leaf) -> None:
@@ -229,6 +230,24 @@ def check_other_kinds(leaf: Leaf) -> None:
         if fits(leaf, *(shape,) * count):
             made = leaf.shape(*(shape,) * count)
             _require(all(n > 0 for n in made), f"{leaf} makes {made} of {shape}")
+
+
+def check_code(leaf: Leaf, *shapes: Shape) -> None:
+    """The leaf as exported code takes the module's weights and gives the same output."""
+    import torch
+
+    from nas.export.python import leaf_to_python
+
+    text, module = leaf_to_python(leaf, shapes), leaf.module(*shapes).eval()
+    space: dict[str, Any] = {"__name__": "exported"}
+    exec(text, space)
+    block, inputs = space["Block"]().eval(), tensors(shapes)
+    weights = {f"{leaf.name}.{key}": tensor for key, tensor in module.state_dict().items()}
+    _same(sorted(weights), sorted(block.state_dict()), f"{leaf} at {shapes}: weights of its code")
+    block.load_state_dict(weights)
+    with torch.no_grad():
+        same = torch.allclose(module(*inputs), block(*inputs), rtol=1e-5, atol=1e-6)
+    _require(same, f"{leaf} at {shapes}: its code gives another output than its module:\n{text}")
 
 
 def tensors(shapes: tuple[Shape, ...], batch: int = BATCH) -> list[torch.Tensor]:

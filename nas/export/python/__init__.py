@@ -1,0 +1,125 @@
+"""A network as one plain PyTorch file that belongs to its user: classes, loops, no import of `nas`."""
+
+from __future__ import annotations
+
+import re
+
+from nas.arch import Architecture, lower
+from nas.arch.graph import GraphBuilder
+from nas.errors import ArchitectureError
+from nas.export.python.body import documented, written
+from nas.export.python.draft import Drafter, Instance
+from nas.export.python.form import Form, module_of, settle
+from nas.export.python.module import Names, sources
+from nas.export.python.network import NetworkWriter, planned
+from nas.export.python.text import TAB
+from nas.ops import Leaf, Shape
+
+__all__ = ["leaf_to_python", "to_python"]
+
+_OUTPUTS = f'''class Outputs(NamedTuple):
+{TAB}"""Logits (N, classes), in training with those of the auxiliary heads."""
+
+{TAB}main: Tensor
+{TAB}aux: tuple[Tensor, ...]'''
+
+
+def to_python(architecture: Architecture, drop_path: float = 0.0) -> str:
+    """The text of a Python file whose class `Network` is the network of `nas.build.build(architecture, drop_path)`.
+
+    It takes the same state dict and gives the same output. Raises `ArchitectureError` where the shapes do not fit, or for
+    an ensemble.
+    """
+    if not isinstance(architecture, Architecture):
+        raise ArchitectureError(f"a {type(architecture).__name__.lower()} is not written as one file; allowed: each of its members")
+    lowered = lower(architecture)
+    drafter, names = Drafter(drop_path), Names()
+    plan = planned(architecture, lowered, drafter)
+    forms = settle(drafter.drafts)
+    modules = plan.modules()
+    used = _used(forms, modules)
+    # Their names come first: they are fixed.
+    for kind in _own(used, modules):
+        names.use(kind)
+    for form in used:
+        form.name = names.free(form.label)
+    classes = [written(form, names) for form in used]
+    network = NetworkWriter(plan, tuple(weight for _, _, weight in lowered.aux), names).lines()
+    texts = [*sources(names), *([_OUTPUTS] if lowered.aux else []), *["\n".join(lines) for lines in [*classes, network]]]
+    body = "\n\n\n".join(texts)
+    return "\n".join([*_header(architecture), "", *_imports(body), "", "", body, ""])
+
+
+def leaf_to_python(leaf: Leaf, shapes: tuple[Shape, ...]) -> str:
+    """A file whose class `Block` does what the leaf does with inputs of these shapes; its module is named as the leaf."""
+    builder, drafter, names = GraphBuilder(shapes), Drafter(1.0), Names()
+    output = builder.add(leaf, *range(len(shapes)))
+    draft = drafter.draft(builder.finish("block", output), "", 1.0)
+    (form,) = settle([draft])
+    form.name = "Block"
+    lines = written(form, names)
+    body = "\n\n\n".join([*sources(names), "\n".join(lines)])
+    return "\n".join([*_imports(body), "", "", body, ""])
+
+
+def _used(forms: list[Form], modules: list[Instance]) -> list[Form]:
+    """The forms that the modules are made of, inner ones first."""
+    found: set[int] = set()
+    left = list(modules)
+    while left:
+        instance = left.pop()
+        left += [item for _, item in instance.args if isinstance(item, Instance)]
+        if isinstance(instance.of, Form) and id(instance.of) not in found:
+            found.add(id(instance.of))
+            left += _inner(instance.of)
+    return [form for form in forms if id(form) in found]
+
+
+def _inner(form: Form) -> list[Instance]:
+    """The modules that a class makes itself."""
+    every = [draft for variant in form.variants for draft in variant.drafts]
+    return [module_of(step) for draft in every for step in draft.steps if step.attribute is not None]
+
+
+def _own(forms: list[Form], modules: list[Instance]) -> list[str]:
+    """The classes of ours among the modules, each once."""
+    made: dict[str, None] = {}
+    left = [*modules, *[item for form in forms for item in _inner(form)]]
+    while left:
+        instance = left.pop()
+        left += [item for _, item in instance.args if isinstance(item, Instance)]
+        if isinstance(instance.of, str) and not instance.of.startswith("nn."):
+            made[instance.of] = None
+    return sorted(made)
+
+
+def _header(architecture: Architecture) -> list[str]:
+    cost = architecture.cost()
+    channels, rows, columns = architecture.input
+    name = "".join(letter for letter in architecture.name if letter.isprintable() and letter not in '\\"')[:60]
+    text = (
+        f"{name}: {cost.params:,} parameters, {architecture.cost(aux=False).macs:,} multiply-adds for an image of "
+        f"{channels}x{rows}x{columns}, {architecture.classes:,} classes."
+    )
+    first, *rest = documented(text, 0)
+    if not rest:
+        first, rest = first.removesuffix('"""'), ['"""']
+    return [
+        first,
+        *rest[:-1],
+        "",
+        f"Written by `nas export {name} --format python`.",
+        "It needs PyTorch alone, and is yours to change.",
+        "",
+        f"{TAB}network = Network()",
+        f'{TAB}network.load_state_dict(torch.load("weights.pt", weights_only=True))',
+        f"{TAB}logits = network.eval()(images)  # (N, {channels}, {rows}, {columns}) to (N, {architecture.classes})",
+        '"""',
+    ]
+
+
+def _imports(body: str) -> list[str]:
+    lines = ["from typing import NamedTuple", ""] if "NamedTuple" in body else []
+    lines += ["import torch"] if re.search(r"\btorch\.", body) else []
+    lines += ["import torch.nn.functional as F"] if re.search(r"\bF\.", body) else []
+    return [*lines, "from torch import Tensor, nn"]
