@@ -1,8 +1,10 @@
 """Every network in every format: seconds of export, and how far the file is from the network.
 
     python scripts/bench/exports.py                                    # baselines of up to 100M parameters at their own size
+    python scripts/bench/exports.py --most 15 --shrink                 # those of more at a quarter of the width, a third of the depth
     python scripts/bench/exports.py --formats onnx --most 1000 --only swin
     python scripts/bench/exports.py --spaces 3                         # three samples of every space instead
+    python scripts/bench/exports.py --minutes 20 --out rows.jsonl      # again with the same file: goes on where it stopped
 
 Weights are drawn so that every part counts (`nas.testing.exports`). Seconds are of the whole verb, the check on four images
 included. All baselines in one format take about half an hour on one core.
@@ -12,10 +14,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import random
 import statistics
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,55 +28,90 @@ import nas
 from nas import spaces
 from nas.arch import Architecture
 from nas.errors import NasError
+from nas.scale import resize
 from nas.testing import exports as kit
 
 
-def networks(samples: int, most: float, only: str) -> Iterator[tuple[str, Architecture]]:
-    """Baselines by their size, or samples of spaces."""
-    if samples:
-        for name in spaces.names():
-            draw = random.Random(0)
-            for number in range(samples):
-                space = spaces.load(name)
-                yield f"{name} {number}", space.decode(space.sample(draw))
-        return
-    made = {name: nas.load(name) for name in nas.baselines.names() if only in name}
-    sizes = {name: network.cost(aux=False).params for name, network in made.items()}  # type: ignore[union-attr]
+def networks(samples: int, most: float, only: str, shrink: bool) -> Iterator[tuple[str, Architecture]]:
+    """Baselines by their size, or samples of spaces; `most` is in millions of parameters."""
+    made = dict(sampled(samples) if samples else baselines(only))
+    sizes = {name: network.cost(aux=False).params for name, network in made.items()}
     for name in sorted(made, key=sizes.__getitem__):
         if sizes[name] <= most * 1e6:
-            yield name, made[name]  # type: ignore[misc]
+            yield name, made[name]
+        elif shrink:
+            yield f"{name}, reduced", resize(made[name], width=0.25, depth=0.34)
+
+
+def baselines(only: str) -> Iterator[tuple[str, Architecture]]:
+    for name in nas.baselines.names():
+        if only in name:
+            yield name, nas.load(name)  # type: ignore[misc]
+
+
+def sampled(count: int) -> Iterator[tuple[str, Architecture]]:
+    for name in spaces.names():
+        draw, space = random.Random(0), spaces.load(name)
+        for number in range(count):
+            yield f"{name} {number}", space.decode(space.sample(draw))
+
+
+def row(name: str, network: Architecture, format: str) -> dict[str, Any]:
+    """Of one export; `failed` says why there is none."""
+    start = time.perf_counter()
+    made: dict[str, Any] = {"name": name, "format": format, "failed": None}
+    try:
+        done = kit.check(network, format)
+        made |= {"params": done.params, "MB": done.bytes / 1e6, "difference": done.difference}
+        made["seconds"] = done.seconds
+    except (NasError, AssertionError) as error:
+        made |= {"failed": str(error), "seconds": time.perf_counter() - start}
+    return made
+
+
+def summary(rows: list[dict[str, Any]], format: str) -> str:
+    mine = [each for each in rows if each["format"] == format]
+    good = [each for each in mine if each["failed"] is None]
+    if not good:
+        return f"{format}: 0 of {len(mine)}"
+    seconds, apart = {each["name"]: each["seconds"] for each in good}, {each["name"]: each["difference"] for each in good}
+    slowest, worst = max(seconds, key=seconds.__getitem__), max(apart, key=apart.__getitem__)
+    return (
+        f"{format}: {len(good)} of {len(mine)} written, median {statistics.median(seconds.values()):.1f} s, "
+        f"longest {seconds[slowest]:.1f} s ({slowest}), worst difference {apart[worst]:.1e} ({worst})"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--formats", default="onnx,torch")
     parser.add_argument("--most", type=float, default=100, help="millions of parameters")
+    parser.add_argument("--shrink", action="store_true", help="networks of more parameters are made smaller, not left out")
     parser.add_argument("--only", default="", help="part of a name")
     parser.add_argument("--spaces", type=int, default=0, help="samples of each space, in place of baselines")
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no other network after them")
+    parser.add_argument("--out", type=Path, help="file of a row a line; what it holds is not done again")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    failed, total = 0, 0
-    print("| network | parameters | format | seconds | MB | largest difference |\n|---|---|---|---|---|---|")
-    for format in given.formats.split(","):
-        taken, worst = [], 0.0
-        for name, network in networks(given.spaces, given.most, given.only):
-            gc.collect()
-            total += 1
-            start = time.perf_counter()
-            try:
-                made = kit.check(network, format)
-            except (NasError, AssertionError) as error:
-                failed += 1
-                print(f"| {name} | | {format} | {time.perf_counter() - start:.1f} | | FAILED: {error} |", flush=True)
+    rows = [json.loads(line) for line in given.out.read_text().splitlines()] if given.out and given.out.exists() else []
+    start, had, left = time.perf_counter(), {(each["name"], each["format"]) for each in rows}, 0
+    formats = given.formats.split(",")
+    for name, network in networks(given.spaces, given.most, given.only, given.shrink):
+        for format in formats:
+            if (name, format) in had:
                 continue
-            taken.append(made.seconds)
-            worst = max(worst, made.difference or 0.0)
-            row = (name, f"{made.params:,}", format, f"{made.seconds:.1f}", f"{made.bytes / 1e6:.1f}", f"{made.difference:.1e}")
-            print("| " + " | ".join(row) + " |", flush=True)
-        if taken:
-            middle = statistics.median(taken)
-            print(f"{format}: {len(taken)} written, median {middle:.1f} s, longest {max(taken):.1f} s, worst {worst:.1e}", flush=True)
-    print(f"{total - failed} of {total}")
+            if time.perf_counter() - start > given.minutes * 60:
+                left += 1
+                continue
+            gc.collect()
+            rows.append(row(name, network, format))
+            print(json.dumps(rows[-1]), flush=True)
+            if given.out:
+                with given.out.open("a") as file:
+                    file.write(json.dumps(rows[-1]) + "\n")
+    for format in formats:
+        print(summary(rows, format))
+    print(f"{left} not begun")
 
 
 if __name__ == "__main__":
