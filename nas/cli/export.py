@@ -81,7 +81,10 @@ def parse_batch(text: str) -> int | None:
 
 
 def to_dict(network: Architecture | Ensemble, made: Exported, seed: int) -> dict[str, Any]:
-    """Everything that there is to say, plainly; `weights` is null where they were drawn from `seed`."""
+    """Everything that there is to say, plainly; `weights` is null where they were drawn from `seed`.
+
+    `rounding` is null unless the difference is more than usual and explained by it (see `nas.export.check`).
+    """
     return {
         "name": network.name,
         "format": made.format,
@@ -94,25 +97,36 @@ def to_dict(network: Architecture | Ensemble, made: Exported, seed: int) -> dict
         "weights": made.weights,
         "seed": seed if made.weights is None else None,
         "difference": made.difference,
+        "rounding": made.checked.rounding._asdict() if made.checked and made.checked.rounding else None,
         "seconds": round(made.seconds, 3),
         **made.details,
     }
 
 
 def _print(network: Architecture | Ensemble, made: Exported, seed: int) -> None:
-    from nas.export.check import TOLERANCE
     from nas.units import format_count, format_seconds
 
     opset = f", opset {made.details['opset']}" if "opset" in made.details else ""
     images = f"{made.batch or 'any number of'} images of {'x'.join(map(str, network.input))}"
-    unknown = "not checked"
     rows = {
         "wrote": ", ".join(map(str, made.files)),
         "size": f"{made.bytes / 1e6:,.1f} MB, {format_count(made.params)} parameters",
         "format": f"{made.format}{opset}, {images} to {network.classes} logits",
         "weights": made.weights if made.weights is not None else f"untrained weights, drawn from seed {seed}",
-        "check": unknown if made.difference is None else f"differs from the network by {made.difference:.1e} (allowed {TOLERANCE:g})",
+        "check": _check(made),
         "took": format_seconds(made.seconds),
     }
     for name, text in rows.items():
         click.echo(f"{name:8} {text}")
+
+
+def _check(made: Exported) -> str:
+    from nas.export.check import TOLERANCE
+
+    if made.checked is None:
+        return "not checked"
+    difference, rounding = made.checked
+    told = f"differs from the network by {difference:.1e}"
+    if rounding is None:
+        return f"{told} (allowed {TOLERANCE:g})"
+    return f"{told}, by rounding: {rounding.file:.1e} from 64-bit logits, the network {rounding.network:.1e}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nas.arch import Architecture
     from nas.ensembles import Ensemble
     from nas.export.base import BaseFormat
+    from nas.export.check import Checked
 
 # Format: the suffix of its files, and its module, which is imported when it is used.
 FORMATS = {
@@ -29,7 +30,7 @@ FORMATS = {
 
 
 class Exported(NamedTuple):
-    """What was written. `difference` is the largest of the check, relative as `nas.export.check` says; None without a check."""
+    """What was written. `checked` says how far its logits are from the network's (see `nas.export.check`); None without a check."""
 
     format: str
     files: tuple[Path, ...]
@@ -37,9 +38,14 @@ class Exported(NamedTuple):
     params: int
     batch: int | None
     weights: str | None
-    difference: float | None
+    checked: Checked | None
     seconds: float
     details: dict[str, Any]
+
+    @property
+    def difference(self) -> float | None:
+        """The largest of the check; None without one."""
+        return None if self.checked is None else self.checked.difference
 
 
 def export(
@@ -55,7 +61,7 @@ def export(
     Raises `NasError` before any work where nothing can be written or a package is missing, and where weights do not fit, the
     network cannot be written in this format, or the check fails; then nothing is written.
     """
-    from nas.export.check import largest_difference
+    from nas.export.check import check_file
     from nas.export.place import aside
     from nas.export.source import Source
 
@@ -67,10 +73,10 @@ def export(
         source = Source.make(network, weights, reference, seed)
         part = folder / path.name
         details = writer.write(source, part, batch)
-        difference = largest_difference(writer, source, part, batch, seed) if check else None
+        checked = check_file(writer, source, part, batch, seed) if check else None
         files = (path, *(path.with_name(file.name) for file in folder.iterdir() if file != part))
     size = sum(file.stat().st_size for file in files)
-    return Exported(writer.name, files, size, source.params, batch, source.weights, difference, time.perf_counter() - start, details)
+    return Exported(writer.name, files, size, source.params, batch, source.weights, checked, time.perf_counter() - start, details)
 
 
 def find(format: str) -> BaseFormat:

@@ -62,8 +62,8 @@ def row(name: str, network: Architecture, format: str) -> dict[str, Any]:
     made: dict[str, Any] = {"name": name, "format": format, "failed": None}
     try:
         done = kit.check(network, format)
-        made |= {"params": done.params, "MB": done.bytes / 1e6, "difference": done.difference}
-        made["seconds"] = done.seconds
+        made |= {"params": done.params, "MB": done.bytes / 1e6, "difference": done.difference, "seconds": done.seconds}
+        made["rounding"] = done.checked and done.checked.rounding
     except (NasError, AssertionError) as error:
         made |= {"failed": str(error), "seconds": time.perf_counter() - start}
     return made
