@@ -7,6 +7,7 @@ once, in one network that has them side by side, so that one export covers them 
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import itertools
 import json
@@ -26,12 +27,13 @@ from torch.export import ExportedProgram
 
 import nas as package
 from nas import spaces
-from nas.arch import Graph, place
+from nas.arch import Auxiliary, Graph, place
 from nas.errors import ArchitectureError, NasError
 from nas.export import FORMATS, export
-from nas.export.base import ExportError
-from nas.export.check import TOLERANCE
+from nas.export.base import BaseFormat, ExportError
+from nas.export.check import TIMES, TOLERANCE, Checked, Rounding, check_file
 from nas.export.onnx import to_onnx, translate
+from nas.export.source import Source
 from nas.export.torch import program
 from nas.ops import LEAVES, Leaf, Map, Shape, Tokens, Vector
 from nas.repeatable import parameters_from
@@ -40,11 +42,9 @@ from nas.testing import exports as kit
 from nas.testing import ops, primitives
 from nas.weights import read_weights, write_weights
 from tests.cli import Run, nas
-from tests.networks import small
 
 torch.set_num_threads(1)
 PLAIN = ("activation", "add", "dropout", "drop_path", "scale", "zero")  # written alike for every sort of input
-TRACED = ("onnx", "torch")
 
 
 def leaves(graph: Graph, seen: set[int]) -> Iterator[tuple[Leaf, tuple[Shape, ...]]]:
@@ -167,6 +167,20 @@ def test_large_weights_lie_beside_the_onnx_file(monkeypatch: pytest.MonkeyPatch,
         to_onnx(package.load("lenet5").build(), (1, 32, 32), 1)
 
 
+def test_a_second_export_writes_over_the_first_and_its_companion_but_nothing_of_others(tmp_path: Path, given: Path) -> None:
+    for _ in range(2):
+        made = export(package.load("lenet5"), tmp_path / "net.py", weights=given)
+        assert [file.name for file in made.files] == ["net.py", "net.pt"]
+        assert all(torch.equal(read_weights(tmp_path / "net.pt")[name], tensor) for name, tensor in read_weights(given).items())
+        (tmp_path / "net.pt").write_text("of another time")
+    with pytest.raises(NasError, match=r"net.pt would be written over beside net.py"):
+        export(package.load("lenet5"), tmp_path / "net.py", weights=tmp_path / "net.pt")
+    (tmp_path / "net.py").unlink()
+    with pytest.raises(NasError, match=r"net.pt exists already"):
+        export(package.load("lenet5"), tmp_path / "net.py", weights=given)
+    assert (tmp_path / "net.pt").read_text() == "of another time"
+
+
 def test_data_of_another_file_stays(tmp_path: Path) -> None:
     (tmp_path / "net.onnx.data").write_text("mine")
     with pytest.raises(NasError, match=r"net.onnx.data exists already"):
@@ -190,7 +204,8 @@ torch.save(torch.export.load("lenet5.pt2").module()(torch.ones(3, 1, 32, 32)), "
 
 
 def test_auxiliary_heads_are_left_out(tmp_path: Path) -> None:
-    network = resize(small("googlenet"), width=0.25)
+    lenet = package.load("lenet5")
+    network = dataclasses.replace(lenet, aux=(Auxiliary(0, lenet.head),))  # type: ignore[arg-type]
     made = export(network, tmp_path / "net.pt2")
     assert made.params == network.cost(aux=False).params < network.cost().params
     kept = torch.export.load(tmp_path / "net.pt2").state_dict
@@ -231,7 +246,8 @@ def test_weights_of_torchvision(tmp_path: Path) -> None:
 
     reference = get("resnet18").references[0]
     torch.save(create(reference).state_dict(), tmp_path / "theirs.pth")
-    made = export(package.load("resnet18").with_input((3, 32, 32), 1000), tmp_path / "net.pt2", reference=tmp_path / "theirs.pth")
+    made = export(package.load("resnet18").with_input((3, 32, 32), 1000), tmp_path / "net.py", reference=tmp_path / "theirs.pth")
+    assert (made.files, made.checked is not None) == ((tmp_path / "net.py", tmp_path / "net.pt"), True)
     assert made.weights == str(tmp_path / "theirs.pth")
     with pytest.raises(NasError, match=r"theirs.pth: .* does not fit"):
         export(package.load("resnet34"), tmp_path / "other.pt2", reference=tmp_path / "theirs.pth")
@@ -255,7 +271,7 @@ WRONG = {
     "batch": (("lenet5", "--batch", "0", "--out", "a.onnx"), "--batch='0'; allowed: dynamic, or 1 to 99999"),
     "input": (("lenet5", "--input", "32x32", "--out", "a.onnx"), "--input='32x32'"),
     "python of one batch": (("lenet5", "--batch", "3", "--out", "a.py"), "any batch"),
-    "weights in the way": (("lenet5", "--weights", "given.pt", "--out", "given.py"), "given.pt exists already"),
+    "weights in the way": (("lenet5", "--weights", "given.pt", "--out", "given.py"), "given.pt would be written over beside given.py"),
 }
 
 
@@ -274,15 +290,77 @@ def test_wrong_input_is_one_line_and_nothing_is_written(call: Callable[..., Run]
     assert given.read_bytes() == before
 
 
-@pytest.mark.parametrize("format", TRACED)
+class OtherSums(BaseFormat):
+    """As if a file were the network with its sums in another order, and its weights wrong by a share."""
+
+    def __init__(self, wrong: float = 0.0) -> None:
+        super().__init__("sums")
+        self.wrong = wrong
+
+    def run(self, path: Path, source: Source) -> Callable[[Tensor], Tensor]:
+        module = copy.deepcopy(source.module).to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.mul_(1 + self.wrong)
+
+        def call(images: Tensor) -> Tensor:
+            with torch.no_grad():
+                made: Tensor = module(images.to(memory_format=torch.channels_last))
+            return made
+
+        return call
+
+
+@pytest.fixture(scope="module")
+def sensitive() -> Source:
+    """A deep sample of amoebanet-cell, whose drawn weights make the last bits of sums 10,000 times larger."""
+    space = spaces.load("amoebanet-cell")
+    network = resize(space.decode(space.sample(random.Random(0))), width=0.1).with_input((3, 32, 32), 10)
+    with parameters_from(0):
+        module = network.build()
+        kit.enliven(module, network.input)
+    return Source(network, module, None)
+
+
+def test_rounding_that_the_network_enlarges_passes_and_is_told(sensitive: Source) -> None:
+    difference, rounding = check_file(OtherSums(), sensitive, Path("net"), None)
+    assert rounding is not None
+    assert difference > TOLERANCE
+    assert TOLERANCE / 2 < rounding.file <= TIMES * rounding.network < 0.1
+
+
+def test_a_wrong_file_of_such_a_network_fails(sensitive: Source) -> None:
+    with pytest.raises(ExportError, match=r"net differs from the network by .*, where the network in 32 bits does by .*; not written"):
+        check_file(OtherSums(wrong=1e-4), sensitive, Path("net"), None)
+
+
+def test_a_wrong_file_of_a_plain_network_fails(given: Path) -> None:
+    source = Source.make(package.load("lenet5"), given)
+    assert check_file(OtherSums(), source, Path("net"), 2).rounding is None
+    with pytest.raises(ExportError, match=r"net differs from the network by .*; not written"):
+        check_file(OtherSums(wrong=1e-2), source, Path("net"), 2)
+
+
+def test_the_command_tells_rounding(call: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.export import check
+
+    monkeypatch.setattr(check, "check_file", lambda *given: Checked(0.018, Rounding(0.014, 0.015)))
+    command = ("export", "lenet5", "--out", "net.py")
+    told = "check    differs from the network by 1.8e-02, by rounding: 1.5e-02 from 64-bit logits, the network 1.4e-02"
+    assert told in call(*command).out
+    assert json.loads(call(*command, "--json").out)["rounding"] == {"network": 0.014, "file": 0.015}
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_what_fails_the_check_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, format: str) -> None:
     from nas.export import check
 
     path = tmp_path / f"net{FORMATS[format][0]}"
     path.write_text("what was there")
     monkeypatch.setattr(check, "TOLERANCE", -1.0)
+    monkeypatch.setattr(check, "TIMES", -1.0)
     with pytest.raises(ExportError, match=r"differs from the network by .*; not written"):
-        export(package.load("lenet5"), path, batch=1)
+        export(package.load("lenet5"), path)
     assert path.read_text() == "what was there"
     assert list(tmp_path.iterdir()) == [path]
     if format == "torch":

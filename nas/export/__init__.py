@@ -69,7 +69,11 @@ def export(
     writer = find(format or by_suffix(path))
     check_suffix(path, writer.name)
     writer.ready(check)
-    with aside(path, writer.beside(path, weights is not None or reference is not None)) as folder:
+    given = weights if weights is not None else reference
+    beside = writer.beside(path, given is not None)
+    if given is not None and Path(given).resolve() in [file.resolve() for file in beside]:
+        raise NasError(f"{given} would be written over beside {path.name}; allowed: another name")
+    with aside(path, beside) as folder:
         source = Source.make(network, weights, reference, seed)
         part = folder / path.name
         details = writer.write(source, part, batch)

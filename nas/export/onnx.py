@@ -30,8 +30,8 @@ class Format(BaseFormat):
     needs_check = ("onnxruntime",)
 
     def beside(self, path: Path, weights: bool) -> tuple[Path, ...]:
-        """Only a large network has another file; whether it does is known when it is built, so the name has to be free."""
-        return (path.with_name(path.name + ".data"),) if not path.exists() else ()
+        """Only a large network has another file; whether it does is known when it is built, so the name is asked for always."""
+        return (path.with_name(path.name + ".data"),)
 
     def write(self, source: Source, path: Path, batch: int | None) -> dict[str, Any]:
         """One file, or two."""

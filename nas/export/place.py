@@ -16,8 +16,8 @@ from nas.errors import NasError
 def aside(path: Path, beside: tuple[Path, ...]) -> Iterator[Path]:
     """A folder to write `path` and the files `beside` it in. At the end they get their places; after an error nothing does.
 
-    The file that the user named is written over, one beside it never takes another's place. Raises `NasError` where they
-    cannot be written, before anything else is done.
+    The file that the user named is written over, and with it the files that belong to it; one beside it that stands there alone
+    is another's and stays. Raises `NasError` where they cannot be written, before anything else is done.
     """
     target = path.resolve()
     try:
@@ -44,5 +44,5 @@ def _check(path: Path, target: Path, beside: tuple[Path, ...]) -> None:
     if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
         raise NasError(f"cannot write {path}: no regular file that can be written; allowed: the name of a file")
     for file in beside:
-        if file.exists():
+        if file.exists() and not (path.exists() and file.is_file()):
             raise NasError(f"{file} exists already, and would be written beside {path.name}; allowed: another name")
