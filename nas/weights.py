@@ -50,7 +50,8 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str = 
     wanted = module.state_dict()
     if wanted and weights and not wanted.keys() & weights.keys():
         found = next(iter(weights))
-        raise WeightsError(f"{where} are of another program (such as {found}); allowed: its own; those of torchvision or timm by --from-torchvision")
+        advice = "allowed: its own; those of torchvision or timm by --from-torchvision"
+        raise WeightsError(f"{where} are of another program (such as {found}); {advice}")
     for name, tensor in wanted.items():
         if name.endswith(_IGNORED):
             continue
