@@ -24,12 +24,12 @@ from scipy.stats import binomtest
 import nas
 from nas.errors import NasError
 from nas.report.training import TrainingScreen
-from nas.training import checkpoint
-from nas.training.folder import Row, acquire, best_of, read_history
+from nas.trainer import checkpoint
+from nas.trainer.folder import Row, acquire, best_of, read_history
+from nas.trainer.result import TrainResult, wilson
+from nas.trainer.start import from_reference
+from nas.trainer.watcher import Watcher
 from nas.training.recipe import Recipe
-from nas.training.result import TrainResult, wilson
-from nas.training.start import from_reference
-from nas.training.watcher import Watcher
 from nas.weights import WeightsError, read_weights
 from tests.cli import Run
 from tests.cli import nas as call_nas
@@ -179,7 +179,7 @@ def test_other_sizes_and_channels(tmp_path: Path) -> None:
 KILLS = """
 import os, random, signal, sys, time
 import nas
-from nas.training import finish, job
+from nas.trainer import finish, job
 
 def die_at(name, count):
     real, left = getattr(os, name), [count]

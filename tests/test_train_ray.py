@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import nas
-from nas.training import checkpoint
-from nas.training.folder import Row
+from nas.trainer import checkpoint
+from nas.trainer.folder import Row
+from nas.trainer.watcher import Watcher
 from nas.training.recipe import Recipe
-from nas.training.watcher import Watcher
 from nas.weights import read_weights
 
 pytestmark = pytest.mark.slow

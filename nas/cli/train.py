@@ -15,7 +15,7 @@ from nas.errors import NasError
 
 if TYPE_CHECKING:
     from nas.report.training import TrainingScreen
-    from nas.training.result import TrainResult
+    from nas.trainer.result import TrainResult
 
 
 @click.command(

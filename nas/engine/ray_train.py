@@ -21,11 +21,11 @@ import ray.train.torch
 from nas.engine.devices import Shares, core_count
 from nas.engine.ray_start import init, line, quiet
 from nas.errors import NasError
-from nas.training.folder import Row
-from nas.training.job import Job
-from nas.training.project import Project
-from nas.training.settings import Settings
-from nas.training.watcher import Begin, Tick, Watcher
+from nas.trainer.folder import Row
+from nas.trainer.job import Job
+from nas.trainer.project import Project
+from nas.trainer.settings import Settings
+from nas.trainer.watcher import Begin, Tick, Watcher
 
 RESTARTS = 5  # times that workers are started again after one died
 ASK_SECONDS = 0.5  # between two looks of rank 0 at whether it shall stop

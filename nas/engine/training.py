@@ -17,11 +17,12 @@ from nas.engine.versions import versions
 from nas.ensembles import Ensemble
 from nas.errors import ArchitectureError, NasError
 from nas.loading import load
-from nas.training import folder, recipes
+from nas.trainer import folder
+from nas.trainer.result import TrainResult
+from nas.trainer.settings import Settings
+from nas.trainer.watcher import Watcher
+from nas.training import recipes
 from nas.training.recipe import Recipe, without_effect
-from nas.training.result import TrainResult
-from nas.training.settings import Settings
-from nas.training.watcher import Watcher
 
 if TYPE_CHECKING:
     from nas.data import Dataset
@@ -117,9 +118,9 @@ def _run(directory: Path, settings: Settings, watcher: Watcher) -> TrainResult:
     """What is missing of a training whose folder is locked."""
     import torch
 
-    from nas.training.finish import finish
-    from nas.training.job import Job, device_of
-    from nas.training.project import Project
+    from nas.trainer.finish import finish
+    from nas.trainer.job import Job, device_of
+    from nas.trainer.project import Project
 
     with _torch_threads(settings.threads * settings.workers):
         project, device = Project.open(directory, settings), device_of(settings.device)
@@ -201,14 +202,14 @@ def _check_start(settings: Settings, network: Architecture | Ensemble) -> None:
     """Raise `WeightsError` before anything is written where the weights to start from cannot be used."""
     if settings.weights is None and settings.reference is None:
         return
-    from nas.training.project import starting_module
+    from nas.trainer.project import starting_module
 
     starting_module(network, settings, Recipe.from_dict(settings.recipe))
 
 
 def _device(device: str, workers: int, recipe: Recipe) -> str:
     """`cpu` or `cuda`. Raises `NasError` where that cannot be had, or not for so many workers."""
-    from nas.training.job import device_of
+    from nas.trainer.job import device_of
 
     kind = device_of(device).type
     room = gpu_count() if kind == "cuda" else max(2, core_count())

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.report.tables import console, short_path
-from nas.training.folder import Row, best_of
-from nas.training.watcher import Begin, Tick, Watcher
+from nas.trainer.folder import Row, best_of
+from nas.trainer.watcher import Begin, Tick, Watcher
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from nas.training.result import TrainResult
+    from nas.trainer.result import TrainResult
 
 SHOWN = 12  # latest epochs in the live table
 

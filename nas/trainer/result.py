@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.training.folder import Row, opened, read_history, read_network, read_result
-from nas.training.settings import Settings, TrainingError
+from nas.trainer.folder import Row, opened, read_history, read_network, read_result
+from nas.trainer.settings import Settings, TrainingError
 
 if TYPE_CHECKING:
     from torch import nn

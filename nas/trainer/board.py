@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tensorboardX import SummaryWriter
 
-from nas.training.folder import Row
+from nas.trainer.folder import Row
 
 NAMES = {
     "train_loss": "train/loss",

@@ -15,7 +15,7 @@ from nas.ensembles import Ensemble
 from nas.errors import ArchitectureError
 from nas.files import write_durably
 from nas.loading import NETWORK_FILE, load_file
-from nas.training.settings import TRAIN_FILE, Settings, TrainingError, read_settings, write_settings
+from nas.trainer.settings import TRAIN_FILE, Settings, TrainingError, read_settings, write_settings
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

@@ -15,12 +15,12 @@ from nas.data import Dataset
 from nas.ensembles import Ensemble
 from nas.errors import NasError
 from nas.repeatable import parameters_from
-from nas.training import start
-from nas.training.channels import with_channels
+from nas.trainer import start
+from nas.trainer.channels import with_channels
+from nas.trainer.folder import read_network
+from nas.trainer.settings import Settings
 from nas.training.dataset import TrainingData
-from nas.training.folder import read_network
 from nas.training.recipe import Recipe
-from nas.training.settings import Settings
 
 SPLIT_SEED = 0  # which images are held out, whatever the seed: trainings of one network are compared on the same
 

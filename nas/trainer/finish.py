@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from nas.training.folder import best_of, read_history, write_result
+from nas.trainer.folder import best_of, read_history, write_result
+from nas.trainer.project import Project
+from nas.trainer.result import TrainResult, wilson
 from nas.training.loop import judge
-from nas.training.project import Project
-from nas.training.result import TrainResult, wilson
 from nas.weights import load_weights, read_weights
 
 
