@@ -397,6 +397,9 @@ def test_a_folder_that_is_in_use_is_left_alone(undisturbed: TrainResult, call: C
     run = call("resume", undisturbed.directory, "--workers", 2)
     assert run.status == 2
     assert "which goes on as it was started" in run.err
+    run = call("status", undisturbed.directory, "--storage", "sqlite:///x.db")
+    assert run.status == 2
+    assert "is a training, whose record is in its folder" in run.err
 
 
 # weights to start from ----------------------------------------------------------------------------------------------
@@ -444,6 +447,47 @@ def test_a_line_an_epoch_where_nobody_looks_at_a_screen(call: Callable[..., Run]
     with open("run/history.csv") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
     assert call("resume", "run").out.splitlines() == lines[4:]
+
+
+def test_status_of_a_training_that_runs_is_broken_off_and_is_finished(call: Callable[..., Run], undisturbed: TrainResult) -> None:
+    seen: list[Run] = []
+
+    def look_and_stop() -> None:
+        seen.append(call("status", "run"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nas.train(network(), out="run", watcher=Doing(1, look_and_stop), **HOW)
+    accuracy = f"{read_history(Path('run'))[0].accuracy:.2%}"
+    lines = [" ".join(line.split()) for line in seen[0].out.splitlines()]
+    assert lines[:3] == ["network tiny-net", "data set digits", "recipe modern"]
+    assert lines[3].startswith("epochs 1 of 2, ")
+    assert lines[4:] == [f"validation best {accuracy} in epoch 1, last {accuracy}", "state running"]
+    before = {entry.name: entry.read_bytes() for entry in Path("run").iterdir() if entry.is_file()}
+    assert "broken off; `nas resume run` goes on" in call("status", "run").out
+    assert before == {entry.name: entry.read_bytes() for entry in Path("run").iterdir() if entry.is_file()}
+    ended = call("status", undisturbed.directory)
+    assert f"{undisturbed.test_accuracy:.2%} (95% interval" in ended.out
+    assert "finished; weights: " in ended.out
+    data = json.loads(call("status", undisturbed.directory, "--json").out)
+    assert (data["state"], data["test_accuracy"], data["epochs"]) == ("finished", undisturbed.test_accuracy, undisturbed.epochs)
+    assert [Row(**row) for row in data["history"]] == list(undisturbed.history)
+
+
+@pytest.mark.parametrize("verb", ["status", "resume"])
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nope", "nope: no such folder; allowed: a folder that `nas search` or `nas train` made"),
+        (".", "neither a search nor a training (it has no run.yaml and no train.yaml)"),
+        ("net.yaml", "neither a search nor a training"),
+    ],
+)
+def test_a_folder_that_no_verb_made_is_one_line(call: Callable[..., Run], verb: str, folder: str, message: str) -> None:
+    run = call(verb, folder)
+    assert run.status == 2
+    assert message in run.err
+    assert len(run.err.splitlines()) == 1
 
 
 def test_json_is_the_result_and_quiet_is_quiet(call: Callable[..., Run]) -> None:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nas.trainer.result import TrainResult
+    from nas.trainer.status import Status
 
 SHOWN = 12  # latest epochs in the live table
+PLAIN = "plain, for short runs"  # the recipe without a name
+NO_TEST = "the data set has no test images"
 
 
 class TrainingScreen(Watcher):
@@ -106,13 +109,34 @@ class TrainingScreen(Watcher):
         return bar
 
 
+def status_table(status: Status) -> Table:
+    """How far a training is, and how to go on."""
+    table, where = Table(box=None, show_header=False, padding=(0, 2, 0, 0)), short_path(status.directory)
+    settings, rows, best, result = status.settings, status.rows, status.best, status.result
+    table.add_row("network", Text(settings.network))
+    table.add_row("data set", Text(settings.dataset))
+    table.add_row("recipe", Text(settings.recipe_name or PLAIN))
+    table.add_row("epochs", f"{len(rows)} of {status.recipe.epochs}" + (f", {format_seconds(rows[-1].seconds)}" if rows else ""))
+    if best is not None:
+        table.add_row("validation", f"best {best.accuracy:.2%} in epoch {best.epoch}, last {rows[-1].accuracy:.2%}")
+    if result is not None:
+        table.add_row("test accuracy", _tested(result))
+    hint = {"broken off": f"`nas resume {where}` goes on", "finished": f"weights: {where}/weights.pt"}.get(status.state)
+    table.add_row("state", Text(status.state + (f"; {hint}" if hint else "")))
+    return table
+
+
+def _tested(result: TrainResult) -> str:
+    if result.test_accuracy is None or result.test_interval is None:
+        return NO_TEST
+    low, high = result.test_interval
+    return f"{result.test_accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"
+
+
 def summary(result: TrainResult) -> list[str]:
     """What a person reads at the end."""
     where = short_path(result.directory)
-    test = "the data set has no test images"
-    if result.test_accuracy is not None and result.test_interval is not None:
-        low, high = result.test_interval
-        test = f"test accuracy {result.test_accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"
+    test = NO_TEST if result.test_accuracy is None else f"test accuracy {_tested(result)}"
     return [
         f"{test}; validation {result.accuracy:.2%}, epoch {result.best_epoch} of {result.epochs}, {format_seconds(result.seconds)}",
         f"weights: {where}/weights.pt      events: tensorboard --logdir {where}",

@@ -100,9 +100,19 @@ def acquire(path: Path) -> BaseFileLock:
     return lock
 
 
-def is_training(path: str | Path) -> bool:
-    """Whether the folder is one of `nas train`."""
-    return (Path(path).expanduser() / TRAIN_FILE).is_file()
+def at_work(path: Path) -> bool:
+    """Whether a process trains here."""
+    if not (path / LOCK).exists():
+        return False
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(path / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder of somebody else
+        return False
 
 
 def read_network(path: Path, settings: Settings) -> Architecture | Ensemble:
