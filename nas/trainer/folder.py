@@ -25,7 +25,8 @@ WEIGHTS = "weights.pt"
 HISTORY = "history.csv"
 RESULT = "result.json"
 BOARD = "tb"
-LOCK = "train.lock"
+LOCK = "train.lock"  # of the process that was started
+WRITER = "writer.lock"  # of rank 0, where there are several processes
 # What a process leaves that was killed before there was a training.
 _LEFT = (LOCK, NETWORK_FILE, f".{NETWORK_FILE}.part", f".{TRAIN_FILE}.part")
 
@@ -86,13 +87,16 @@ def make(path: Path, settings: Settings, network: Architecture | Ensemble) -> Ba
     return lock
 
 
-def acquire(path: Path) -> BaseFileLock:
-    """The lock of the one process that trains here; the system lets go of it when that dies, however it dies."""
+def acquire(path: Path, name: str = LOCK, wait: float = 0.0) -> BaseFileLock:
+    """The lock of the one process that trains here; the system lets go of it when that dies, however it dies.
+
+    wait: seconds for another process to let go of it. Raises `TrainingError`.
+    """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path / LOCK)
+    lock = FileLock(path / name)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
     except Timeout:
         raise TrainingError(f"{path}: another `nas train` or `nas resume` is at work here") from None
     except OSError as error:
