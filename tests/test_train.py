@@ -86,7 +86,7 @@ def same(one: Path, other: Path) -> None:
     mine, theirs = read_weights(one), read_weights(other)
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
-    assert [timeless(row) for row in read_history(one)] == [timeless(row) for row in read_history(other)]
+    assert [str(timeless(row)) for row in read_history(one)] == [str(timeless(row)) for row in read_history(other)]  # NaN is not NaN
 
 
 def timeless(row: Row) -> Row:
@@ -167,6 +167,33 @@ def test_early_stop_keeps_the_best_epoch(tmp_path: Path) -> None:
     )
     assert result.epochs < 60
     assert result.best_epoch == best_of(result.history).epoch < result.epochs + 1  # type: ignore[union-attr]
+
+
+def test_without_validation_all_images_are_trained_on_and_the_last_weights_kept(call: Callable[..., Run]) -> None:
+    words = ("train", "net.yaml", "--validation", 0, "--batch", 256)
+    run = call(*words, "--epochs", 2, "--out", "run")
+    lines = run.out.splitlines()
+    assert lines[0].endswith("on cpu; 1438 images of digits, all there are")
+    assert "validation" not in "".join(lines[1:4])
+    assert "; nothing was held out, epoch 2 of 2, " in lines[4]
+    data, status = TrainResult.read("run").to_dict(), json.loads(call("status", "run", "--json").out)
+    assert (data["accuracy"], data["best_epoch"]) == (None, 2)
+    assert data["test_accuracy"] == status["test_accuracy"] > 0.2
+    assert [row["accuracy"] for row in status["history"]] == [None, None]
+    kept = checkpoint.load(Path("run/checkpoint.pt"), network().digest, torch.device("cpu"))["state"]["module"]
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in read_weights("run").items())
+    assert "nothing is held out, the last weights are kept" in call("status", "run").out
+    assert call("resume", "run").out.splitlines() == lines[4:]
+    with pytest.raises(KeyboardInterrupt):
+        nas.train(
+            network(), validation=0, epochs=2, changes={"batch": 256}, device="cpu", threads=1, out="again", watcher=Doing(1, interrupted)
+        )
+    assert call("resume", "again").status == 0
+    same(Path("again"), Path("run"))
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
 
 
 def test_other_sizes_and_channels(tmp_path: Path) -> None:
@@ -371,7 +398,10 @@ def test_a_checkpoint_of_another_network_or_of_a_newer_version_is_refused(undist
         (["net.yaml", "--set", "lrr=1"], "unknown recipe field 'lrr'"),
         (["net.yaml", "--set", "every=2"], "recipe.every has no effect here; allowed: with schedule exponential"),
         (["net.yaml", "--input", "3x8"], "--input '3x8'; allowed: CxHxW"),
-        (["net.yaml", "--validation", "1"], "validation=1.0; allowed: a fraction between 0 and 1"),
+        (["net.yaml", "--validation", "1"], "validation=1.0; allowed: a fraction from 0, which holds nothing out, to below 1"),
+        (["net.yaml", "--validation", "0", "--early-stop", "3"], "validation=0 with recipe.early_stop=3, which looks at images held out"),
+        (["net.yaml", "--validation", "0", "--recipe", "lecture-resnet"], "validation=0 with recipe.schedule='plateau'"),
+        (["net.yaml", "--seed", str(2**64)], f"seed={2**64}; allowed: a whole number from 0 to {2**63 - 1}"),
         (["net.yaml", "--weights", "nope.pt"], "nope.pt: No such file or directory; allowed: a file of torch.save"),
         (["net.yaml", "--weights", "net.yaml"], "net.yaml holds no weights"),
         (["net.yaml", "--from-torchvision", "net.yaml"], "no other package has network 'tiny-net'"),

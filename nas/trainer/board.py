@@ -29,7 +29,8 @@ class Board:
     def add(self, row: Row) -> None:
         """A finished epoch; it is on the disk when this returns."""
         for name, curve in NAMES.items():
-            self._writer.add_scalar(curve, getattr(row, name), row.epoch)
+            if row.judged or not curve.startswith("validation/"):
+                self._writer.add_scalar(curve, getattr(row, name), row.epoch)
         self._writer.flush()
 
     def close(self) -> None:

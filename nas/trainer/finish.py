@@ -22,7 +22,7 @@ def finish(project: Project, device: torch.device) -> TrainResult:
     accuracy, interval = _tested(project, device)
     cost = project.network.cost(aux=False)
     result = TrainResult(
-        path, best.accuracy, accuracy, interval, best.epoch, len(rows), rows[-1].seconds, cost.params, cost.macs
+        path, best.accuracy if best.judged else None, accuracy, interval, best.epoch, len(rows), rows[-1].seconds, cost.params, cost.macs
     )
     write_result(path, {name: value for name, value in result.to_dict().items() if name != "directory"})
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -33,7 +34,10 @@ _LEFT = (LOCK, NETWORK_FILE, f".{NETWORK_FILE}.part", f".{TRAIN_FILE}.part")
 
 @dataclass(frozen=True)
 class Row:
-    """One epoch, counted from 1. `seconds` are of training and validating, over all processes that it took so far."""
+    """One epoch, counted from 1. `seconds` are of training and validating, over all processes that it took so far.
+
+    `accuracy` and `val_loss` are NaN where no images are held out.
+    """
 
     epoch: int
     train_loss: float
@@ -43,13 +47,18 @@ class Row:
     images_per_second: float
     seconds: float
 
+    @property
+    def judged(self) -> bool:
+        """Whether there were images to validate on."""
+        return not math.isnan(self.accuracy)
+
     def better_than(self, other: Row) -> bool:
-        """Whether it validated better: accuracy first, the loss where that is equal."""
-        return (self.accuracy, -self.val_loss) > (other.accuracy, -other.val_loss)
+        """Whether it validated better: accuracy first, the loss where that is equal. Where nothing is held out, any is."""
+        return not self.judged or (self.accuracy, -self.val_loss) > (other.accuracy, -other.val_loss)
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
-    """The epoch that validated best, the first of equals."""
+    """The epoch whose weights are kept: that which validated best, the first of equals, or the last where none is judged."""
     best: Row | None = None
     for row in rows:
         if best is None or row.better_than(best):

@@ -44,7 +44,9 @@ class Project:
         return Project(directory, settings, network, Recipe.from_dict(settings.recipe), with_channels(dataset, network.input[0]))
 
     def data(self, device: torch.device) -> TrainingData:
-        """The training images on the device, in two parts."""
+        """The training images on the device, in two parts; the second empty where nothing is held out."""
+        if self.settings.validation == 0:
+            return TrainingData.whole(self.dataset, device)
         return TrainingData.of(self.dataset, self.settings.validation, SPLIT_SEED, device)
 
     def module(self, note: Callable[[str], None] = lambda line: None) -> nn.Module:

@@ -46,5 +46,5 @@ class Status:
             "epochs_planned": self.recipe.epochs, "best_epoch": None if best is None else best.epoch,
             "test_accuracy": None if result is None else result.test_accuracy,
             "test_interval": None if result is None or result.test_interval is None else list(result.test_interval),
-            "history": [asdict(row) for row in self.rows],
+            "history": [{**asdict(row), **({} if row.judged else {"accuracy": None, "val_loss": None})} for row in self.rows],
         }  # fmt: skip
