@@ -17,6 +17,7 @@ from nas.engine.versions import versions
 from nas.ensembles import Ensemble
 from nas.errors import ArchitectureError, NasError
 from nas.loading import load
+from nas.repeatable import check_seed
 from nas.trainer import folder
 from nas.trainer.result import TrainResult
 from nas.trainer.settings import Settings
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from nas.data import Dataset
 
 MAX_SIDE = 4096  # pixels
-MAX_SEED = 2**63 - 1  # torch reads a seed as so long a number
 Shape = tuple[int, int, int]
 
 
@@ -187,9 +187,10 @@ def _fitted(network: Architecture | Ensemble, dataset: Dataset, recipe: Recipe, 
 def _check(
     seed: int, validation: float, threads: int | None, workers: int, checkpoint_seconds: float, weights: Any, reference: Any
 ) -> None:
-    for name, value, least in (("seed", seed, 0), ("threads", 1 if threads is None else threads, 1), ("workers", workers, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= MAX_SEED:
-            raise NasError(f"{name}={value!r}; allowed: a whole number from {least} to {MAX_SEED}")
+    check_seed(seed)
+    for name, value in (("threads", 1 if threads is None else threads), ("workers", workers)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise NasError(f"{name}={value!r}; allowed: a whole number from 1")
     if isinstance(validation, bool) or not isinstance(validation, int | float) or not 0 <= validation < 1:
         raise NasError(f"validation={validation!r}; allowed: a fraction from 0, which holds nothing out, to below 1")
     number = isinstance(checkpoint_seconds, int | float) and not isinstance(checkpoint_seconds, bool)
