@@ -8,10 +8,11 @@ from nas.arch import Architecture, lower
 from nas.arch.graph import GraphBuilder
 from nas.errors import ArchitectureError
 from nas.export.python.body import documented, written
-from nas.export.python.draft import Drafter, Instance
-from nas.export.python.form import Form, module_of, settle
+from nas.export.python.draft import Drafter, Instance, module_of
+from nas.export.python.form import Form, settle
 from nas.export.python.module import Names, sources
-from nas.export.python.network import NetworkWriter, planned
+from nas.export.python.network import network
+from nas.export.python.plan import planned
 from nas.export.python.text import TAB
 from nas.ops import Leaf, Shape
 
@@ -44,8 +45,8 @@ def to_python(architecture: Architecture, drop_path: float = 0.0) -> str:
     for form in used:
         form.name = names.free(form.label)
     classes = [written(form, names) for form in used]
-    network = NetworkWriter(plan, tuple(weight for _, _, weight in lowered.aux), names).lines()
-    texts = [*sources(names), *([_OUTPUTS] if lowered.aux else []), *["\n".join(lines) for lines in [*classes, network]]]
+    classes.append(network(plan, tuple(weight for _, _, weight in lowered.aux), names))
+    texts = [*sources(names), *([_OUTPUTS] if lowered.aux else []), *["\n".join(lines) for lines in classes]]
     body = "\n\n\n".join(texts)
     return "\n".join([*_header(architecture), "", *_imports(body), "", "", body, ""])
 

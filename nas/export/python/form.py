@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nas.export.python.draft import SEQUENCE, Draft, Instance, Step
+from nas.export.python.draft import SEQUENCE, Draft, Instance, Step, module_of
 
 # Arguments that are numbers of channels or features.
 _WIDTHS = {
@@ -121,15 +121,6 @@ def _sequenced(draft: Draft) -> bool:
     items = [("", module_of(step)) for step in draft.steps]
     draft.instance = Instance(SEQUENCE, tuple(items))
     return True
-
-
-def module_of(step: Step) -> Instance:
-    """The module of a step that has one."""
-    if step.child is not None:
-        assert step.child.instance is not None
-        return step.child.instance
-    assert step.module is not None
-    return step.module
 
 
 def _forms(drafts: list[Draft]) -> list[Form]:
