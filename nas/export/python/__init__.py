@@ -7,7 +7,8 @@ import re
 from nas.arch import Architecture, lower
 from nas.arch.graph import GraphBuilder
 from nas.errors import ArchitectureError
-from nas.export.python.body import documented, written
+from nas.export.python.body import written
+from nas.export.python.docstring import documented
 from nas.export.python.draft import Drafter, Instance, module_of
 from nas.export.python.form import Form, settle
 from nas.export.python.module import Names, sources
