@@ -10,10 +10,11 @@ from nas.errors import ArchitectureError
 from nas.export.python.body import written
 from nas.export.python.docstring import documented
 from nas.export.python.draft import Drafter, Instance, module_of
-from nas.export.python.form import Form, settle
+from nas.export.python.form import Form
 from nas.export.python.module import Names, sources
 from nas.export.python.network import network
 from nas.export.python.plan import planned
+from nas.export.python.settle import settle
 from nas.export.python.text import TAB
 from nas.ops import Leaf, Shape
 
