@@ -14,7 +14,7 @@ from nas.export.python.text import TAB, Group, Text, laid_out
 
 def written(form: Form, names: Names) -> list[str]:
     """The lines of the class."""
-    head = [f"class {form.name}(nn.Module):", *docstring(form.label), ""]
+    head = [f"class {form.name}(nn.Module):", *docstring(form), ""]
     return [*head, *_signature(form), *_constructor(form, names), "", *Forward(form).lines()]
 
 

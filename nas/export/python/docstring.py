@@ -6,20 +6,34 @@ import re
 import textwrap
 
 from nas.arch import PRIMITIVES
+from nas.export.python.form import Form
 from nas.export.python.text import LIMIT, TAB
 
+# Words by which a sentence speaks of options, which one class may not have.
+_OPTIONS = re.compile(r"\b(given|left out|wants|wanted)\b")
 
-def docstring(label: str) -> list[str]:
-    """The docstring of the class of a sub-graph: that of its primitive, or what its name says."""
-    words = label.replace("_", " ")
-    if label in PRIMITIVES:
-        whole = " ".join((PRIMITIVES.get(label).__doc__ or words).split("\n\n")[0].split())
-        return documented(re.split(r"(?<=\.) (?=[A-Z])", whole)[0], 1)
-    if label == "chain":
+
+def docstring(form: Form) -> list[str]:
+    """The docstring of a class: the first sentence of its primitive's, what its name says, or its steps."""
+    words = form.label.replace("_", " ")
+    if form.label in PRIMITIVES:
+        text = _first_sentence(PRIMITIVES.get(form.label).__doc__ or "")
+        return documented(_steps(form) if not text or _OPTIONS.search(text) else text, 1)
+    if form.label == "chain":
         return documented("One after another.", 1)
     if words.endswith("nodes"):
         return documented(f"The inside of the {words.removesuffix(' nodes')} cell.", 1)
     return documented(f"The {words}." if words.endswith("cell") else f"{words.capitalize()}.", 1)
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=\.) (?=[A-Z])", " ".join(text.split("\n\n")[0].split()))[0]
+
+
+def _steps(form: Form) -> str:
+    """`Conv, batch norm, relu.`"""
+    names = [re.sub(r"_\d+$", "", step.name).replace("_", " ") for step in form.steps]
+    return f"{', '.join(names).capitalize()}."
 
 
 def documented(text: str, depth: int) -> list[str]:
