@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas import baselines, draw, scale
+    from nas import baselines, draw, export, latency, scale
     from nas.arch import Architecture
     from nas.engine import resume, resume_training, scale_search, search, train
     from nas.ensembles import Ensemble
@@ -34,7 +34,9 @@ _WHERE = {
     "Space": "nas.spaces",
     "baselines": "nas.baselines",
     "draw": "nas.draw",
+    "export": "nas.export",
     "ensemble": "nas.loading",
+    "latency": "nas.latency",
     "load": "nas.loading",
     "mutate": "nas.mutation",
     "open_study": "nas.study",
@@ -51,8 +53,8 @@ _WHERE = {
 }
 
 __all__ = [
-    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "load", "mutate", "open_study",
-    "optuna_sampler", "resume", "resume_training", "scale", "scale_search", "score", "search", "suggest", "train", "transfer",
+    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "export", "latency", "load", "mutate",
+    "open_study", "optuna_sampler", "resume", "resume_training", "scale", "scale_search", "score", "search", "suggest", "train", "transfer",
 ]  # fmt: skip
 
 

@@ -48,6 +48,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], where: str = "the weights") -> None:
     """Copy `weights` into `module`, in place. Raises `WeightsError` with the first that does not fit; then nothing was copied."""
     wanted = module.state_dict()
+    if wanted and weights and not wanted.keys() & weights.keys():
+        found = next(iter(weights))
+        advice = "allowed: its own; those of torchvision or timm by --from-torchvision"
+        raise WeightsError(f"{where} are of another program (such as {found}); {advice}")
     for name, tensor in wanted.items():
         if name.endswith(_IGNORED):
             continue

@@ -134,7 +134,7 @@ class TestLowering:
     def test_names_say_where_a_layer_stands(self):
         places = [layer.place for layer in EVERYTHING.cost().layers]
         assert places[0] == "stem.0.conv"
-        assert "stages.1.0.nodes.2_conv.conv" in places
+        assert "stages.1.0.nodes.node2_conv.conv" in places
         assert places[-1].startswith("aux.1.")
 
     def test_a_cell_reads_the_two_blocks_before_it(self):

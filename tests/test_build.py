@@ -54,8 +54,8 @@ def network(*stages, **fields):
 
 
 def small(name):
-    """A baseline, narrow and for few pixels."""
-    return resize(few_pixels(name), width=0.25)
+    """A baseline, narrow, shallow and for few pixels."""
+    return resize(few_pixels(name), width=0.25, depth=0.5)
 
 
 def sampled(name, seed):

@@ -420,7 +420,7 @@ def scrambled(text, rng):
 
 def survives(read, text):
     """Reads, or raises a `NasError` of one short line. Anything else fails with the text that did it."""
-    start = time.perf_counter()
+    start = time.thread_time()  # of this thread alone: other work on the machine does not count
     try:
         read(text)
         outcome = "read"
@@ -428,8 +428,8 @@ def survives(read, text):
         outcome = "refused" if len(str(error)) < 400 and "\n" not in str(error) else f"refused by {error}"
     except Exception as error:
         raise AssertionError(f"{type(error).__name__}: {error} from\n{text}") from error
-    # Milliseconds are usual; a machine may be busy.
-    assert time.perf_counter() - start < 5.0, text
+    # Milliseconds are usual.
+    assert time.thread_time() - start < 5.0, text
     return outcome
 
 
