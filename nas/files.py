@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 
 
-def write_durably(path: Path, data: bytes | memoryview) -> None:
+def write_durably(path: Path, data: bytes | memoryview, aside: Path | None = None) -> None:
     """Put `data` in the place of the file at `path` in one move, once all of it lies on the disk.
 
     A process that is killed at any moment, or a disk that is full, leaves what was there. Only one process may write
-    a path at a time: what a kill left aside is written over. Raises `OSError`.
+    a path at a time: what a kill left aside is written over. Where there may be several, each gives a name of its own
+    in the same folder, `aside`, for what is not yet whole. Raises `OSError`.
     """
-    aside = path.with_name(f".{path.name}.part")
+    aside = aside or path.with_name(f".{path.name}.part")
     try:
         with open(aside, "wb") as file:
             file.write(data)

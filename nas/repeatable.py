@@ -7,7 +7,16 @@ import hashlib
 import threading
 from collections.abc import Iterator
 
+from nas.errors import NasError
+
+MAX_SEED = 2**63 - 1  # torch reads a seed as so long a number
 _DRAWING = threading.RLock()  # torch draws parameters from its one global generator
+
+
+def check_seed(seed: object) -> None:
+    """Raise `NasError` for what is no seed."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise NasError(f"seed={seed!r:.60}; allowed: a whole number from 0 to {MAX_SEED}")
 
 
 def derived_seed(seed: int, what: int | str) -> int:

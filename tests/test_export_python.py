@@ -171,6 +171,22 @@ def test_one_structure_is_one_class() -> None:
     assert "*[Bottleneck(width_in=256, inner=64, width=256) for _ in range(2)]" in text
 
 
+def test_the_top_tells_what_it_is_and_how_to_use_it() -> None:
+    first, _, figures, *_ = to_python(nas.load("resnet50")).splitlines()
+    assert first == '"""resnet50.'
+    assert figures == "Images of 3x224x224, 1,000 classes; 25,557,032 parameters, 4,089,184,256 multiply-adds."
+    assert "load_state_dict(weights)" in to_python(nas.load("lenet5"))
+    assert 'torch.load("mine.pt", weights_only=True)' in to_python(nas.load("lenet5"), weights="mine.pt")
+    exported(to_python(nas.load("lenet5"), weights='x"""\\.pt'))
+
+
+def test_docstrings_speak_of_what_the_class_has() -> None:
+    text = to_python(nas.load("resnet50"))
+    assert '"""Conv, batch norm, activation."""' in text
+    assert "left out" not in text
+    assert "given" not in text
+
+
 def test_a_name_cannot_break_the_file() -> None:
     architecture = nas.Architecture.from_dict({**nas.load("lenet5").to_dict(), "name": 'x"""\\\nimport os'})
     exported(to_python(architecture))()

@@ -24,12 +24,12 @@ from scipy.stats import binomtest
 import nas
 from nas.errors import NasError
 from nas.report.training import TrainingScreen
-from nas.training import checkpoint
-from nas.training.folder import Row, acquire, best_of, read_history
+from nas.trainer import checkpoint
+from nas.trainer.folder import Row, acquire, best_of, read_history
+from nas.trainer.result import TrainResult, wilson
+from nas.trainer.start import from_reference
+from nas.trainer.watcher import Watcher
 from nas.training.recipe import Recipe
-from nas.training.result import TrainResult, wilson
-from nas.training.start import from_reference
-from nas.training.watcher import Watcher
 from nas.weights import WeightsError, read_weights
 from tests.cli import Run
 from tests.cli import nas as call_nas
@@ -86,7 +86,7 @@ def same(one: Path, other: Path) -> None:
     mine, theirs = read_weights(one), read_weights(other)
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
-    assert [timeless(row) for row in read_history(one)] == [timeless(row) for row in read_history(other)]
+    assert [str(timeless(row)) for row in read_history(one)] == [str(timeless(row)) for row in read_history(other)]  # NaN is not NaN
 
 
 def timeless(row: Row) -> Row:
@@ -169,6 +169,33 @@ def test_early_stop_keeps_the_best_epoch(tmp_path: Path) -> None:
     assert result.best_epoch == best_of(result.history).epoch < result.epochs + 1  # type: ignore[union-attr]
 
 
+def test_without_validation_all_images_are_trained_on_and_the_last_weights_kept(call: Callable[..., Run]) -> None:
+    words = ("train", "net.yaml", "--validation", 0, "--batch", 256)
+    run = call(*words, "--epochs", 2, "--out", "run")
+    lines = run.out.splitlines()
+    assert lines[0].endswith("on cpu; 1438 images of digits, all there are")
+    assert "validation" not in "".join(lines[1:4])
+    assert "; nothing was held out, epoch 2 of 2, " in lines[4]
+    data, status = TrainResult.read("run").to_dict(), json.loads(call("status", "run", "--json").out)
+    assert (data["accuracy"], data["best_epoch"]) == (None, 2)
+    assert data["test_accuracy"] == status["test_accuracy"] > 0.2
+    assert [row["accuracy"] for row in status["history"]] == [None, None]
+    kept = checkpoint.load(Path("run/checkpoint.pt"), network().digest, torch.device("cpu"))["state"]["module"]
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in read_weights("run").items())
+    assert "nothing is held out, the last weights are kept" in call("status", "run").out
+    assert call("resume", "run").out.splitlines() == lines[4:]
+    with pytest.raises(KeyboardInterrupt):
+        nas.train(
+            network(), validation=0, epochs=2, changes={"batch": 256}, device="cpu", threads=1, out="again", watcher=Doing(1, interrupted)
+        )
+    assert call("resume", "again").status == 0
+    same(Path("again"), Path("run"))
+
+
+def interrupted() -> None:
+    raise KeyboardInterrupt
+
+
 def test_other_sizes_and_channels(tmp_path: Path) -> None:
     result = nas.train(network(), input=(3, 12, 10), out=tmp_path / "run", **{**HOW, "epochs": 1})
     assert result.network.input == (3, 12, 10)
@@ -179,7 +206,7 @@ def test_other_sizes_and_channels(tmp_path: Path) -> None:
 KILLS = """
 import os, random, signal, sys, time
 import nas
-from nas.training import finish, job
+from nas.trainer import finish, job
 
 def die_at(name, count):
     real, left = getattr(os, name), [count]
@@ -371,7 +398,10 @@ def test_a_checkpoint_of_another_network_or_of_a_newer_version_is_refused(undist
         (["net.yaml", "--set", "lrr=1"], "unknown recipe field 'lrr'"),
         (["net.yaml", "--set", "every=2"], "recipe.every has no effect here; allowed: with schedule exponential"),
         (["net.yaml", "--input", "3x8"], "--input '3x8'; allowed: CxHxW"),
-        (["net.yaml", "--validation", "1"], "validation=1.0; allowed: a fraction between 0 and 1"),
+        (["net.yaml", "--validation", "1"], "validation=1.0; allowed: a fraction from 0, which holds nothing out, to below 1"),
+        (["net.yaml", "--validation", "0", "--early-stop", "3"], "validation=0 with recipe.early_stop=3, which looks at images held out"),
+        (["net.yaml", "--validation", "0", "--recipe", "lecture-resnet"], "validation=0 with recipe.schedule='plateau'"),
+        (["net.yaml", "--seed", str(2**64)], f"seed={2**64}; allowed: a whole number from 0 to {2**63 - 1}"),
         (["net.yaml", "--weights", "nope.pt"], "nope.pt: No such file or directory; allowed: a file of torch.save"),
         (["net.yaml", "--weights", "net.yaml"], "net.yaml holds no weights"),
         (["net.yaml", "--from-torchvision", "net.yaml"], "no other package has network 'tiny-net'"),
@@ -397,6 +427,9 @@ def test_a_folder_that_is_in_use_is_left_alone(undisturbed: TrainResult, call: C
     run = call("resume", undisturbed.directory, "--workers", 2)
     assert run.status == 2
     assert "which goes on as it was started" in run.err
+    run = call("status", undisturbed.directory, "--storage", "sqlite:///x.db")
+    assert run.status == 2
+    assert "is a training, whose record is in its folder" in run.err
 
 
 # weights to start from ----------------------------------------------------------------------------------------------
@@ -444,6 +477,47 @@ def test_a_line_an_epoch_where_nobody_looks_at_a_screen(call: Callable[..., Run]
     with open("run/history.csv") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
     assert call("resume", "run").out.splitlines() == lines[4:]
+
+
+def test_status_of_a_training_that_runs_is_broken_off_and_is_finished(call: Callable[..., Run], undisturbed: TrainResult) -> None:
+    seen: list[Run] = []
+
+    def look_and_stop() -> None:
+        seen.append(call("status", "run"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nas.train(network(), out="run", watcher=Doing(1, look_and_stop), **HOW)
+    accuracy = f"{read_history(Path('run'))[0].accuracy:.2%}"
+    lines = [" ".join(line.split()) for line in seen[0].out.splitlines()]
+    assert lines[:3] == ["network tiny-net", "data set digits", "recipe modern"]
+    assert lines[3].startswith("epochs 1 of 2, ")
+    assert lines[4:] == [f"validation best {accuracy} in epoch 1, last {accuracy}", "state running"]
+    before = {entry.name: entry.read_bytes() for entry in Path("run").iterdir() if entry.is_file()}
+    assert "broken off; `nas resume run` goes on" in call("status", "run").out
+    assert before == {entry.name: entry.read_bytes() for entry in Path("run").iterdir() if entry.is_file()}
+    ended = call("status", undisturbed.directory)
+    assert f"{undisturbed.test_accuracy:.2%} (95% interval" in ended.out
+    assert "finished; weights: " in ended.out
+    data = json.loads(call("status", undisturbed.directory, "--json").out)
+    assert (data["state"], data["test_accuracy"], data["epochs"]) == ("finished", undisturbed.test_accuracy, undisturbed.epochs)
+    assert [Row(**row) for row in data["history"]] == list(undisturbed.history)
+
+
+@pytest.mark.parametrize("verb", ["status", "resume"])
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nope", "nope: no such folder; allowed: a folder that `nas search` or `nas train` made"),
+        (".", "neither a search nor a training (it has no run.yaml and no train.yaml)"),
+        ("net.yaml", "neither a search nor a training"),
+    ],
+)
+def test_a_folder_that_no_verb_made_is_one_line(call: Callable[..., Run], verb: str, folder: str, message: str) -> None:
+    run = call(verb, folder)
+    assert run.status == 2
+    assert message in run.err
+    assert len(run.err.splitlines()) == 1
 
 
 def test_json_is_the_result_and_quiet_is_quiet(call: Callable[..., Run]) -> None:

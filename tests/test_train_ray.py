@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import nas
-from nas.training import checkpoint
-from nas.training.folder import Row
+from nas.trainer import checkpoint
+from nas.trainer.folder import Row
+from nas.trainer.watcher import Watcher
 from nas.training.recipe import Recipe
-from nas.training.watcher import Watcher
 from nas.weights import read_weights
 
 pytestmark = pytest.mark.slow
@@ -86,6 +86,6 @@ def test_two_workers_train_as_one_does_though_one_is_killed(tmp_path: Path, capf
     for row, other in zip(alone.history, shared.history, strict=True):
         assert row.train_loss == pytest.approx(other.train_loss, rel=1e-3)
         assert row.accuracy == pytest.approx(other.accuracy, abs=0.01)
-    assert {entry.name for entry in shared.directory.iterdir()} == {entry.name for entry in alone.directory.iterdir()}
+    assert {entry.name for entry in shared.directory.iterdir()} == {entry.name for entry in alone.directory.iterdir()} | {"writer.lock"}
     kept = checkpoint.load(shared.directory / "checkpoint.pt", shared.settings.digest, torch.device("cpu"))
     assert len(kept["rows"]) == 3

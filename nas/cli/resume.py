@@ -32,7 +32,7 @@ def command(
     A training goes on from its checkpoint, as it was started; the options are those of a search.
     """
     import nas
-    from nas.training.folder import is_training
+    from nas.cli.folders import is_training
 
     if is_training(run):
         given = {

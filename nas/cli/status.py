@@ -1,4 +1,4 @@
-"""`nas status`: what a run has found and used so far."""
+"""`nas status`: what a search has found and used so far, or how far a training is."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ from typing import Any
 import click
 
 from nas.cli.app import Examples
+from nas.errors import NasError
 
 
-@click.command(cls=Examples, examples=("nas status runs/NAME", "nas status runs/NAME --json | jq .ledger"))
+@click.command(
+    cls=Examples, examples=("nas status runs/NAME", "nas status runs/NAME --json | jq .ledger", "nas status runs/train-NETWORK-TIME")
+)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--storage", metavar="URL", help="Where the record lies now, if it was moved.")
-@click.option("--json", "as_json", is_flag=True, help="Everything, every trial included, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Everything, every trial or epoch included, as JSON.")
 def command(run: Path, storage: str | None, as_json: bool) -> None:
-    """Show the ledger and the best trials of the run in the folder RUN, running or ended, and what was confirmed."""
-    import nas
+    """Show how far the search or the training in the folder RUN is, running or ended.
 
+    Of a search the ledger, the best trials and what was confirmed; of a training its epochs and accuracies.
+    """
+    import nas
+    from nas.cli.folders import is_training
+
+    if is_training(run):
+        _training(run, storage, as_json)
+        return
     study = nas.open_study(run, storage=storage)
     if as_json:
         click.echo(json.dumps(_plain(study), indent=2))
@@ -26,6 +36,21 @@ def command(run: Path, storage: str | None, as_json: bool) -> None:
     from nas.cli.search import closing
 
     closing(study)
+
+
+def _training(run: Path, storage: str | None, as_json: bool) -> None:
+    """Raises `NasError` for an option of a search."""
+    from nas.report.tables import console
+    from nas.report.training import status_table
+    from nas.trainer.status import Status
+
+    if storage is not None:
+        raise NasError(f"--storage: {run} is a training, whose record is in its folder; allowed: no --storage")
+    status = Status.read(run)
+    if as_json:
+        click.echo(json.dumps(status.to_dict(), indent=2))
+    else:
+        console().print(status_table(status))
 
 
 def _plain(study: Any) -> dict[str, Any]:

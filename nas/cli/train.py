@@ -15,7 +15,7 @@ from nas.errors import NasError
 
 if TYPE_CHECKING:
     from nas.report.training import TrainingScreen
-    from nas.training.result import TrainResult
+    from nas.trainer.result import TrainResult
 
 
 @click.command(
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--early-stop", type=int, metavar="N", help="End after N epochs without a better validation (default: the recipe's).")
 @click.option("--set", "fields", multiple=True, metavar="FIELD=X", help="Any other field of the recipe; may be repeated.")
 @click.option("--input", "shape", metavar="CxHxW", help="Resample images: 3x224x224 (default: as they are).")
-@click.option("--validation", type=float, default=0.1, show_default=True, metavar="X", help="Part of the training images held out.")
+@click.option("--validation", type=float, default=0.1, show_default=True, metavar="X", help="Part of the images held out; 0: none.")
 @click.option("--weights", type=click.Path(path_type=Path), metavar="W", help="Start from a file or a training's folder.")
 @click.option("--from-torchvision", type=click.Path(path_type=Path), metavar="FILE", help="Start from torchvision's or timm's weights.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of parameters and order.")

@@ -34,6 +34,7 @@ from nas.evaluators import Evaluator, Fidelity
 from nas.latency import Setting
 from nas.loading import load_one
 from nas.objectives import Objective
+from nas.repeatable import check_seed
 from nas.strategies import Context
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
 from nas.study.confirmation import CONFIRM
@@ -102,6 +103,7 @@ def search(
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
     begun = time.monotonic()
+    check_seed(seed)
     watcher = observer or Observer()
     searched = spaces.load(space).within(limits or {})
     filters, features = parse_filter(filter) if filter else {}, measures.find_proxies(features, "features") if features else ()

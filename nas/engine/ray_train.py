@@ -12,7 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 import ray.train
@@ -21,15 +21,19 @@ import ray.train.torch
 from nas.engine.devices import Shares, core_count
 from nas.engine.ray_start import init, line, quiet
 from nas.errors import NasError
-from nas.training.folder import Row
-from nas.training.job import Job
-from nas.training.project import Project
-from nas.training.settings import Settings
-from nas.training.watcher import Begin, Tick, Watcher
+from nas.trainer.folder import WRITER, Row, acquire
+from nas.trainer.job import Job
+from nas.trainer.project import Project
+from nas.trainer.settings import Settings
+from nas.trainer.watcher import Begin, Tick, Watcher
+
+if TYPE_CHECKING:
+    import torch
 
 RESTARTS = 5  # times that workers are started again after one died
 ASK_SECONDS = 0.5  # between two looks of rank 0 at whether it shall stop
 POLL_SECONDS = 0.1
+WRITER_SECONDS = 60.0  # for the workers of a driver that was killed to end
 STOP_SECONDS = 60.0  # that a step and a checkpoint may take after Ctrl-C
 # Ray Train looks after its workers this often; its metrics and its patched print are not needed.
 SETTINGS = {
@@ -198,12 +202,24 @@ def _work(config: dict[str, Any]) -> None:
     said: Message | None = None
     try:
         project = Project.open(Path(config["directory"]), settings)
-        Job(project, device, _Relay(post), shard=(rank, world), wrap=wrap, asked=_asked(post))()
+        with _alone(project.directory, rank, device):
+            Job(project, device, _Relay(post), shard=(rank, world), wrap=wrap, asked=_asked(post))()
         said = ("done", None)
     except (NasError, KeyboardInterrupt) as error:
         said = ("interrupted", None) if isinstance(error, KeyboardInterrupt) else ("failed", _plain(error))
     if rank == 0 or said[0] == "failed":
         ray.get(post.say.remote(said))
+
+
+@contextlib.contextmanager
+def _alone(path: Path, rank: int, device: torch.device) -> Iterator[None]:
+    """Nobody reads the checkpoint before no other rank 0 writes it: workers outlive a killed driver by seconds."""
+    import torch.distributed as processes
+
+    lock = acquire(path, WRITER, WRITER_SECONDS) if rank == 0 else contextlib.nullcontext()
+    with lock:
+        processes.barrier(device_ids=[device.index] if device.type == "cuda" else None)
+        yield
 
 
 def _plain(error: BaseException) -> NasError:

@@ -17,11 +17,13 @@ from nas.engine.versions import versions
 from nas.ensembles import Ensemble
 from nas.errors import ArchitectureError, NasError
 from nas.loading import load
-from nas.training import folder, recipes
+from nas.repeatable import check_seed
+from nas.trainer import folder
+from nas.trainer.result import TrainResult
+from nas.trainer.settings import Settings
+from nas.trainer.watcher import Watcher
+from nas.training import recipes
 from nas.training.recipe import Recipe, without_effect
-from nas.training.result import TrainResult
-from nas.training.settings import Settings
-from nas.training.watcher import Watcher
 
 if TYPE_CHECKING:
     from nas.data import Dataset
@@ -56,7 +58,7 @@ def train(
     recipe: a name of `nas.training.recipes`, a file, or a `Recipe`; by default the plain one for short runs, 30 epochs.
     epochs and changes (`{"lr": 0.05}`) override its fields. input: (channels, rows, columns) where images are to be
     resampled. validation: the fraction of the training images that judges epochs; the weights of the epoch that validated
-    best are kept, and the test images looked at once, at the end.
+    best are kept, with 0 those of the last; the test images are looked at once, at the end.
     weights: a file, or the folder of a training, that the parameters start from; from_torchvision: the same with
     torchvision's or timm's of the network of that name, where a classifier for other classes starts at random.
     device: auto, cpu or cuda. threads: of each worker on a CPU. workers: processes that share each batch, by Ray Train;
@@ -75,14 +77,14 @@ def train(
     plan = plan or _recipe(Recipe.default(len(found.x_train), min(found.input[1:])), changes)
     kind = _device(device, workers, plan)
     made = _fitted(made, found, plan, input)
-    found.split(validation, 0)
+    _check_held_out(found, validation, plan)
     directory = folder.check_new(out if out is not None else _default_folder(made.name))
     settings = Settings(
         network=name,
         digest=made.digest,
         dataset=datasets.absolute(dataset),
         recipe=plan.to_dict(),
-        recipe_name=str(recipe) if isinstance(recipe, str | Path) else "",
+        recipe_name="from Python" if isinstance(recipe, Recipe) else str(recipe or ""),
         data_dir=None if data_dir is None else os.path.abspath(os.path.expanduser(data_dir)),
         validation=float(validation),
         checkpoint_seconds=float(checkpoint_seconds),
@@ -117,9 +119,9 @@ def _run(directory: Path, settings: Settings, watcher: Watcher) -> TrainResult:
     """What is missing of a training whose folder is locked."""
     import torch
 
-    from nas.training.finish import finish
-    from nas.training.job import Job, device_of
-    from nas.training.project import Project
+    from nas.trainer.finish import finish
+    from nas.trainer.job import Job, device_of
+    from nas.trainer.project import Project
 
     with _torch_threads(settings.threads * settings.workers):
         project, device = Project.open(directory, settings), device_of(settings.device)
@@ -185,11 +187,12 @@ def _fitted(network: Architecture | Ensemble, dataset: Dataset, recipe: Recipe, 
 def _check(
     seed: int, validation: float, threads: int | None, workers: int, checkpoint_seconds: float, weights: Any, reference: Any
 ) -> None:
-    for name, value, least in (("seed", seed, 0), ("threads", 1 if threads is None else threads, 1), ("workers", workers, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise NasError(f"{name}={value!r}; allowed: a whole number from {least}")
-    if isinstance(validation, bool) or not isinstance(validation, int | float) or not 0 < validation < 1:
-        raise NasError(f"validation={validation!r}; allowed: a fraction between 0 and 1, both excluded")
+    check_seed(seed)
+    for name, value in (("threads", 1 if threads is None else threads), ("workers", workers)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise NasError(f"{name}={value!r}; allowed: a whole number from 1")
+    if isinstance(validation, bool) or not isinstance(validation, int | float) or not 0 <= validation < 1:
+        raise NasError(f"validation={validation!r}; allowed: a fraction from 0, which holds nothing out, to below 1")
     number = isinstance(checkpoint_seconds, int | float) and not isinstance(checkpoint_seconds, bool)
     if not number or not checkpoint_seconds >= 0:
         raise NasError(f"checkpoint_seconds={checkpoint_seconds!r}; allowed: seconds from 0")
@@ -197,18 +200,27 @@ def _check(
         raise NasError("--weights and --from-torchvision are both given; allowed: one of them")
 
 
+def _check_held_out(dataset: Dataset, validation: float, recipe: Recipe) -> None:
+    """Raise `NasError` where the images cannot be split so, or the recipe looks at images that nobody holds out."""
+    if validation > 0:
+        dataset.split(validation, 0)
+    elif recipe.schedule == "plateau" or recipe.early_stop > 0:
+        which = "schedule='plateau'" if recipe.schedule == "plateau" else f"early_stop={recipe.early_stop}"
+        raise NasError(f"validation=0 with recipe.{which}, which looks at images held out; allowed: some held out, or another recipe")
+
+
 def _check_start(settings: Settings, network: Architecture | Ensemble) -> None:
     """Raise `WeightsError` before anything is written where the weights to start from cannot be used."""
     if settings.weights is None and settings.reference is None:
         return
-    from nas.training.project import starting_module
+    from nas.trainer.project import starting_module
 
     starting_module(network, settings, Recipe.from_dict(settings.recipe))
 
 
 def _device(device: str, workers: int, recipe: Recipe) -> str:
     """`cpu` or `cuda`. Raises `NasError` where that cannot be had, or not for so many workers."""
-    from nas.training.job import device_of
+    from nas.trainer.job import device_of
 
     kind = device_of(device).type
     room = gpu_count() if kind == "cuda" else max(2, core_count())

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.errors import NasError, unknown
+from nas.repeatable import check_seed
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -66,6 +67,7 @@ def export(
     from nas.export.source import Source
 
     start, path = time.perf_counter(), Path(out)
+    check_seed(seed)
     writer = find(format or by_suffix(path))
     check_suffix(path, writer.name)
     writer.ready(check)

@@ -30,9 +30,10 @@ class Format(BaseFormat):
             raise ExportError(f"format python takes any batch; allowed: no batch size, or dynamic, not {batch}")
         from nas.export.python import to_python
 
-        path.write_text(to_python(source.network), encoding="utf-8")
-        if source.weights is not None:
-            write_weights(path.with_suffix(".pt"), source.module)
+        weights = self.beside(path, source.weights is not None)
+        path.write_text(to_python(source.network, weights=weights[0].name if weights else ""), encoding="utf-8")
+        for file in weights:
+            write_weights(file, source.module)
         return {}
 
     def run(self, path: Path, source: Source) -> Callable[[Tensor], Tensor]:

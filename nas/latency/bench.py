@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from nas.latency.setting import Setting
+from nas.repeatable import check_seed
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -86,6 +87,7 @@ def measure(
     Raises `ArchitectureError` that names the network which does not build or fit into memory, `NasError` where this
     machine does not have what the setting asks for.
     """
+    check_seed(seed)
     setting = (setting or Setting()).here()
     if not networks:
         return []

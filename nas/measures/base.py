@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import ArchitectureError, NasError, unknown
 from nas.latency import BRIEF, ONE_IMAGE, Effort, Setting, turn
 from nas.registry import Registry
+from nas.repeatable import check_seed
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -114,7 +115,6 @@ def score(
     """
     given = names or MEASURES.names()
     items = given.split(",") if isinstance(given, str) else list(given)
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise NasError(f"seed={seed!r}; allowed: a whole number from 0")
+    check_seed(seed)
     probe = Probe(seed, images, labels)
     return {name: measure(architecture, name, probe) for name in dict.fromkeys(find(item) for item in items)}

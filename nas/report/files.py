@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from nas.errors import NasError
+from nas.files import write_durably
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -17,11 +18,7 @@ def write_whole(path: Path, data: bytes) -> None:
             # A pipe or a device, or a folder, which raises.
             target.write_bytes(data)
             return
-        try:
-            part.write_bytes(data)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_durably(target, data, aside=part)
     except OSError as error:
         raise NasError(f"cannot write {path}: {error.strerror or error}") from None
 

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.report.tables import console, short_path
-from nas.training.folder import Row, best_of
-from nas.training.watcher import Begin, Tick, Watcher
+from nas.trainer.folder import Row, best_of
+from nas.trainer.watcher import Begin, Tick, Watcher
 from nas.units import format_count, format_seconds
 
 if TYPE_CHECKING:
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from nas.training.result import TrainResult
+    from nas.trainer.result import TrainResult
+    from nas.trainer.status import Status
 
 SHOWN = 12  # latest epochs in the live table
+PLAIN = "plain, for short runs"  # the recipe without a name
+NO_TEST = "the data set has no test images"
 
 
 class TrainingScreen(Watcher):
@@ -42,12 +45,13 @@ class TrainingScreen(Watcher):
         if self.quiet:
             return
         where = begin.device if begin.workers == 1 else f"{begin.workers} workers on {begin.device}"
+        held_out = f"{begin.validated} more to validate on" if begin.validated else "all there are"
         self.note(
             f"{short_path(begin.directory)}: {begin.network}, {format_count(begin.params)} parameters, on {where}; "
-            f"{begin.images} images of {begin.dataset}, {begin.validated} more to validate on"
+            f"{begin.images} images of {begin.dataset}, {held_out}"
         )
-        recipe = f"recipe {begin.recipe}, " if begin.recipe else ""
-        self.note(f"{recipe}{begin.epochs} epochs" + (f"; goes on after epoch {len(begin.rows)}" if begin.rows else ""))
+        count = f"{begin.epochs} epoch{'' if begin.epochs == 1 else 's'}"
+        self.note(f"recipe {begin.recipe or PLAIN}: {count}" + (f"; goes on after epoch {len(begin.rows)}" if begin.rows else ""))
         if self.out.is_terminal and self._live is None:
             self._live = Live(self._draw(), console=self.out, refresh_per_second=4, transient=True)
             self._live.start()
@@ -64,9 +68,10 @@ class TrainingScreen(Watcher):
         if self._live is not None:
             self._live.update(self._draw())
         elif not self.quiet:
-            best = " *" if best_of(self._rows) is row else ""
+            best = " *" if row.judged and best_of(self._rows) is row else ""
+            judged = f"validation {row.accuracy:7.2%}  " if row.judged else ""
             self.note(
-                f"epoch {row.epoch:>4}  train loss {row.train_loss:.4g}  validation {row.accuracy:7.2%}  rate {row.rate:.2e}  "
+                f"epoch {row.epoch:>4}  train loss {row.train_loss:.4g}  {judged}rate {row.rate:.2e}  "
                 f"{format_count(round(row.images_per_second))} images/s  {format_seconds(row.seconds)}{best}"
             )
 
@@ -91,7 +96,8 @@ class TrainingScreen(Watcher):
             table.add_column(name, justify="right", no_wrap=True)
         for row in self._rows[-SHOWN:]:
             table.add_row(
-                str(row.epoch), f"{row.train_loss:.4g}", f"{row.val_loss:.4g}", f"{row.accuracy:.2%}", f"{row.rate:.2e}",
+                str(row.epoch), f"{row.train_loss:.4g}", *((f"{row.val_loss:.4g}", f"{row.accuracy:.2%}") if row.judged else ("-", "-")),
+                f"{row.rate:.2e}",
                 format_count(round(row.images_per_second)), format_seconds(row.seconds), style="bold" if row is best else None,
             )  # fmt: skip
         return table
@@ -106,14 +112,38 @@ class TrainingScreen(Watcher):
         return bar
 
 
+def status_table(status: Status) -> Table:
+    """How far a training is, and how to go on."""
+    table, where = Table(box=None, show_header=False, padding=(0, 2, 0, 0)), short_path(status.directory)
+    settings, rows, best, result = status.settings, status.rows, status.best, status.result
+    table.add_row("network", Text(settings.network))
+    table.add_row("data set", Text(settings.dataset))
+    table.add_row("recipe", Text(settings.recipe_name or PLAIN))
+    table.add_row("epochs", f"{len(rows)} of {status.recipe.epochs}" + (f", {format_seconds(rows[-1].seconds)}" if rows else ""))
+    if best is not None and not best.judged:
+        table.add_row("validation", "nothing is held out, the last weights are kept")
+    elif best is not None:
+        table.add_row("validation", f"best {best.accuracy:.2%} in epoch {best.epoch}, last {rows[-1].accuracy:.2%}")
+    if result is not None:
+        table.add_row("test accuracy", _tested(result))
+    hint = {"broken off": f"`nas resume {where}` goes on", "finished": f"weights: {where}/weights.pt"}.get(status.state)
+    table.add_row("state", Text(status.state + (f"; {hint}" if hint else "")))
+    return table
+
+
+def _tested(result: TrainResult) -> str:
+    if result.test_accuracy is None or result.test_interval is None:
+        return NO_TEST
+    low, high = result.test_interval
+    return f"{result.test_accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"
+
+
 def summary(result: TrainResult) -> list[str]:
     """What a person reads at the end."""
     where = short_path(result.directory)
-    test = "the data set has no test images"
-    if result.test_accuracy is not None and result.test_interval is not None:
-        low, high = result.test_interval
-        test = f"test accuracy {result.test_accuracy:.2%} (95% interval {low:.2%} to {high:.2%})"
+    judged = "nothing was held out" if result.accuracy is None else f"validation {result.accuracy:.2%}"
+    test = NO_TEST if result.test_accuracy is None else f"test accuracy {_tested(result)}"
     return [
-        f"{test}; validation {result.accuracy:.2%}, epoch {result.best_epoch} of {result.epochs}, {format_seconds(result.seconds)}",
+        f"{test}; {judged}, epoch {result.best_epoch} of {result.epochs}, {format_seconds(result.seconds)}",
         f"weights: {where}/weights.pt      events: tensorboard --logdir {where}",
     ]

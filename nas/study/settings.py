@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from nas.errors import NasError, StudyError
+from nas.files import write_durably
 from nas.latency import Setting
 from nas.objectives import Objective, parse
 from nas.study.wish import Wish
@@ -103,13 +103,8 @@ def write_settings(directory: Path, settings: Settings) -> None:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace the file by `text` in one move. Raises `StudyError`."""
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_durably(path, text.encode(), path.with_name(path.name + ".tmp"))
     except OSError as error:
         raise StudyError(f"{path}: cannot be written ({error.strerror or error})") from None
 

@@ -14,6 +14,7 @@ from nas.training.augment import Normalisation
 
 if TYPE_CHECKING:
     from nas.data import Dataset
+    from nas.data.base import Labels
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,17 @@ class TrainingData:
 
         Raises `DataError` where the data set cannot be split so.
         """
-        train, held_out = (torch.from_numpy(rows) for rows in dataset.split(validation, seed))
+        return TrainingData._of(dataset, *dataset.split(validation, seed), device)
+
+    @staticmethod
+    def whole(dataset: Dataset, device: torch.device) -> TrainingData:
+        """All training images of `dataset` to train on, and none to judge by."""
+        rows = np.arange(len(dataset.y_train))
+        return TrainingData._of(dataset, rows, rows[:0], device)
+
+    @staticmethod
+    def _of(dataset: Dataset, trained: Labels, judging: Labels, device: torch.device) -> TrainingData:
+        train, held_out = torch.from_numpy(trained), torch.from_numpy(judging)
         images = torch.from_numpy(np.ascontiguousarray(dataset.x_train))
         labels = torch.from_numpy(dataset.y_train)
         normalisation = Normalisation.of(images, train).to(device)

@@ -175,10 +175,12 @@ class Run:
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:
-        """Accuracy and mean cross-entropy over the validation rows, of all processes together."""
+        """Accuracy and mean cross-entropy over the validation rows, of all processes together; NaN where there are none."""
         module = self.judged
         module.eval()
         self.ranks.agree(module)
+        if not len(self.data.validation):
+            return math.nan, math.nan
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # one transfer for both
         share = self.ranks.share(self.data.validation)
         for rows in torch.split(share, 2 * self.recipe.batch) if len(share) else ():  # without gradients, twice the batch fits

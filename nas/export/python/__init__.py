@@ -7,11 +7,13 @@ import re
 from nas.arch import Architecture, lower
 from nas.arch.graph import GraphBuilder
 from nas.errors import ArchitectureError
-from nas.export.python.body import documented, written
-from nas.export.python.draft import Drafter, Instance
-from nas.export.python.form import Form, module_of, settle
+from nas.export.python.body import written
+from nas.export.python.draft import Drafter, Instance, module_of
+from nas.export.python.form import Form
 from nas.export.python.module import Names, sources
-from nas.export.python.network import NetworkWriter, planned
+from nas.export.python.network import network
+from nas.export.python.plan import planned
+from nas.export.python.settle import settle
 from nas.export.python.text import TAB
 from nas.ops import Leaf, Shape
 
@@ -24,11 +26,12 @@ _OUTPUTS = f'''class Outputs(NamedTuple):
 {TAB}aux: tuple[Tensor, ...]'''
 
 
-def to_python(architecture: Architecture, drop_path: float = 0.0) -> str:
+def to_python(architecture: Architecture, drop_path: float = 0.0, weights: str = "") -> str:
     """The text of a Python file whose class `Network` is the network of `nas.build.build(architecture, drop_path)`.
 
-    It takes the same state dict and gives the same output. Raises `ArchitectureError` where the shapes do not fit, or for
-    an ensemble.
+    It takes the same state dict and gives the same output. `weights` is the name of the file that holds one, if it is known: the
+    lines at the top that tell how to use the network name it. Raises `ArchitectureError` where the shapes do not fit, or for an
+    ensemble.
     """
     if not isinstance(architecture, Architecture):
         raise ArchitectureError(f"a {type(architecture).__name__.lower()} is not written as one file; allowed: each of its members")
@@ -36,18 +39,19 @@ def to_python(architecture: Architecture, drop_path: float = 0.0) -> str:
     drafter, names = Drafter(drop_path), Names()
     plan = planned(architecture, lowered, drafter)
     forms = settle(drafter.drafts)
-    modules = plan.modules()
-    used = _used(forms, modules)
+    needed = _needed(plan.modules())
     # Their names come first: they are fixed.
-    for kind in _own(used, modules):
+    for kind in sorted(of for of in needed if isinstance(of, str) and not of.startswith("nn.")):
         names.use(kind)
+    # Inner ones first.
+    used = [form for form in forms if form in needed]
     for form in used:
         form.name = names.free(form.label)
     classes = [written(form, names) for form in used]
-    network = NetworkWriter(plan, tuple(weight for _, _, weight in lowered.aux), names).lines()
-    texts = [*sources(names), *([_OUTPUTS] if lowered.aux else []), *["\n".join(lines) for lines in [*classes, network]]]
+    classes.append(network(plan, tuple(weight for _, _, weight in lowered.aux), names))
+    texts = [*sources(names), *([_OUTPUTS] if lowered.aux else []), *["\n".join(lines) for lines in classes]]
     body = "\n\n\n".join(texts)
-    return "\n".join([*_header(architecture), "", *_imports(body), "", "", body, ""])
+    return "\n".join([*_header(architecture, weights), "", *_imports(body), "", "", body, ""])
 
 
 def leaf_to_python(leaf: Leaf, shapes: tuple[Shape, ...]) -> str:
@@ -62,17 +66,17 @@ def leaf_to_python(leaf: Leaf, shapes: tuple[Shape, ...]) -> str:
     return "\n".join([*_imports(body), "", "", body, ""])
 
 
-def _used(forms: list[Form], modules: list[Instance]) -> list[Form]:
-    """The forms that the modules are made of, inner ones first."""
-    found: set[int] = set()
+def _needed(modules: list[Instance]) -> dict[Form | str, None]:
+    """All classes that the modules are made of: forms, and others by their name."""
+    found: dict[Form | str, None] = {}
     left = list(modules)
     while left:
-        instance = left.pop()
-        left += [item for _, item in instance.args if isinstance(item, Instance)]
-        if isinstance(instance.of, Form) and id(instance.of) not in found:
-            found.add(id(instance.of))
-            left += _inner(instance.of)
-    return [form for form in forms if id(form) in found]
+        of, args = left.pop()
+        left += [item for _, item in args if isinstance(item, Instance)]
+        if isinstance(of, Form) and of not in found:
+            left += _inner(of)
+        found[of] = None
+    return found
 
 
 def _inner(form: Form) -> list[Instance]:
@@ -81,41 +85,30 @@ def _inner(form: Form) -> list[Instance]:
     return [module_of(step) for draft in every for step in draft.steps if step.attribute is not None]
 
 
-def _own(forms: list[Form], modules: list[Instance]) -> list[str]:
-    """The classes of ours among the modules, each once."""
-    made: dict[str, None] = {}
-    left = [*modules, *[item for form in forms for item in _inner(form)]]
-    while left:
-        instance = left.pop()
-        left += [item for _, item in instance.args if isinstance(item, Instance)]
-        if isinstance(instance.of, str) and not instance.of.startswith("nn."):
-            made[instance.of] = None
-    return sorted(made)
-
-
-def _header(architecture: Architecture) -> list[str]:
-    cost = architecture.cost()
+def _header(architecture: Architecture, weights: str) -> list[str]:
+    """The docstring of the file: what the network is, and how it is used."""
+    cost = architecture.cost(aux=False)
     channels, rows, columns = architecture.input
-    name = "".join(letter for letter in architecture.name if letter.isprintable() and letter not in '\\"')[:60]
-    text = (
-        f"{name}: {cost.params:,} parameters, {architecture.cost(aux=False).macs:,} multiply-adds for an image of "
-        f"{channels}x{rows}x{columns}, {architecture.classes:,} classes."
-    )
-    first, *rest = documented(text, 0)
-    if not rest:
-        first, rest = first.removesuffix('"""'), ['"""']
+    named = weights and weights == _plain(weights)
+    given = f'torch.load("{weights}", weights_only=True)' if named else "weights"
     return [
-        first,
-        *rest[:-1],
+        f'"""{_plain(architecture.name)[:60]}.',
         "",
-        f"Written by `nas export {name} --format python`.",
-        "It needs PyTorch alone, and is yours to change.",
+        f"Images of {channels}x{rows}x{columns}, {architecture.classes:,} classes; "
+        f"{architecture.cost().params:,} parameters, {cost.macs:,} multiply-adds.",
+        "",
+        "Written by `nas export`. It needs PyTorch alone, and is yours to change.",
         "",
         f"{TAB}network = Network()",
-        f'{TAB}network.load_state_dict(torch.load("weights.pt", weights_only=True))',
+        f"{TAB}network.load_state_dict({given})",
         f"{TAB}logits = network.eval()(images)  # (N, {channels}, {rows}, {columns}) to (N, {architecture.classes})",
         '"""',
     ]
+
+
+def _plain(text: str) -> str:
+    """Without what cannot stand in a docstring."""
+    return "".join(letter for letter in text if letter.isprintable() and letter not in '\\"')
 
 
 def _imports(body: str) -> list[str]:

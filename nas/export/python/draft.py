@@ -89,6 +89,15 @@ class Draft:
         )
 
 
+def module_of(step: Step) -> Instance:
+    """The module of a step that has one."""
+    if step.child is not None:
+        assert step.child.instance is not None
+        return step.child.instance
+    assert step.module is not None
+    return step.module
+
+
 class Drafter:
     """Makes the drafts of graphs, one a sub-graph; `drop_path` is the rate of the last block, 0 leaves them out."""
 

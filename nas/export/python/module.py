@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from nas.export.python.draft import SEQUENCE, Instance
-from nas.export.python.form import MODULE, Form, Half, Param
+from nas.export.python.form import Form, Half, Param
 from nas.export.python.text import Group, Repeated, Text, named
 from nas.ops import Call
 
@@ -211,6 +211,3 @@ def _parts(module: ModuleType) -> dict[str, str]:
             start -= 1
         made[name] = "\n".join(lines[start : node.end_lineno])
     return made
-
-
-__all__ = ["MODULE", "Names", "argument", "bound", "called", "constructed", "instance", "listed", "sources", "value"]

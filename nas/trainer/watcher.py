@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.training.folder import Row
+from nas.trainer.folder import Row
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from nas.training.folder import best_of, read_history, write_result
+from nas.trainer.folder import best_of, read_history, write_result
+from nas.trainer.project import Project
+from nas.trainer.result import TrainResult, wilson
 from nas.training.loop import judge
-from nas.training.project import Project
-from nas.training.result import TrainResult, wilson
 from nas.weights import load_weights, read_weights
 
 
@@ -22,7 +22,7 @@ def finish(project: Project, device: torch.device) -> TrainResult:
     accuracy, interval = _tested(project, device)
     cost = project.network.cost(aux=False)
     result = TrainResult(
-        path, best.accuracy, accuracy, interval, best.epoch, len(rows), rows[-1].seconds, cost.params, cost.macs
+        path, best.accuracy if best.judged else None, accuracy, interval, best.epoch, len(rows), rows[-1].seconds, cost.params, cost.macs
     )
     write_result(path, {name: value for name, value in result.to_dict().items() if name != "directory"})
     return result

@@ -14,12 +14,12 @@ import torch
 from torch import nn
 
 from nas.errors import NasError
-from nas.training import checkpoint
-from nas.training.board import Board
-from nas.training.folder import BOARD, CHECKPOINT, WEIGHTS, Row, best_of, write_history
-from nas.training.project import Project
+from nas.trainer import checkpoint
+from nas.trainer.board import Board
+from nas.trainer.folder import BOARD, CHECKPOINT, WEIGHTS, Row, best_of, write_history
+from nas.trainer.project import Project
+from nas.trainer.watcher import Begin, Tick, Watcher
 from nas.training.run import Metrics, Run, TrainingFailure
-from nas.training.watcher import Begin, Tick, Watcher
 from nas.weights import write_weights
 
 TICK_SECONDS = 0.25

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from nas.ensembles import Ensemble
 from nas.errors import ArchitectureError
 from nas.files import write_durably
 from nas.loading import NETWORK_FILE, load_file
-from nas.training.settings import TRAIN_FILE, Settings, TrainingError, read_settings, write_settings
+from nas.trainer.settings import TRAIN_FILE, Settings, TrainingError, read_settings, write_settings
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -25,14 +26,18 @@ WEIGHTS = "weights.pt"
 HISTORY = "history.csv"
 RESULT = "result.json"
 BOARD = "tb"
-LOCK = "train.lock"
+LOCK = "train.lock"  # of the process that was started
+WRITER = "writer.lock"  # of rank 0, where there are several processes
 # What a process leaves that was killed before there was a training.
 _LEFT = (LOCK, NETWORK_FILE, f".{NETWORK_FILE}.part", f".{TRAIN_FILE}.part")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One epoch, counted from 1. `seconds` are of training and validating, over all processes that it took so far."""
+    """One epoch, counted from 1. `seconds` are of training and validating, over all processes that it took so far.
+
+    `accuracy` and `val_loss` are NaN where no images are held out.
+    """
 
     epoch: int
     train_loss: float
@@ -42,13 +47,18 @@ class Row:
     images_per_second: float
     seconds: float
 
+    @property
+    def judged(self) -> bool:
+        """Whether there were images to validate on."""
+        return not math.isnan(self.accuracy)
+
     def better_than(self, other: Row) -> bool:
-        """Whether it validated better: accuracy first, the loss where that is equal."""
-        return (self.accuracy, -self.val_loss) > (other.accuracy, -other.val_loss)
+        """Whether it validated better: accuracy first, the loss where that is equal. Where nothing is held out, any is."""
+        return not self.judged or (self.accuracy, -self.val_loss) > (other.accuracy, -other.val_loss)
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
-    """The epoch that validated best, the first of equals."""
+    """The epoch whose weights are kept: that which validated best, the first of equals, or the last where none is judged."""
     best: Row | None = None
     for row in rows:
         if best is None or row.better_than(best):
@@ -86,13 +96,16 @@ def make(path: Path, settings: Settings, network: Architecture | Ensemble) -> Ba
     return lock
 
 
-def acquire(path: Path) -> BaseFileLock:
-    """The lock of the one process that trains here; the system lets go of it when that dies, however it dies."""
+def acquire(path: Path, name: str = LOCK, wait: float = 0.0) -> BaseFileLock:
+    """The lock of the one process that trains here; the system lets go of it when that dies, however it dies.
+
+    wait: seconds for another process to let go of it. Raises `TrainingError`.
+    """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path / LOCK)
+    lock = FileLock(path / name)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait)
     except Timeout:
         raise TrainingError(f"{path}: another `nas train` or `nas resume` is at work here") from None
     except OSError as error:
@@ -100,9 +113,19 @@ def acquire(path: Path) -> BaseFileLock:
     return lock
 
 
-def is_training(path: str | Path) -> bool:
-    """Whether the folder is one of `nas train`."""
-    return (Path(path).expanduser() / TRAIN_FILE).is_file()
+def at_work(path: Path) -> bool:
+    """Whether a process trains here."""
+    if not (path / LOCK).exists():
+        return False
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(path / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder of somebody else
+        return False
 
 
 def read_network(path: Path, settings: Settings) -> Architecture | Ensemble:

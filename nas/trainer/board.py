@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tensorboardX import SummaryWriter
 
-from nas.training.folder import Row
+from nas.trainer.folder import Row
 
 NAMES = {
     "train_loss": "train/loss",
@@ -29,7 +29,8 @@ class Board:
     def add(self, row: Row) -> None:
         """A finished epoch; it is on the disk when this returns."""
         for name, curve in NAMES.items():
-            self._writer.add_scalar(curve, getattr(row, name), row.epoch)
+            if row.judged or not curve.startswith("validation/"):
+                self._writer.add_scalar(curve, getattr(row, name), row.epoch)
         self._writer.flush()
 
     def close(self) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.training.folder import Row, opened, read_history, read_network, read_result
-from nas.training.settings import Settings, TrainingError
+from nas.trainer.folder import Row, opened, read_history, read_network, read_result
+from nas.trainer.settings import Settings, TrainingError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,12 +23,13 @@ NORMAL_95 = 1.959963984540054  # the normal deviate that 95% lie within
 class TrainResult:
     """A finished training. Accuracies are of the weights that are kept: those of `best_epoch`, which validated best.
 
+    `accuracy` is on the images held out; None where none were, and then the last epoch counts as the best.
     `test_accuracy` was measured once, at the end, on images that nothing was chosen by; None where there are none.
     `test_interval` holds the accuracy on all such images with probability 95%. `seconds` are of training and validating.
     """
 
     directory: Path
-    accuracy: float
+    accuracy: float | None
     test_accuracy: float | None
     test_interval: tuple[float, float] | None
     best_epoch: int

@@ -15,12 +15,12 @@ from nas.data import Dataset
 from nas.ensembles import Ensemble
 from nas.errors import NasError
 from nas.repeatable import parameters_from
-from nas.training import start
-from nas.training.channels import with_channels
+from nas.trainer import start
+from nas.trainer.channels import with_channels
+from nas.trainer.folder import read_network
+from nas.trainer.settings import Settings
 from nas.training.dataset import TrainingData
-from nas.training.folder import read_network
 from nas.training.recipe import Recipe
-from nas.training.settings import Settings
 
 SPLIT_SEED = 0  # which images are held out, whatever the seed: trainings of one network are compared on the same
 
@@ -44,7 +44,9 @@ class Project:
         return Project(directory, settings, network, Recipe.from_dict(settings.recipe), with_channels(dataset, network.input[0]))
 
     def data(self, device: torch.device) -> TrainingData:
-        """The training images on the device, in two parts."""
+        """The training images on the device, in two parts; the second empty where nothing is held out."""
+        if self.settings.validation == 0:
+            return TrainingData.whole(self.dataset, device)
         return TrainingData.of(self.dataset, self.settings.validation, SPLIT_SEED, device)
 
     def module(self, note: Callable[[str], None] = lambda line: None) -> nn.Module:
