@@ -188,7 +188,7 @@ def test_a_picture_is_written_whole_or_not_at_all(call: Call, tmp_path: Path, mo
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Path, "write_bytes", full)
+        broken.setattr("nas.files.os.fsync", full)
         run = call("show", "lenet5", "--svg", target)
     assert (run.status, target.read_text(), list(tmp_path.iterdir())) == (2, "before", [target])
     assert call("show", "lenet5", "--svg", target).status == 0

@@ -60,6 +60,11 @@ def bits(run: Run) -> list[Tensor]:
     return [tensor.clone() for tensor in (*run.module.state_dict().values(), *run.judged.state_dict().values(), *buffers)]
 
 
+def reported(run: Run) -> Metrics:
+    """The metrics of an epoch, and the rate of its last step."""
+    return {**timeless(run.epoch()), "rate": run.optimiser.param_groups[0]["lr"]}
+
+
 def straight(recipe: Recipe, epochs: int, shard: tuple[int, int] | None) -> tuple[list[Tensor], list[Metrics], int]:
     """Bits and metrics of an undisturbed run, and how often it was asked whether it may go on."""
     asked = 0
@@ -69,7 +74,7 @@ def straight(recipe: Recipe, epochs: int, shard: tuple[int, int] | None) -> tupl
         asked += 1
 
     run = Run(noisy(), training_data(toy()), recipe, epochs, 5, check, shard=shard)
-    metrics = [timeless(run.epoch()) for _ in range(epochs)]
+    metrics = [reported(run) for _ in range(epochs)]
     return bits(run), metrics, asked
 
 
@@ -95,7 +100,7 @@ def broken(recipe: Recipe, epochs: int, every: int, shard: tuple[int, int] | Non
             run.restore(torch.load(io.BytesIO(saved), weights_only=True))
         try:
             while run.epochs < epochs:
-                metrics.append(timeless(run.epoch()))
+                metrics.append(reported(run))
         except Killed:
             continue
         return bits(run), metrics

@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 import nas as package
+from nas.latency import Setting
 from tests.cli import nas
 
 
@@ -89,18 +91,16 @@ def test_a_target_that_no_step_meets_says_so(scale):
 
 def test_latency_is_measured(scale, monkeypatch):
     """As if a network took a millisecond for ten million multiply-adds."""
-    from nas import measures
-
     asked = []
 
-    def measure(network, name):
-        asked.append(name)
-        return network.cost(aux=False).macs / 1e7
+    def measure(networks, setting):
+        asked.append(str(setting))
+        return [SimpleNamespace(median_ms=network.cost(aux=False).macs / 1e7) for network in networks]
 
-    monkeypatch.setattr(measures, "measure", measure)
+    monkeypatch.setattr("nas.latency.measure", measure)
     made = json.loads(scale("mobilenet_v2", "--target-latency-ms", 60, "--json").out)
     assert made["macs"] == pytest.approx(6e8, rel=0.03)
-    assert set(asked) == {"latency_ms"}
+    assert set(asked) == {str(Setting())}
     assert len(asked) < 30
 
 

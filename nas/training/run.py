@@ -156,7 +156,7 @@ class Run:
 
     def train_step(self, rows: Tensor) -> Tensor:
         """One step of the optimiser on the images `rows` (B,); the main head's loss, detached, on the device."""
-        self._set_rates()
+        self._set_rates(self.step)
         images, labels = self.inputs.drawn(rows)
         with self._autocast():
             output = self.network(images)
@@ -240,6 +240,8 @@ class Run:
         self.scaler.load_state_dict(state["scaler"])
         self.rate.plateau.restore(state["plateau"])
         self.step, self.epochs, self._index = state["step"], state["epochs"], state["index"]
+        if self.step > 0:
+            self._set_rates(self.step - 1)  # of the last step, which whoever reports an epoch reads after it
         self.orders.set_state(state["orders"].cpu())
         if self.ranks.rank == 0:
             self.generator.set_state(state["generator"].cpu())
@@ -258,12 +260,12 @@ class Run:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
 
-    def _set_rates(self) -> None:
-        rate = self.rate.at(self.step)
+    def _set_rates(self, step: int) -> None:
+        rate = self.rate.at(step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self.drop_path.set(self.step / self.steps)
-        self.norms.set(self.step)
+        self.drop_path.set(step / self.steps)
+        self.norms.set(step)
 
     def _finite(self, loss: float, part: str) -> None:
         if not math.isfinite(loss):
