@@ -10,18 +10,18 @@ import click
 # Verb: module under `nas.cli`, and the line that `nas --help` shows without importing it.
 VERBS = {
     "search": ("search", "Search a space for a network within a budget."),
-    "train": ("train", "Train a network for real, by a recipe."),
     "resume": ("resume", "Go on with a search or a training after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
-    "export": ("export", "A network as a file for other programs: ONNX, torch.export, plain PyTorch."),
+    "transfer": ("transfer", "Found cells stacked anew for another data set and size."),
+    "scale": ("scale", "A network deeper, wider and on larger images."),
+    "train": ("train", "Train a network for real, by a recipe."),
+    "export": ("export", "A network as a file: ONNX, torch.export, plain PyTorch."),
+    "latency": ("latency", "How long networks take on this machine."),
     "compare": ("compare", "Networks side by side, and accuracy against MACs as a figure."),
-    "scale": ("scale", "A network wider, deeper and on larger images, by phi or to a target."),
-    "bench": ("bench", "Strategies against each other on a table of known results."),
-    "transfer": ("transfer", "The cells of a network, stacked anew for another data set and size."),
-    "score": ("score", "Zero-cost scores of networks: what can be known without training."),
-    "latency": ("latency", "How long networks take on this machine: median and spread."),
-    "list": ("listing", "Names of networks, spaces, strategies, evaluators, measures, data sets, operations."),
+    "score": ("score", "What can be known of networks without training."),
+    "bench": ("bench", "Strategies against each other on known results."),
+    "list": ("listing", "Names of networks, spaces, strategies, recipes, data sets."),
 }
 
 
@@ -76,4 +76,6 @@ def app() -> None:
       nas search --space nasnet-cell --budget 100gpuh --dataset cifar10
       nas resume runs/NAME                           go on after Ctrl-C
       nas show resnet50                              layers, parameters, MACs
+      nas train runs/NAME --dataset cifar10 --recipe nasnet --out runs/mine
+      nas export runs/mine --out mine.py             one PyTorch file that is yours
     """
