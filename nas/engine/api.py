@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import inspect
-import math
-import random
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +13,35 @@ from nas import evaluators, measures, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine.confirm import ask_for, follow_up, plan, planned
-from nas.engine.devices import Shares, core_count, gpu_count, share_out
+from nas.engine.devices import Shares, gpu_count
 from nas.engine.driver import Driver
 from nas.engine.judging import check, own, read
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
+from nas.engine.prepare import (
+    check_seconds,
+    check_space,
+    decisions_of,
+    default_dataset,
+    default_folder,
+    evaluator_of,
+    fit,
+    for_task,
+    resumed_evaluator,
+    settings_of,
+    shares_of,
+    with_dataset,
+)  # fmt: skip
 from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
 from nas.engine.simulated import SimulatedLanes
 from nas.engine.timing import check_lanes, settled
 from nas.engine.versions import versions
-from nas.errors import ArchitectureError, NasError, NothingFinishedError, StudyError, unknown
+from nas.errors import NothingFinishedError
 from nas.evaluators import Evaluator, Fidelity
 from nas.latency import Setting
-from nas.loading import load_one
 from nas.objectives import Objective
 from nas.repeatable import check_seed
 from nas.strategies import Context
@@ -41,9 +50,6 @@ from nas.study.confirmation import CONFIRM
 
 if TYPE_CHECKING:
     from nas.spaces import Space
-
-ENGINES = ("ray", "local")
-TRIED = 20  # candidates of which one must fit the input before a search begins
 
 
 def search(
@@ -122,16 +128,16 @@ def search(
             options.setdefault("resample", True)
         if dataset is None and evaluators.takes_data(evaluator):
             dataset = default_dataset(total, shares, options.get("data_dir"), watcher)
-    judge = _evaluator(evaluator, _options(options, dataset), own(goals))
+    judge = evaluator_of(evaluator, with_dataset(options, dataset), own(goals))
     goals = check(goals, judge)
-    _check_seconds("timeout", timeout)
-    _check_space(judge, searched)
+    check_seconds("timeout", timeout)
+    check_space(judge, searched)
     latency, searched = settled(latency, goals, searched, shares.device, address is None)
-    directory = check_new(out if out is not None else _default_folder(searched.name))
-    searched = _for_task(searched, judge)
+    directory = check_new(out if out is not None else default_folder(searched.name))
+    searched = for_task(searched, judge)
     compared = [searched.ordered(decisions) for decisions in references]
-    seeds = compared + [_decisions(searched, item) for item in start]
-    fidelity = fidelity or _fit(judge, searched, total, shares, seed, watcher, candidates)
+    seeds = compared + [decisions_of(searched, item) for item in start]
+    fidelity = fidelity or fit(judge, searched, total, shares, seed, watcher, candidates)
     searched = screened(searched, filters, seed, watcher.note)
     settings = Settings(
         study=directory.name,
@@ -143,7 +149,7 @@ def search(
         objective=goals[0].name,
         objectives=[] if goals == (Objective(goals[0].name),) else list(map(str, goals)),
         evaluator=evaluator if isinstance(evaluator, str) else None,
-        evaluator_options=_settings(judge) if isinstance(evaluator, str) else {},
+        evaluator_options=settings_of(judge) if isinstance(evaluator, str) else {},
         dataset=dataset,
         fidelity=fidelity.to_dict(),
         features=list(features),
@@ -196,7 +202,7 @@ def resume(
     """
     settings = open_study(directory, storage=storage).settings
     wish = planned(confirm, confirm_epochs, control, settings.strategy)
-    judge = _resumed_evaluator(settings, evaluator)
+    judge = resumed_evaluator(settings, evaluator)
     engine = engine or settings.engine
     if gpus_per_trial is None and settings.device == "cpu":
         gpus_per_trial = 0.0  # a device-hour must stay what it was
@@ -279,120 +285,3 @@ def _nothing(study: Study) -> str:
             "fewer --workers, a smaller --space or --dataset, or a lower fidelity"
         )
     return f"{study.directory}: all {len(reasons)} candidates failed, most by: {common}"
-
-
-def default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Observer) -> str:
-    """The data set of a search that names none."""
-    from nas import data
-
-    seconds = budget.lane_seconds(shares.workers, shares.devices) * shares.workers * shares.devices
-    name, remark = data.default(seconds / 3600.0, None if data_dir is None else Path(data_dir))
-    if remark:
-        watcher.note(remark)
-    return name
-
-
-def _for_task(space: Space, evaluator: Evaluator) -> Space:
-    """The space at the evaluator's input shape and number of classes, less what does not fit these.
-
-    Raises what its candidates raise if none fits.
-    """
-    task = getattr(evaluator, "task", lambda: None)()
-    fitted = space.with_input(*task) if task else space
-    rng, misfit, fits = random.Random(0), None, False
-    for _ in range(TRIED):
-        try:
-            fitted.decode(fitted.sample(rng)).cost()
-            fits = True
-        except ArchitectureError as error:
-            misfit = error
-    if misfit is None:
-        return fitted
-    if fits:
-        return fitted.only_fitting()
-    raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {misfit}")
-
-
-def _check_space(evaluator: Evaluator, space: Space) -> None:
-    """Raise `NasError` for a space that the evaluator cannot evaluate, where it can tell."""
-    check = getattr(evaluator, "check", None)
-    if check is not None:
-        check(space)
-
-
-def _decisions(space: Space, item: str | Path | Architecture | Mapping[str, Any]) -> dict[str, Any]:
-    """Of a network to start with. Raises `SpaceError` where it lies outside the space."""
-    if isinstance(item, Mapping):
-        return space.ordered(item)
-    return space.recognise(item if isinstance(item, Architecture) else load_one(item))
-
-
-def _fit(
-    evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer, candidates: int | None
-) -> Fidelity:
-    """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
-    prepare = getattr(evaluator, "prepare", None)
-    if prepare is None:
-        return Fidelity()
-    seconds = budget.lane_seconds(shares.workers, shares.devices)
-    known = {}
-    if candidates is not None and math.isfinite(seconds) and "candidates_each" in inspect.signature(prepare).parameters:
-        known = {"candidates_each": math.ceil(candidates / shares.workers)}
-    fitted: Fidelity = prepare(space, seconds, seed, **known)
-    if evaluators.is_simulated(evaluator):
-        watcher.note("time is simulated: a trial counts the seconds that its training took")
-    if (plan := getattr(evaluator, "plan", None)) is not None:
-        watcher.note(plan.line())
-    return fitted
-
-
-def _evaluator(evaluator: Any, options: Mapping[str, Any], objective: str | None) -> Evaluator:
-    if isinstance(evaluator, str):
-        return evaluators.create(evaluator, **options)
-    if options:
-        raise NasError(f"{next(iter(options))} is an option of a named evaluator; an evaluator that is handed in has its own")
-    return evaluators.wrap(evaluator, objective)
-
-
-def _resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
-    if evaluator is not None:
-        return _evaluator(evaluator, {}, own(settings.goals))
-    if settings.evaluator is None:
-        raise StudyError("the run was started from Python with an evaluator of its own; hand it in: resume(directory, evaluator=...)")
-    return evaluators.create(settings.evaluator, **settings.evaluator_options)
-
-
-def _options(options: Mapping[str, Any] | None, dataset: str | None) -> dict[str, Any]:
-    return dict(options or {}) | ({"dataset": dataset} if dataset is not None else {})
-
-
-def _settings(evaluator: Evaluator) -> dict[str, Any]:
-    settings = getattr(evaluator, "settings", None)
-    return dict(settings()) if settings else {}
-
-
-def shares_of(engine: str, workers: int | None, gpus_per_trial: float | None, address: str | None) -> Shares:
-    """The workers of an engine and what each holds. Raises `NasError` for what this machine, or the cluster, does not have."""
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
-    if address is not None and engine != "ray":
-        raise NasError(f"address={address!r} needs the engine ray")
-    gpus, cores = gpu_count(), core_count()
-    if address is not None:
-        from nas.engine.ray_start import cluster_devices
-
-        gpus, cores = cluster_devices(address)
-    shares = share_out(workers, gpus_per_trial, gpus=gpus, cores=cores)
-    if engine == "local" and workers is None:
-        return replace(shares, workers=1)
-    return shares
-
-
-def _check_seconds(name: str, value: float | None) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf")):
-        raise NasError(f"{name}={value!r}; allowed: seconds > 0")
-
-
-def _default_folder(space: str) -> Path:
-    stem = datetime.datetime.now().strftime(f"{space}-%Y%m%d-%H%M%S")
-    return Path("runs") / stem

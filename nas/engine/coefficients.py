@@ -17,8 +17,9 @@ from typing import Any
 from nas import evaluators
 from nas.arch import Architecture
 from nas.budget import Budget
-from nas.engine.api import default_dataset, search, shares_of
+from nas.engine.api import search
 from nas.engine.observer import Observer
+from nas.engine.prepare import default_dataset, shares_of
 from nas.errors import ArchitectureError, NasError
 from nas.loading import find_baseline, load_one
 from nas.scale import PAPER, Coefficients, compound
