@@ -1,0 +1,146 @@
+"""What a search needs before it begins: its evaluator, data set, workers, and the space as they allow it."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas import evaluators
+from nas.arch import Architecture
+from nas.budget import Budget
+from nas.engine.devices import Shares, core_count, gpu_count, share_out
+from nas.engine.judging import own
+from nas.engine.observer import Observer
+from nas.errors import ArchitectureError, NasError, StudyError, unknown
+from nas.evaluators import Evaluator, Fidelity
+from nas.loading import load_one
+from nas.study import Settings
+
+if TYPE_CHECKING:
+    from nas.spaces import Space
+
+ENGINES = ("ray", "local")
+TRIED = 20  # candidates of which one must fit the input before a search begins
+
+
+def default_dataset(budget: Budget, shares: Shares, data_dir: Any, watcher: Observer) -> str:
+    """The data set of a search that names none."""
+    from nas import data
+
+    seconds = budget.lane_seconds(shares.workers, shares.devices) * shares.workers * shares.devices
+    name, remark = data.default(seconds / 3600.0, None if data_dir is None else Path(data_dir))
+    if remark:
+        watcher.note(remark)
+    return name
+
+
+def for_task(space: Space, evaluator: Evaluator) -> Space:
+    """The space at the evaluator's input shape and number of classes, less what does not fit these.
+
+    Raises what its candidates raise if none fits.
+    """
+    task = getattr(evaluator, "task", lambda: None)()
+    fitted = space.with_input(*task) if task else space
+    rng, misfit, fits = random.Random(0), None, False
+    for _ in range(TRIED):
+        try:
+            fitted.decode(fitted.sample(rng)).cost()
+            fits = True
+        except ArchitectureError as error:
+            misfit = error
+    if misfit is None:
+        return fitted
+    if fits:
+        return fitted.only_fitting()
+    raise ArchitectureError(f"no candidate of space {space.name!r} fits, such as: {misfit}")
+
+
+def check_space(evaluator: Evaluator, space: Space) -> None:
+    """Raise `NasError` for a space that the evaluator cannot evaluate, where it can tell."""
+    check = getattr(evaluator, "check", None)
+    if check is not None:
+        check(space)
+
+
+def decisions_of(space: Space, item: str | Path | Architecture | Mapping[str, Any]) -> dict[str, Any]:
+    """Of a network to start with. Raises `SpaceError` where it lies outside the space."""
+    if isinstance(item, Mapping):
+        return space.ordered(item)
+    return space.recognise(item if isinstance(item, Architecture) else load_one(item))
+
+
+def fit(
+    evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer, candidates: int | None
+) -> Fidelity:
+    """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
+    prepare = getattr(evaluator, "prepare", None)
+    if prepare is None:
+        return Fidelity()
+    seconds = budget.lane_seconds(shares.workers, shares.devices)
+    known = {}
+    if candidates is not None and math.isfinite(seconds) and "candidates_each" in inspect.signature(prepare).parameters:
+        known = {"candidates_each": math.ceil(candidates / shares.workers)}
+    fitted: Fidelity = prepare(space, seconds, seed, **known)
+    if evaluators.is_simulated(evaluator):
+        watcher.note("time is simulated: a trial counts the seconds that its training took")
+    if (plan := getattr(evaluator, "plan", None)) is not None:
+        watcher.note(plan.line())
+    return fitted
+
+
+def evaluator_of(evaluator: Any, options: Mapping[str, Any], objective: str | None) -> Evaluator:
+    if isinstance(evaluator, str):
+        return evaluators.create(evaluator, **options)
+    if options:
+        raise NasError(f"{next(iter(options))} is an option of a named evaluator; an evaluator that is handed in has its own")
+    return evaluators.wrap(evaluator, objective)
+
+
+def resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
+    if evaluator is not None:
+        return evaluator_of(evaluator, {}, own(settings.goals))
+    if settings.evaluator is None:
+        raise StudyError("the run was started from Python with an evaluator of its own; hand it in: resume(directory, evaluator=...)")
+    return evaluators.create(settings.evaluator, **settings.evaluator_options)
+
+
+def with_dataset(options: Mapping[str, Any] | None, dataset: str | None) -> dict[str, Any]:
+    return dict(options or {}) | ({"dataset": dataset} if dataset is not None else {})
+
+
+def settings_of(evaluator: Evaluator) -> dict[str, Any]:
+    settings = getattr(evaluator, "settings", None)
+    return dict(settings()) if settings else {}
+
+
+def shares_of(engine: str, workers: int | None, gpus_per_trial: float | None, address: str | None) -> Shares:
+    """The workers of an engine and what each holds. Raises `NasError` for what this machine, or the cluster, does not have."""
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    if address is not None and engine != "ray":
+        raise NasError(f"address={address!r} needs the engine ray")
+    gpus, cores = gpu_count(), core_count()
+    if address is not None:
+        from nas.engine.ray_start import cluster_devices
+
+        gpus, cores = cluster_devices(address)
+    shares = share_out(workers, gpus_per_trial, gpus=gpus, cores=cores)
+    if engine == "local" and workers is None:
+        return replace(shares, workers=1)
+    return shares
+
+
+def check_seconds(name: str, value: float | None) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf")):
+        raise NasError(f"{name}={value!r}; allowed: seconds > 0")
+
+
+def default_folder(space: str) -> Path:
+    stem = datetime.datetime.now().strftime(f"{space}-%Y%m%d-%H%M%S")
+    return Path("runs") / stem
