@@ -40,7 +40,8 @@ from nas.engine.simulated import SimulatedLanes
 from nas.engine.timing import check_lanes, settled
 from nas.engine.versions import versions
 from nas.errors import NothingFinishedError
-from nas.evaluators import Evaluator, Fidelity
+from nas.evaluators import Evaluator, Fidelity, Store
+from nas.evaluators.store import FOLDER
 from nas.latency import Setting
 from nas.objectives import Objective
 from nas.repeatable import check_seed
@@ -254,7 +255,8 @@ def _drive(
         clock, spent = lanes.now, 0.0
     try:
         Driver(
-            study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock
+            study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock,
+            store=Store(study.directory / FOLDER),
         ).run()  # fmt: skip
     finally:
         show()

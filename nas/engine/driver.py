@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.budget import Budget
 from nas.engine.judging import measured, values_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
-from nas.engine.timing import Timed
+from nas.engine.timing import NOTHING, Timed
 from nas.errors import StudyError
-from nas.evaluators import Fidelity, Outcome
+from nas.evaluators import Fidelity, Outcome, Store, Task
 from nas.objectives import oriented
 from nas.repeatable import derived_seed
-from nas.strategies import Proposal, Trial
+from nas.strategies import PROMOTION, Proposal, Trial
 from nas.strategies.dominance import Front
 from nas.study import Recorder
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
-    from nas.spaces import Decisions
     from nas.strategies import Strategy
 
 ATTEMPTS = 3  # a candidate that took this many workers down with it has failed
@@ -42,13 +41,22 @@ class Work:
     """A trial on its way. `prior` is the device seconds of its earlier attempts, `lost` the workers that died with it."""
 
     number: int
-    decisions: Decisions
+    proposal: Proposal
     architecture: Architecture
-    fraction: float = 1.0  # of the full fidelity
     prior: float = 0.0
     lost: int = 0
     started: float = 0.0  # by the driver's clock
     deadline: float = math.inf
+
+    @property
+    def fraction(self) -> float:
+        """Of the full fidelity."""
+        return self.proposal.fraction
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else may run meanwhile."""
+        return self.proposal.phase is not None
 
 
 class Driver:
@@ -56,8 +64,8 @@ class Driver:
 
     first_seconds: how long a candidate is expected to need to its first validation, until trials have shown it;
     spent: wall seconds that were used before the driver began, as for fitting the fidelity; show_best: called when there
-    is a better trial in the record; simulated: a clock by which budgets are counted
-    in place of the real one, where evaluators do not wait.
+    is a better trial in the record; simulated: a clock by which budgets are counted in place of the real one, where
+    evaluators do not wait; store: where evaluations leave weights for later ones.
     """
 
     def __init__(
@@ -73,9 +81,10 @@ class Driver:
         spent: float = 0.0,
         show_best: Callable[[], None] = lambda: None,
         simulated: Callable[[], float] | None = None,
+        store: Store | None = None,
     ) -> None:
         self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
-        self._observer = observer or Observer()
+        self._observer, self._store = observer or Observer(), store
         self._timeout = study.settings.timeout or math.inf
         self._running: dict[int, Work] = {}  # by lane
         self._idle: set[int] = set()
@@ -97,12 +106,14 @@ class Driver:
     def _unfinished(self) -> Iterator[Work]:
         for trial in self._study.unfinished():
             architecture = self._study.space.decode(trial.decisions)
-            yield Work(trial.number, trial.decisions, architecture, trial.fraction, trial.device_seconds, trial.lost)
+            proposal = Proposal(trial.decisions, trial.parent, trial.how, trial.fraction, trial.phase, trial.children)
+            yield Work(trial.number, proposal, architecture, trial.device_seconds, trial.lost)
 
     def _replay(self) -> None:
         for trial in self._study.history():
-            self._tell(trial.number, trial.decisions, trial.values, trial.fraction)
-            if trial.value is not None and trial.first_seconds is not None:
+            proposal = Proposal(trial.decisions, trial.parent, trial.how, trial.fraction, trial.phase, trial.children)
+            self._tell(trial.number, proposal, trial.values, trial.found)
+            if trial.judged and trial.first_seconds is not None:
                 self._first.append(trial.first_seconds)
         best = self._study.best
         if best is not None:
@@ -110,10 +121,16 @@ class Driver:
             architecture = self._study.space.decode(best.decisions)
             self._best = Finished(best.number, best.value, architecture, outcome, best.device_seconds, best.fraction)
 
-    def _tell(self, number: int, decisions: Decisions, values: tuple[float, ...], fraction: float) -> None:
+    def _tell(
+        self, number: int, proposal: Proposal, values: tuple[float, ...], found: Sequence[Mapping[str, Any]]
+    ) -> None:  # fmt: skip
         """Tell the strategy, larger for better, and keep the front."""
-        numbers = oriented(self._goals, values) if values else ()
-        self._strategy.tell(Trial(number, decisions, numbers[0] if numbers else None, numbers, fraction))
+        numbers, fraction = oriented(self._goals, values) if values else (), proposal.fraction
+        came = tuple(map(dict, found))
+        value = numbers[0] if numbers else None
+        self._strategy.tell(Trial(number, proposal.decisions, value, numbers, fraction, proposal.phase, came))
+        if proposal.phase is not None:
+            return
         if numbers and fraction > self._closest:
             self._front, self._closest = Front(), fraction
         if numbers and fraction == self._closest and self._front.add(numbers, number):
@@ -172,6 +189,9 @@ class Driver:
         work = self._running.get(event.lane)
         if isinstance(event, Ready) or work is None or work.number != event.number:
             return event
+        if work.proposal.phase is not None:  # it judges nothing, but the record wants a number for each goal
+            blank = dict.fromkeys((goal.name for goal in self._goals), 0.0)
+            return replace(event, outcome=replace(event.outcome, metrics=blank | event.outcome.metrics))
         return replace(event, outcome=measured(self._goals, event.outcome, work.architecture))
 
     def _handle(self, event: Event) -> list[Finished]:
@@ -191,14 +211,19 @@ class Driver:
         del self._running[done.lane]
         if not done.gone:
             self._idle.add(done.lane)
-        self._tell(work.number, work.decisions, values, work.fraction)
-        self._timed.learn(work.architecture.digest, outcome.metrics)
-        if outcome.first_seconds is not None:
-            self._first.append(outcome.first_seconds)
+        self._tell(work.number, work.proposal, values, outcome.found)
+        if work.proposal.phase is None:
+            self._timed.learn(work.architecture.digest, outcome.metrics)
+            if outcome.first_seconds is not None:
+                self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
-        if finished.better(self._best, self._goals[0]) and work.decisions not in self._study.settings.references:
+        if finished.better(self._best, self._goals[0]) and self._counts(work):
             self._best, self._news = finished, True
         return finished
+
+    def _counts(self, work: Work) -> bool:
+        """Whether its network may be the best."""
+        return work.proposal.phase is None and work.proposal.decisions not in self._study.settings.references
 
     def _lost(self, lane: int, seconds: float) -> list[Finished]:
         """The worker died with what it held: that is next, under its number, unless it has had its attempts."""
@@ -247,29 +272,54 @@ class Driver:
 
     def _launches(self) -> Iterator[tuple[int, Candidate]]:
         """Candidates for the idle lanes, recorded as running but not submitted yet."""
-        while self._idle and self._may_launch():
+        while self._idle and self._may_launch() and not any(work.alone for work in self._running.values()):
+            work = self._next()
+            if work is None:
+                return
             lane = min(self._idle)
-            work = self._redo.popleft() if self._redo else self._propose()
             self._idle.remove(lane)
             self._running[lane] = work
             work.started = self._now()
             yield lane, self._candidate(work)
 
-    def _propose(self) -> Work:
+    def _next(self) -> Work | None:
+        """What is to be launched next; None where that must wait until nothing runs."""
+        if self._redo:
+            return None if self._redo[0].alone and self._running else self._redo.popleft()
         number = self._study.next_number
         start = self._study.settings.start
         proposal = Proposal(start[number], how="start") if number < len(start) else self._strategy.ask(number)
+        if proposal.phase is not None and self._running:
+            return None  # asked again when nothing runs, for it may depend on how that ends
+        return self._begun(number, proposal)
+
+    def _begun(self, number: int, proposal: Proposal) -> Work:
+        """A new trial, recorded as running."""
         architecture = self._study.space.decode(proposal.decisions)
         seed, fidelity = trial_seed(self._study.settings.seed, number), self._fidelity.part(proposal.fraction).to_dict()
         self._study.start(proposal, architecture, seed=seed, fidelity=fidelity)
-        return Work(number, proposal.decisions, architecture, proposal.fraction)
+        return Work(number, proposal, architecture)
 
     def _candidate(self, work: Work) -> Candidate:
         seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
         work.deadline = work.started + min(seconds, self._timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
-        wanted = self._timed.wanted(work.architecture, self._lanes.count, seconds)
-        return Candidate(work.number, work.architecture, self._fidelity.part(work.fraction), seed, seconds, self._timeout, wanted)
+        phase = work.proposal.phase is not None
+        wanted = NOTHING if phase else self._timed.wanted(work.architecture, self._lanes.count, seconds)
+        fidelity, task = self._fidelity.part(work.fraction), self._task(work)
+        return Candidate(work.number, work.architecture, fidelity, seed, seconds, self._timeout, wanted, task)
+
+    def _task(self, work: Work) -> Task:
+        proposal, inherits = work.proposal, self._study.settings.inherit
+        promoted = proposal.how == PROMOTION
+        return Task(
+            work.number, proposal.parent, proposal.how, proposal.phase,
+            tuple(self._study.space.decode(child) for child in proposal.children),
+            self._store,
+            keep=inherits or proposal.fraction < 1.0,
+            inherit=proposal.parent if inherits and not promoted else None,
+            go_on=proposal.parent if promoted else None,
+        )  # fmt: skip
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""

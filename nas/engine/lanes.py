@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from nas.engine.timing import NOTHING, Wanted
+from nas.evaluators import Task
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class Candidate:
     """One evaluation to be done. `seconds` is what the budget allows it from its launch, `timeout` what any may take.
 
-    `wanted` is what is to be measured of it on the lane.
+    `wanted` is what is to be measured of it on the lane; `task` what the evaluator is told of its place in the search.
     """
 
     number: int
@@ -27,6 +28,7 @@ class Candidate:
     seconds: float
     timeout: float
     wanted: Wanted = NOTHING
+    task: Task = field(default_factory=Task)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class _Thread(threading.Thread):
 
     def submit(self, candidate: Candidate) -> None:
         clock = clock_of(self._evaluator, candidate.seconds, candidate.timeout)
-        self._held = (candidate, Evaluation(candidate.seed, self._device, clock))
+        self._held = (candidate, Evaluation(candidate.seed, self._device, clock, task=candidate.task))
         self._inbox.put(self._held)
 
     def run(self) -> None:

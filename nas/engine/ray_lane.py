@@ -36,7 +36,7 @@ class RayLane:
         while (parcel := self._get(self._mailbox.next.remote(self._lane, self._ticket, done))) != STOP:
             candidate: Candidate = pickle.loads(parcel)  # from the driver of this very search
             clock = clock_of(self._evaluator, candidate.seconds, candidate.timeout)
-            evaluation = Evaluation(candidate.seed, self._device, clock)
+            evaluation = Evaluation(candidate.seed, self._device, clock, task=candidate.task)
             self._held = (candidate, evaluation)
             outcome = evaluated(self._evaluator, candidate, evaluation, self._taken)
             with self._lock:

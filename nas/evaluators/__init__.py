@@ -14,6 +14,7 @@ from nas.evaluators.base import (
     FunctionEvaluator,
     Metrics,
     Outcome,
+    Task,
     clock_of,
     cut_off,
     is_simulated,
@@ -21,6 +22,7 @@ from nas.evaluators.base import (
     wrap,
 )
 from nas.evaluators.clock import Clock, CutOff
+from nas.evaluators.store import Store, StoreError
 from nas.registry import Registry
 
 EVALUATORS: Registry[Callable[..., Evaluator]] = Registry("evaluator")
@@ -105,6 +107,9 @@ __all__ = [
     "FunctionEvaluator",
     "Metrics",
     "Outcome",
+    "Store",
+    "StoreError",
+    "Task",
     "clock_of",
     "create",
     "cut_off",

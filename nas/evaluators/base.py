@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nas.errors import NasError
 from nas.evaluators.clock import Clock, CutOff
+from nas.evaluators.store import Store
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -62,14 +63,41 @@ class Fidelity:
         return cls(**data)
 
 
+@dataclass(frozen=True)
+class Task:
+    """What an evaluation is within its search: its trial, what it was made from, and where weights are kept.
+
+    phase: a trial of a phase judges no candidate but trains what candidates share, in the way that this names, with
+    `children` (empty where the evaluator draws them); its own architecture is only the first of these. parent, how: as
+    in `Proposal`. keep: whether what it is trained to is to be written to the store, under `store.of_trial(number)`, for a
+    later one to begin with. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
+    training it goes on with, the same network at a lower fidelity. Where that is kept no more, it begins anew.
+    """
+
+    number: int = 0
+    parent: int | None = None
+    how: str = ""
+    phase: str | None = None
+    children: tuple[Architecture, ...] = ()
+    store: Store | None = None
+    keep: bool = False
+    inherit: int | None = None
+    go_on: int | None = None
+
+
 @dataclass
 class Evaluation:
-    """One evaluation: its seed, its device (`cpu` or `cuda`), its clock, and what it has reported so far."""
+    """One evaluation: its seed, its device (`cpu` or `cuda`), its clock, its task, and what it has reported so far.
+
+    found: decisions of networks that a phase has come to, the best first; the strategy is told of them.
+    """
 
     seed: int = 0
     device: str = "cpu"
     clock: Clock = field(default_factory=Clock)
     reports: list[tuple[float, Metrics]] = field(default_factory=list)  # (seconds since the start, metrics)
+    task: Task = field(default_factory=Task)
+    found: list[Mapping[str, Any]] = field(default_factory=list)
 
     def report(self, metrics: Mapping[str, float]) -> None:
         """Validated once more: the best state so far counts if the budget cuts this candidate off."""
@@ -85,7 +113,8 @@ class Evaluator(Protocol):
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
     trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that
-    it cannot evaluate; `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
+    it cannot evaluate; `phases`, names of the phases that it knows (see `Task`);
+    `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """
 
@@ -100,7 +129,8 @@ class Evaluator(Protocol):
 class Outcome:
     """How an evaluation ended. `reason` is one line on failure; `cut`: by the budget, after `metrics` were reported.
 
-    `seconds` is the wall time on the worker; `first_seconds` the time to its first report (or to its end).
+    `seconds` is the wall time on the worker; `first_seconds` the time to its first report (or to its end); `found` what a
+    phase came to.
     """
 
     state: Literal["complete", "fail"]
@@ -109,6 +139,7 @@ class Outcome:
     seconds: float = 0.0
     cut: bool = False
     first_seconds: float | None = None
+    found: tuple[Mapping[str, Any], ...] = ()
 
 
 def run(evaluator: Evaluator, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> Outcome:
@@ -152,7 +183,7 @@ def _complete(metrics: Any, objective: str, evaluation: Evaluation) -> Outcome:
     if objective in clean:
         elapsed = evaluation.clock.elapsed()
         first = evaluation.reports[0][0] if evaluation.reports else elapsed
-        return Outcome("complete", clean, None, elapsed, first_seconds=first)
+        return Outcome("complete", clean, None, elapsed, first_seconds=first, found=tuple(evaluation.found))
     if objective in metrics:
         return _fail(f"{objective} is {_line(metrics[objective])}", evaluation)
     names = ", ".join(map(str, metrics)) or "nothing"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nas.errors import NasError, unknown
 from nas.registry import Registry
 from nas.strategies import auto, optuna_samplers
-from nas.strategies.base import Context, Proposal, Strategy, Trial
+from nas.strategies.base import PROMOTION, Context, Proposal, Strategy, Trial
 from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.grid import Grid, GridOptions
 from nas.strategies.halving import HalvingOptions, asha, hyperband
@@ -31,7 +31,21 @@ from nas.strategies.rl import PPOOptions, ReinforceOptions, ppo, reinforce
 if TYPE_CHECKING:
     from nas.spaces import Space
 
-__all__ = ["STRATEGIES", "WRAPPERS", "Context", "Entry", "Proposal", "Strategy", "Trial", "Wrapper", "check", "create", "find", "names"]
+__all__ = [
+    "PROMOTION",
+    "STRATEGIES",
+    "WRAPPERS",
+    "Context",
+    "Entry",
+    "Proposal",
+    "Strategy",
+    "Trial",
+    "Wrapper",
+    "check",
+    "create",
+    "find",
+    "names",
+]
 
 
 @dataclass(frozen=True)

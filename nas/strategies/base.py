@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from nas.spaces import Decisions, Option
 
+PROMOTION = "promotion"  # how a proposal was made that looks at the same network more closely
 Key = frozenset[tuple[str, "Option"]]
 
 
@@ -19,13 +20,16 @@ class Proposal:
     """What is to be tried, and where it came from.
 
     parent: the number of the trial it was made from; how: what made it (`sample`, `mutation`, ...); fraction: of the
-    full fidelity, in (0, 1], at which it is to be evaluated.
+    full fidelity, in (0, 1], at which it is to be evaluated. phase: not a candidate but a phase of that name, which trains
+    what candidates share, with the networks `children`, of which `decisions` are the first; nothing else runs meanwhile.
     """
 
     decisions: Decisions
     parent: int | None = None
     how: str = "sample"
     fraction: float = 1.0
+    phase: str | None = None
+    children: tuple[Decisions, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Trial:
     """A finished trial. `value` is larger for better; None when the trial failed, which NaN and infinities count as.
 
     values: with several objectives one number each, all larger for better, the first of them `value`; fraction: of the
-    full fidelity at which it was evaluated.
+    full fidelity at which it was evaluated; phase: as in `Proposal`, then `found` are decisions that it came to, the best
+    first, and `value` judges no candidate.
     """
 
     number: int
@@ -41,6 +46,8 @@ class Trial:
     value: float | None
     values: tuple[float, ...] = ()
     fraction: float = 1.0
+    phase: str | None = None
+    found: tuple[Decisions, ...] = ()
 
     def __post_init__(self) -> None:
         value = finite(self.value)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from nas.strategies.base import Key, Proposal, Strategy, Trial, key
+from nas.strategies.base import PROMOTION, Key, Proposal, Strategy, Trial, key
 from nas.strategies.options import option
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Halving:
         """The promotion that was given this number, else a new candidate of the strategy within."""
         if number in self._due:
             trial, rung = self._due[number]
-            return Proposal(dict(trial.decisions), trial.number, "promotion", self._fractions[rung])
+            return Proposal(dict(trial.decisions), trial.number, PROMOTION, self._fractions[rung])
         rung = self._start(number)
         return replace(self._inner[rung].ask(number), fraction=self._fractions[rung])
 

@@ -86,6 +86,7 @@ class Recorder(Study):
         }
         attrs |= {"parent": proposal.parent} if proposal.parent is not None else {}
         attrs |= {"fraction": proposal.fraction} if proposal.fraction != 1.0 else {}
+        attrs |= {"phase": proposal.phase, "children": list(map(dict, proposal.children))} if proposal.phase else {}
         template = _running(dict(decisions), {name: self._distribution(name) for name in decisions}, attrs)
         storage = self._storage.optuna
         with _writing(self.directory):
@@ -132,6 +133,7 @@ class Recorder(Study):
             "first_seconds": outcome.first_seconds,
             "reason": outcome.reason,
             "cut": outcome.cut or None,
+            "found": list(map(dict, outcome.found)) or None,
         }
         state = TrialState.FAIL if value is None else TrialState.COMPLETE
         with self.batch():

@@ -62,6 +62,8 @@ class Settings:
     references: list[dict[str, Any]] = field(default_factory=list)
     network: str | None = None
     latency: str = ""
+    inherit: bool = False
+    keep: str = ""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -91,7 +93,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "list[dict[str, Any]]": (list,),
 }
 
-_SELDOM = ("objectives", "references", "network", "latency")  # not written where there are none
+_SELDOM = ("objectives", "references", "network", "latency", "inherit", "keep")  # not written where there are none
 
 
 def write_settings(directory: Path, settings: Settings) -> None:

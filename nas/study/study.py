@@ -74,7 +74,7 @@ class Study:
 
         Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before.
         """
-        complete, goal = [trial for trial in self.trials if trial.value is not None], self.goals[0]
+        complete, goal = [trial for trial in self.trials if trial.judged], self.goals[0]
         return sorted(complete, key=lambda trial: (-trial.fraction, -goal.oriented(trial.value or 0.0), trial.number))
 
     @property
@@ -84,7 +84,7 @@ class Study:
         Of those that were looked at most closely.
         """
         front, goals = Front[Trial](), self.goals
-        complete = [trial for trial in self.trials if trial.value is not None and len(trial.values) == len(goals)]
+        complete = [trial for trial in self.trials if trial.judged and len(trial.values) == len(goals)]
         closest = max((trial.fraction for trial in complete), default=1.0)
         for trial in complete:
             if trial.fraction == closest:

@@ -20,6 +20,7 @@ class Trial:
     first of them `value`; empty unless complete.
     `device_seconds` sums all attempts, those cut off by a kill included. `order` counts finished trials from 0.
     `parent` is the number of the trial it was made from, `how` what made it; `fraction` is of the run's fidelity.
+    A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
 
     number: int
@@ -42,6 +43,9 @@ class Trial:
     how: str = ""
     fraction: float = 1.0
     values: tuple[float, ...] = ()
+    phase: str | None = None
+    children: tuple[dict[str, Any], ...] = ()
+    found: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -50,6 +54,11 @@ class Trial:
         from nas.arch import Architecture
 
         return Architecture.from_yaml(self.yaml)
+
+    @property
+    def judged(self) -> bool:
+        """Whether it has values by which its network is compared with others."""
+        return self.value is not None and self.phase is None
 
     @property
     def finished(self) -> bool:
@@ -82,4 +91,7 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         how=str(attrs.get("how", "")),
         fraction=float(attrs.get("fraction", 1.0)),
         values=values,
+        phase=attrs.get("phase"),
+        children=tuple(attrs.get("children") or ()),
+        found=tuple(attrs.get("found") or ()),
     )
