@@ -102,7 +102,7 @@ def test_examples_in_help_are_read(call: Callable[..., Run], verb: str) -> None:
 def test_demo(tmp_path: Path) -> None:
     """The first command of the README, with a smaller budget."""
     before = set((TOP / "runs").glob("demo-*"))
-    environment = {**os.environ, "NAS_DEMO_BUDGET": "60s"}
+    environment = {**os.environ, "NAS_DEMO_BUDGET": "30s"}
     run = subprocess.run([str(TOP / "scripts/demo")], capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
     (left,) = set((TOP / "runs").glob("demo-*")) - before

@@ -268,7 +268,7 @@ def learnt(name, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_learning_beats_random(name):
-    for seed in range(12):
+    for seed in range(8):
         (late, best), (late_random, best_random) = learnt(name, seed), learnt("random", seed)
         assert late > late_random
         assert best > best_random
