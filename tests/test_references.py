@@ -22,9 +22,9 @@ from tests.networks import small
 PAIRS = [(name, reference) for name in baselines.names() for reference in baselines.get(name).references]
 # Numbers are compared at half the side from this many multiply-adds on, where the network has the same weights there or its
 # constructor is told the side, and those of a second reference on as few pixels as the network takes (tests/networks.py). Of those
-# with this many parameters the second is compared by structure alone where a smaller network of its kind has its weights in the
+# with HEAVY parameters the second, and with GIANT the first, is compared by structure alone where a smaller network of its kind has its weights in the
 # same order.
-LARGE, HEAVY = 1e9, 50_000_000
+LARGE, HEAVY, GIANT = 1e9, 50_000_000, 250_000_000
 SIZES = {"ti", "s", "b", "l", "h", "tiny", "small", "base", "large"}
 # Whose constructors are told the rows and columns of an image, because weights depend on them.
 SIZED = {("vit", "torchvision")} | {(family, "timm") for family in ("vit", "mixer", "resmlp", "gmlp")}
@@ -81,7 +81,7 @@ def pixels(name: str, reference: Reference) -> tuple[int, int]:
 def by_structure_alone(name: str, reference: Reference) -> bool:
     """Whether its numbers are left to a smaller network that differs from it in size alone."""
     params = nas.load(name).cost().params
-    if params < HEAVY or reference == baselines.get(name).references[0]:
+    if params < (GIANT if reference == baselines.get(name).references[0] else HEAVY):
         return False
     return params > min(nas.load(other).cost().params for other, its in PAIRS if its.package == reference.package and kin(other, name))
 
