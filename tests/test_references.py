@@ -20,10 +20,10 @@ from tests import references
 from tests.networks import small
 
 PAIRS = [(name, reference) for name in baselines.names() for reference in baselines.get(name).references]
-# Numbers are compared at half the side from this many multiply-adds on, where the network has the same weights there or its
-# constructor is told the side, and those of a second reference on as few pixels as the network takes (tests/networks.py). Of those
-# with HEAVY parameters the second, and with GIANT the first, is compared by structure alone where a smaller network of its kind has its weights in the
-# same order.
+# Numbers are compared at half the side from LARGE multiply-adds on, where the network has the same weights there or its
+# constructor is told the side, and those of a second reference on as few pixels as the network takes (tests/networks.py). Of
+# those with HEAVY parameters the second, and with GIANT the first, is compared by structure alone where a smaller network of
+# its kind has its weights in the same order.
 LARGE, HEAVY, GIANT = 1e9, 50_000_000, 250_000_000
 SIZES = {"ti", "s", "b", "l", "h", "tiny", "small", "base", "large"}
 # Whose constructors are told the rows and columns of an image, because weights depend on them.
