@@ -205,6 +205,7 @@ def closing(study: Any) -> None:
     from rich.text import Text
 
     from nas.report.coefficients import coefficients
+    from nas.report.darts import lines
     from nas.report.honest import honest
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
@@ -226,6 +227,8 @@ def closing(study: Any) -> None:
         f"{ledger.finished} trials finished{failed}; used {ledger.device_seconds / 3600:.3g} device-hours, "
         f"{format_seconds(ledger.seconds)} of wall time; budget {study.settings.budget}"
     )
+    for line in [] if single else lines(study):
+        click.echo(line)
     for part in coefficients(study) if scaling else honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)
