@@ -357,6 +357,17 @@ def test_the_length_is_what_the_share_of_the_time_allows(tmp_path):
     assert found
 
 
+def test_a_search_that_is_slower_than_expected_ends_while_there_is_time_for_its_network(tmp_path):
+    store, clock = Store(tmp_path), Clock()
+    clock.left = lambda: 1e6
+    first, found = phase(store, 0, own(), clock, epochs=3)
+    assert (first["planned_epochs"], found) == (3, [])
+    clock.left = lambda: 1.9e5
+    second, found = phase(store, 1, own(), clock, epochs=3)
+    assert second["epochs"] < second["planned_epochs"] == 3
+    assert found
+
+
 def test_a_phase_outside_of_a_search_says_what_it_lacks():
     outcome = run(TrainingEvaluator("digits"), superposed(own()).architecture, SMALL, Evaluation(task=Task(phase="darts")))
     assert outcome.reason == (

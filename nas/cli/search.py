@@ -75,6 +75,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
+        "nas search --space darts --strategy darts --budget 10gpuh --dataset cifar10",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")

@@ -99,15 +99,16 @@ class Program:
         saved = read(self.store, self.data.images.device)
         if saved is not None and saved["trial"] == self.task.number:
             return self._result(saved)
-        fresh = saved is None or saved["over"]
-        number = 1 + (saved["program"] if saved else 0) if fresh else saved["program"]  # type: ignore[index]
-        seed = self.evaluation.seed if fresh else int(saved["state"]["seed"])  # type: ignore[index]
+        begun = None if saved is None or saved["over"] else saved  # the search that this phase goes on with
+        number = (saved["program"] if saved else 0) + (begun is None)
+        seed = int(begun["state"]["seed"]) if begun else self.evaluation.seed
         first = saved["first"] if saved else None
+        reserve = begun["reserve"] if begun else (1.0 - REST) * self.evaluation.clock.left()
         try:
-            relaxed = self._relaxed(seed, None if fresh else saved)
-            part = self._train(relaxed, number, first)
+            relaxed = self._relaxed(seed, begun)
+            part = self._train(relaxed, number, first, reserve)
         except TrainingFailure:  # the next begins anew, by another seed
-            self._write({"trial": -1, "program": number, "over": True, "first": first, "state": {}, "metrics": {}, "found": []})
+            self._write({"trial": -1, "program": number, "over": True, "first": first, "found": []})
             raise
         self._write(part)
         return self._result(part)
@@ -121,7 +122,8 @@ class Program:
             relaxed.restore(saved["state"])
         return relaxed
 
-    def _train(self, relaxed: Relaxed, number: int, first: int | None) -> Part:
+    def _train(self, relaxed: Relaxed, number: int, first: int | None, reserve: float) -> Part:
+        """The phase. It is the last when the steps are done, or when another would use the seconds that are to be left."""
         start, done = time.monotonic(), relaxed.step
         check = self.evaluation.clock.check
         if relaxed.steps is None:
@@ -129,20 +131,21 @@ class Program:
         length = min(relaxed.epoch_steps, math.ceil(relaxed.steps / PARTS))
         until = min(done + length, relaxed.steps)
         losses = relaxed.advance(max(0, until - relaxed.step), check)
-        over = relaxed.step >= relaxed.steps
+        accuracy, seconds, left = relaxed.accuracy(check), time.monotonic() - start, self.evaluation.clock.left()
+        over = relaxed.step >= relaxed.steps or left - seconds < reserve < math.inf
         decisions = self.whole.derive(relaxed.weights_of())
         metrics = {
-            "accuracy": relaxed.accuracy(check),
+            "accuracy": accuracy,
             "weights_loss": losses.weights,
             "scores_loss": losses.scores,
             "program": float(number),
             "epochs": relaxed.step / relaxed.epoch_steps,
             "planned_epochs": relaxed.steps / relaxed.epoch_steps,
-            "train_seconds": time.monotonic() - start,
+            "train_seconds": seconds,
             **_skips(self.whole, decisions),
         }
         return {
-            "trial": self.task.number, "program": number, "over": over, "first": first or relaxed.steps,
+            "trial": self.task.number, "program": number, "over": over, "first": first or relaxed.steps, "reserve": reserve,
             "state": {} if over else relaxed.state(), "metrics": metrics, "found": [decisions] if over else [],
         }  # fmt: skip
 
