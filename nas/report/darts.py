@@ -82,6 +82,7 @@ def _lines(each: Searched) -> list[str]:
         value = each.derived.value
         text += f": trial {each.derived.number}" + (f", {100 * value:.2f}%" if value is not None else ", which is not finished")
     text += "; skip connections: " + ", ".join(f"{cell.skips} of {cell.operations} in {cell.cell}" for cell in each.cells)
+    text += "; less than an epoch, so hardly better than a random network" if each.epochs < 1 else ""
     return [text, *[_collapse(each, cell) for cell in each.cells if cell.collapsed]]
 
 
