@@ -498,7 +498,8 @@ def test_published_cells_have_not_collapsed():
         assert normal.keeps
         assert not reduction.keeps
         assert not normal.collapsed
-    assert Skips("normal", 4, 8, True).collapsed
+    assert not Skips("normal", 4, 8, True).collapsed
+    assert Skips("normal", 5, 8, True).collapsed
     assert not Skips("reduction", 8, 8, False).collapsed
 
 
