@@ -116,6 +116,8 @@ def parse_ladder(text: str | Iterable[str] | None) -> tuple[str, ...]:
     """`epochs,resolution` as its names; nothing for the default. Raises `NasError` for what cannot be shrunk, or twice."""
     parts = text.split(",") if isinstance(text, str) else list(text or ())
     names = tuple(str(part).strip() for part in parts)
+    if text is not None and not any(names):
+        raise NasError(f"ladder={text!r:.60} names nothing; allowed: {', '.join(STEPS)}")
     for name in names:
         if name not in STEPS:
             raise unknown("ladder", name, STEPS)
@@ -125,12 +127,12 @@ def parse_ladder(text: str | Iterable[str] | None) -> tuple[str, ...]:
 
 
 def check_rungs(full: Fidelity, fractions: Sequence[float], ladder: Sequence[str]) -> None:
-    """Raise `NasError` where two rungs of a search, the lowest first, would be one fidelity: nothing were gained between."""
+    """Raise `NasError` where two rungs of a ladder, the lowest first, would be one fidelity: nothing is gained between them."""
     made = [full.part(fraction, ladder) for fraction in fractions]
     for below, above, low, high in zip(fractions, fractions[1:], made, made[1:], strict=False):
         if low == high:
             both = f"{_part(below)} and {_part(above)} of the fidelity are both {low.epochs} epoch{'s' if low.epochs > 1 else ''}"
-            allowed = f"another step after it, such as {ladder[0]},samples" if ladder == ("epochs",) else "more epochs, or other steps"
+            allowed = "another step after it, such as epochs,samples" if tuple(ladder) == ("epochs",) else "more epochs, or other steps"
             raise NasError(f"ladder={','.join(ladder)}: {both}; allowed: {allowed}")
 
 

@@ -22,7 +22,7 @@ from nas.errors import NasError
 from nas.evaluators.base import Evaluation, Metrics
 from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.fit import Fit, coarser, meeting, sample
-from nas.evaluators.kept import Kept, same
+from nas.evaluators.handover import Handover, same
 from nas.evaluators.proxy import Plan, Size
 from nas.repeatable import one_thread, parameters_from
 from nas.training import recipes
@@ -125,19 +125,19 @@ class TrainingEvaluator:
         cost = candidate.cost(aux=False)
         facts = {"params": float(cost.params), "macs": float(cost.macs)}
         candidate, size = coarser(candidate, size, fidelity.resolution)
-        kept = Kept(evaluation, same(fidelity, candidate.digest, size))
+        handover = Handover(evaluation, same(fidelity, candidate.digest, size))
         recipe = self._recipe(data)
         with _threads(data), _memory(data):
             evaluation.clock.check()
             module = self._build(candidate, (fidelity.width, fidelity.depth), recipe, evaluation.seed)
             metrics = train(
                 module, data, recipe, fidelity.epochs, seed=evaluation.seed, check=evaluation.clock.check,
-                report=lambda reached: evaluation.report({**reached, **facts, **kept.facts}), size=size,
-                begin=kept.begin, end=kept.end,
+                report=lambda reached: evaluation.report({**reached, **facts, **handover.facts}), size=size,
+                begin=handover.begin, end=handover.end,
             )  # fmt: skip
             if fidelity.test and (unseen := self._test(data)) is not None:
                 metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check, size=size)
-        return {**metrics, **facts, **kept.facts}
+        return {**metrics, **facts, **handover.facts}
 
     def check(self, space: Space) -> None:
         """Raise `NasError` where candidates differ in a resolution that training would not let them have."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-class Kept:
+class Handover:
     """The kept training of one evaluation: `begin` goes on with that of the trial it was promoted from, `end` keeps its own.
 
     same: what must be equal for that: the network as it is trained, and the rows and columns of its images. Whatever stands
