@@ -22,6 +22,7 @@ from nas.errors import ArchitectureError, NasError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.evaluators.fidelity import parse_ladder
 from nas.loading import load_one
+from nas.measures import MEASURES
 from nas.study import Settings
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def rule_of(stop_early: bool | str | float | None, goals: tuple[Objective, ...],
     """The quantile below which curves are stopped; 0 for none. Raises `NasError`, also where no curve is to be seen."""
     quantile = stopping.check(stop_early, len(goals))
     known, name = getattr(evaluator, "metrics", None), goals[0].name
-    blind = isinstance(evaluator, evaluators.FunctionEvaluator) or (known is not None and not {"epochs", name} <= set(known))
+    blind = isinstance(evaluator, evaluators.FunctionEvaluator) or name in MEASURES
+    blind = blind or (known is not None and not {"epochs", name} <= set(known))
     if quantile and blind:
         allowed = f"an evaluator that reports epochs and {name} by evaluation.report"
         raise NasError(f"stop_early={stop_early!r:.40}: the evaluator reports no curve of {name}; allowed: {allowed}")
