@@ -232,16 +232,19 @@ class _Tree:
     def attach(self, place: str, module: nn.Module) -> None:
         """Register `module` at `place`, such as `stages.0.1.conv`."""
         parent, _, name = place.rpartition(".")
-        children = self._children.get(parent)
-        if children is None:
-            children = self._grown(parent)
-        children[name] = module
+        self._below(parent)[name] = module
 
-    def _grown(self, place: str) -> dict[str, nn.Module | None]:
-        container = _CONTAINER.around()
-        self.attach(place, container)
-        self._children[place] = container._modules
-        return container._modules
+    def _below(self, place: str) -> dict[str, nn.Module | None]:
+        """What stands below `place`, which is there after it."""
+        known = self._children.get(place)
+        if known is not None:
+            return known
+        parent, _, name = place.rpartition(".")
+        siblings = self._below(parent)
+        if siblings.get(name) is None:  # one that an earlier program of the network made may stand there
+            siblings[name] = _CONTAINER.around()
+        known = self._children[place] = siblings[name]._modules  # type: ignore[union-attr]
+        return known
 
 
 class _Container(nn.Module):
