@@ -96,7 +96,7 @@ def control_settings(settings: Settings) -> Settings:
 
     The seconds in which the search fitted its proxy and started its workers are not charged to the control.
     """
-    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False)
+    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False, ladder=[])
     return _nested(made, CONTROL)
 
 
@@ -109,7 +109,7 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
     fidelity = Fidelity(wish.epochs, test=True).to_dict()
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start, budget=f"{len(start)}trials", timeout=None,
-        fidelity=fidelity, confirm={}, control=False, references=[], network=None,
+        fidelity=fidelity, confirm={}, control=False, references=[], network=None, ladder=[], stop_early=0.0, keep="",
     )  # fmt: skip
     return _nested(made, CONFIRM)
 

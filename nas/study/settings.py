@@ -30,6 +30,8 @@ class Settings:
     `latency` says how what is timed is measured, see `nas.latency.Setting`; empty where nothing is, and in old runs.
     `control` whether a random search follows. `references` are decisions that others are held against: tried first,
     confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
+    `ladder` names what parts of the fidelity shrink, in order (empty: epochs, then samples); `stop_early` is the quantile of
+    curves below which a candidate is stopped, 0 for none; `keep` is what kept weights may take together, such as `1GB`.
     `role` is `search`, or what the run is within another: `control`, `confirm`.
     """
 
@@ -64,6 +66,8 @@ class Settings:
     latency: str = ""
     inherit: bool = False
     keep: str = ""
+    ladder: list[str] = field(default_factory=list)
+    stop_early: float = 0.0
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -93,7 +97,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "list[dict[str, Any]]": (list,),
 }
 
-_SELDOM = ("objectives", "references", "network", "latency", "inherit", "keep")  # not written where there are none
+_SELDOM = ("objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early")  # not written where there are none
 
 
 def write_settings(directory: Path, settings: Settings) -> None:
