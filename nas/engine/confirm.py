@@ -117,7 +117,7 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
 def _nested(settings: Settings, role: str) -> Settings:
     """Of a run within a run; under its seed no trial has the training seed of a trial of the search."""
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return replace(settings, study=f"{settings.study}/{role}", role=role, seed=derived_seed(settings.seed, role), created=created)
+    return replace(settings, inherit=False, study=f"{settings.study}/{role}", role=role, seed=derived_seed(settings.seed, role), created=created)
 
 
 def _run(

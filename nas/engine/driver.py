@@ -358,6 +358,7 @@ class Driver:
             tuple(self._study.space.decode(child) for child in proposal.children),
             self._store,
             keep=inherits or proposal.fraction < 1.0,
+            whole=proposal.fraction < 1.0,
             inherit=proposal.parent if inherits and not promoted else None,
             go_on=proposal.parent if promoted else None,
             bar=self._stopping.bar(work.number, work.fraction, self._at(work.fraction).epochs),

@@ -107,6 +107,17 @@ def ladder_of(ladder: str | Iterable[str] | None, strategy: str, options: Mappin
     return steps
 
 
+def check_inherit(inherit: bool, name: str, strategy: Strategy, evaluator: Evaluator) -> None:
+    """Raise `NasError` where children cannot begin with their parents' parts, as far as that is known before the search."""
+    if not isinstance(inherit, bool):
+        raise NasError(f"inherit={inherit!r:.40}; allowed: true or false")
+    if inherit and not getattr(strategy, "breeds", False):
+        allowed = "one that makes candidates from others, such as evolution"
+        raise NasError(f"inherit with strategy {name}, whose candidates have no parents: nothing would be inherited; allowed: {allowed}")
+    if inherit and not getattr(evaluator, "inherits", False):
+        raise NasError("inherit with an evaluator that keeps no weights: nothing would be inherited; allowed: training")
+
+
 def rule_of(stop_early: bool | str | float | None, goals: tuple[Objective, ...], evaluator: Evaluator) -> float:
     """The quantile below which curves are stopped; 0 for none. Raises `NasError`, also where no curve is to be seen."""
     quantile = stopping.check(stop_early, len(goals))

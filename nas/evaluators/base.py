@@ -27,7 +27,7 @@ class Task:
     phase: a trial of a phase judges no candidate but trains what candidates share, in the way that this names, with
     `children` (empty where the evaluator draws them); its own architecture is only the first of these. parent, how: as
     in `Proposal`. keep: whether what it is trained to is to be written to the store, under `store.of_trial(number)`, for a
-    later one to begin with. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
+    later one to begin with: the whole training, or only the weights that were judged. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
     training it goes on with, the same network at a lower fidelity. Where that is kept no more, it begins anew.
     bar: what its curve is of, and may be stopped by.
     """
@@ -39,6 +39,7 @@ class Task:
     children: tuple[Architecture, ...] = ()
     store: Store | None = None
     keep: bool = False
+    whole: bool = True
     inherit: int | None = None
     go_on: int | None = None
     bar: Bar | None = None
@@ -89,7 +90,7 @@ class Evaluator(Protocol):
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
     trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that
-    it cannot evaluate; `phases`, names of the phases that it knows (see `Task`);
+    it cannot evaluate; `inherits`, true where it heeds `Task.inherit`; `phases`, names of the phases that it knows (see `Task`);
     `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """
