@@ -28,6 +28,7 @@ from nas.study import Settings
 if TYPE_CHECKING:
     from nas.objectives import Objective
     from nas.spaces import Space
+    from nas.strategies import Strategy
 
 ENGINES = ("ray", "local")
 TRIED = 20  # candidates of which one must fit the input before a search begins

@@ -27,8 +27,9 @@ class Task:
     phase: a trial of a phase judges no candidate but trains what candidates share, in the way that this names, with
     `children` (empty where the evaluator draws them); its own architecture is only the first of these. parent, how: as
     in `Proposal`. keep: whether what it is trained to is to be written to the store, under `store.of_trial(number)`, for a
-    later one to begin with: the whole training, or only the weights that were judged. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
-    training it goes on with, the same network at a lower fidelity. Where that is kept no more, it begins anew.
+    later one to begin with: the whole training, or only the weights that were judged. inherit: the trial whose parts it
+    begins with as far as they fit; go_on: the trial whose training it goes on with, the same network at a lower
+    fidelity. Where that is kept no more, it begins anew.
     bar: what its curve is of, and may be stopped by.
     """
 
