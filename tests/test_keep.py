@@ -201,6 +201,25 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
     assert kept_here.read("trial-0") == b"first"
 
 
+def test_the_last_of_a_disk_is_left_to_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "RESERVE", 1e18)
+    with pytest.raises(StoreError, match=r"weights cannot be kept \(No space left on device, but 1e\+06 TB for the record\)"):
+        Store(tmp_path).write("trial-0", b"first")
+    assert not list(tmp_path.iterdir())
+
+
+def test_after_a_full_disk_the_cap_is_half_of_what_there_was(tmp_path: Path) -> None:
+    files = Files(tmp_path, 1e9)
+    for number in range(20):
+        files.finished(number, number / 20)
+    files.keeping.heed(["started over: its weights are kept no more"])
+    files.keeping.prune((), ())
+    assert len(files.left()) == 20
+    files.keeping.heed(["/run/trial-9.pt: weights cannot be kept (No space left on device)"])
+    files.keeping.prune((), ())
+    assert files.left() == list(range(10, 20))
+
+
 def test_a_folder_that_cannot_be_written_takes_nothing_from_a_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     training: Any = create("training")

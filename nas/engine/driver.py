@@ -252,6 +252,7 @@ class Driver:
 
     def _note(self, number: int, notes: Sequence[str]) -> None:
         """Say the first note of each kind; the record has all."""
+        self._keeping.heed(notes)
         for note in notes:
             kind = re.sub(r"[0-9]+", "", note)
             if kind not in self._said:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nas.evaluators import Store
-from nas.evaluators.store import FOLDER, of_trial
+from nas.evaluators.store import FOLDER, UNKEPT, of_trial
 from nas.strategies import PROMOTION, Proposal
 from nas.units import parse_bytes
 
@@ -46,6 +46,11 @@ class Keeping:
         self._known[number] = _Known(proposal.fraction, worth)
         if proposal.how == PROMOTION and proposal.parent in self._known:
             self._known[proposal.parent].used = True
+
+    def heed(self, notes: Iterable[str]) -> None:
+        """Where a disk was full, make do with half of what there is, so that what comes finds room."""
+        if any(UNKEPT in note for note in notes):
+            self._cap = min(self._cap, sum(sizes(self._folder).values()) / 2)
 
     def sweep(self) -> None:
         """Remove what writers that were killed have left half-written. Call while nobody writes."""

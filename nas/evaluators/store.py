@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from nas.errors import NasError
 from nas.files import write_durably
+from nas.units import format_bytes
 
 FOLDER = "weights"  # of a run's folder
+RESERVE = 50e6  # bytes of a disk
+UNKEPT = "weights cannot be kept"  # in the error
 
 
 class StoreError(NasError):
@@ -34,13 +39,18 @@ class Store:
             return None
 
     def write(self, name: str, data: bytes | memoryview) -> None:
-        """Keep `data` under `name`, in place of what was there. Raises `StoreError`; then what was there still is."""
+        """Keep `data` under `name`, in place of what was there. Raises `StoreError`; then what was there still is.
+
+        The last `RESERVE` bytes of a disk are not for weights, which can be trained again, but for the record.
+        """
         path = self.path(name)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(self.folder).free - len(data) < RESERVE:
+                raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}, but {format_bytes(RESERVE)} for the record")
             write_durably(path, data, path.with_name(f".{path.name}.{os.getpid()}.part"))
         except OSError as error:
-            raise StoreError(f"{path}: weights cannot be kept ({error.strerror or error})") from None
+            raise StoreError(f"{path}: {UNKEPT} ({error.strerror or error})") from None
 
 
 def of_trial(number: int) -> str:
