@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.arch import Architecture, Graph, Lowered, lower
-from nas.ops import Leaf, Shape
+from nas.flat import Step, head_of, trunk_of
+from nas.ops import Leaf
 from nas.ops.activation import ACTIVATIONS, Activation, DropPath
 from nas.ops.merge import Add
+from nas.shells import Shell
 
 # Leaves whose backward pass does not read what they were given or what they wrote: writing over it is safe.
 _KEEPS_OUTPUT = ("conv", "linear", "max_pool", "avg_pool", "concat")
@@ -67,15 +69,30 @@ def mean_probability(logits: Sequence[Tensor]) -> Tensor:
     return logs.logsumexp(0) - math.log(len(logits))
 
 
-class Step(NamedTuple):
-    """One flat instruction: place, leaf, numbers of the values read, number of the value written."""
+class Parts(Protocol):
+    """Where the modules of a network come from."""
 
-    place: str
-    op: Leaf
-    shapes: tuple[Shape, ...]
-    reads: tuple[int, ...]
-    writes: int
-    depth: float
+    @property
+    def source(self) -> bool | None:
+        """Whether shared places say what is read; None: nobody asks for shared places."""
+        ...
+
+    def module(self, step: Step) -> nn.Module:
+        """The module of a step."""
+        ...
+
+
+class NewParts:
+    """Every module is new."""
+
+    source: bool | None = None
+
+    def module(self, step: Step) -> nn.Module:
+        """As the leaf makes it."""
+        return step.op.module(*step.shapes)
+
+
+NEW = NewParts()
 
 
 def build(architecture: Architecture, drop_path: float = 0.0) -> Network:
@@ -88,19 +105,17 @@ def build(architecture: Architecture, drop_path: float = 0.0) -> Network:
 
 
 class Network(nn.Module):
-    """The graph with parameters. Sub-modules carry the places of their leaves, such as `stages.0.1.conv`."""
+    """The graph with parameters, which come from `parts`. Sub-modules carry the places of their leaves, such as `stages.0.1.conv`."""
 
-    def __init__(self, architecture: Architecture, lowered: Lowered, drop_path: float = 0.0) -> None:
+    def __init__(self, architecture: Architecture, lowered: Lowered, drop_path: float = 0.0, parts: Parts = NEW) -> None:
         super().__init__()
         self.architecture = architecture
         self.aux_weights = tuple(weight for _, _, weight in lowered.aux)
-        trunk = _Flattener(drop_path > 0.0)
-        self._output = trunk.run(lowered.main, "", [0], list(lowered.depths))
-        # The main graph numbers its values as its nodes; the flat list needs the number that it gave that node.
-        sources = [trunk.top[source] for _, source, _ in lowered.aux]
-        self._trunk = _Program(self, trunk.steps, [self._output, *sources], drop_path)
+        trunk = trunk_of(lowered, parts.source, drop_path > 0.0)
+        self._output = trunk.output
+        self._trunk = _Program(self, trunk.steps, [trunk.output, *trunk.sources], drop_path, parts)
         self._heads = [
-            _Head(self, graph, source, drop_path) for (graph, _, _), source in zip(lowered.aux, sources, strict=True)
+            _Head(self, graph, source, drop_path, parts) for (graph, _, _), source in zip(lowered.aux, trunk.sources, strict=True)
         ]
 
     def forward(self, x: Tensor) -> Tensor | Outputs:
@@ -123,53 +138,16 @@ class Network(nn.Module):
 class _Head:
     """An auxiliary head: a program of its own on one value of the trunk."""
 
-    def __init__(self, network: Network, graph: Graph, source: int, drop_path: float) -> None:
-        flat = _Flattener(drop_path > 0.0)
+    def __init__(self, network: Network, graph: Graph, source: int, drop_path: float, parts: Parts) -> None:
+        flat = head_of(graph, parts.source, drop_path > 0.0)
         self.source = source
-        self.output = flat.run(graph, graph.label, [0])
-        self.program = _Program(network, flat.steps, [self.output], drop_path)
+        self.output = flat.output
+        self.program = _Program(network, flat.steps, [flat.output], drop_path, parts)
 
     def run(self, values: list[Any]) -> Tensor:
         """Logits (N, classes) from the trunk's values."""
         logits: Tensor = self.program.run(values[self.source])[self.output]
         return logits
-
-
-class _Flattener:
-    """Makes one list of steps of a hierarchical graph."""
-
-    def __init__(self, drop_path: bool) -> None:
-        self.steps: list[Step] = []
-        self.count = 1
-        self.drop_path = drop_path
-        # Flat numbers of the values of the outermost graph.
-        self.top: list[int] = []
-        self.depth = 1.0
-
-    def run(self, graph: Graph, prefix: str, values: list[int], depths: list[float] | None = None) -> int:
-        """Append the steps of `graph`, whose inputs are the flat `values`; returns the flat number of its output."""
-        for number, node in enumerate(graph.nodes):
-            place = f"{prefix}.{node.name}" if prefix else node.name
-            if depths is not None:
-                self.depth = depths[number]
-            reads = [values[i] for i in node.inputs]
-            if isinstance(node.op, Graph):
-                values.append(self.run(node.op, place, reads))
-            elif isinstance(node.op, DropPath) and not self.drop_path:
-                values.append(reads[0])
-            else:
-                shapes = tuple(self.shape(graph, i) for i in node.inputs)
-                self.steps.append(Step(place, node.op, shapes, tuple(reads), self.count, self.depth))
-                values.append(self.count)
-                self.count += 1
-        if depths is not None:
-            self.top = values
-        return values[graph.output]
-
-    @staticmethod
-    def shape(graph: Graph, value: int) -> Shape:
-        """Shape of a value of a graph."""
-        return graph.inputs[value] if value < len(graph.inputs) else graph.nodes[value - len(graph.inputs)].shape
 
 
 def _add(*inputs: Tensor) -> Tensor:
@@ -189,24 +167,35 @@ def _add_in_place(*inputs: Tensor) -> Tensor:
 class _Program:
     """Steps bound to their modules. In place where nobody else reads the value written over."""
 
-    def __init__(self, network: Network, steps: list[Step], keep: list[int], drop_path: float) -> None:
-        last: dict[int, int] = {}
-        readers: dict[int, int] = {}
+    def __init__(self, network: Network, steps: list[Step], keep: list[int], drop_path: float, parts: Parts) -> None:
+        self.size = 1 + len(steps)
+        last, readers = [-1] * self.size, [0] * self.size
         for index, step in enumerate(steps):
             for value in step.reads:
                 last[value] = index
-                readers[value] = readers.get(value, 0) + 1
-        self.size = 1 + len(steps)
-        writers = {step.writes: step.op.name for step in steps}
-        self.calls: list[tuple[Callable[..., Tensor], tuple[int, ...], int, tuple[int, ...]]] = []
+                readers[value] += 1
         kept = {0, *keep}
-        for index, step in enumerate(steps):
+        for value in kept:
+            last[value] = len(steps)
+        attach = _Tree(network).attach
+        self.calls: list[tuple[Callable[..., Tensor], tuple[int, ...], int, tuple[int, ...]]] = []
+        for index, (place, op, _, reads, writes, depth, _) in enumerate(steps):
+            first = reads[0]
             # An earlier reader may have saved the value for its backward pass, so being the last reader is not enough.
-            alone = step.reads[0] not in kept and readers[step.reads[0]] == 1
-            in_place = alone and overwritable(writers.get(step.reads[0], "input"), step.op)
-            call = _bind(network, step, in_place, drop_path)
-            frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
-            self.calls.append((call, step.reads, step.writes, frees))
+            alone = readers[first] == 1 and first not in kept
+            in_place = alone and overwritable(steps[first - 1].op.name, op)
+            call: Callable[..., Tensor]
+            if isinstance(op, Add):
+                call = _add_in_place if in_place else _add
+            else:
+                call = module = parts.module(steps[index])
+                if isinstance(op, Activation) and in_place:
+                    module.inplace = True  # type: ignore[assignment]
+                elif isinstance(op, DropPath):
+                    module.rate = drop_path * depth  # type: ignore[assignment]
+                attach(place, module)
+            frees = tuple([v for v in dict.fromkeys(reads) if last[v] == index])
+            self.calls.append((call, reads, writes, frees))
 
     def run(self, x: Tensor, each: Callable[[list[Any], int], None] | None = None) -> list[Any]:
         """All values that were kept, at their numbers; None where a value was let go."""
@@ -234,28 +223,28 @@ def overwritable(writer: str, op: Leaf) -> bool:
     return False
 
 
-def _bind(network: Network, step: Step, in_place: bool, drop_path: float) -> Callable[..., Tensor]:
-    """The callable of a step, its module registered under its place."""
-    if isinstance(step.op, Add):
-        return _add_in_place if in_place else _add
-    module = step.op.module(*step.shapes)
-    if isinstance(step.op, Activation) and in_place:
-        module.inplace = True  # type: ignore[assignment]
-    if isinstance(step.op, DropPath):
-        module.rate = drop_path * step.depth  # type: ignore[assignment]
-    _attach(network, step.place, module)
-    return module
+class _Tree:
+    """Puts modules at their places below `root`; past the checks of `add_module`, as places of a graph are sound."""
 
+    def __init__(self, root: nn.Module) -> None:
+        self._children = {"": root._modules}
 
-def _attach(root: nn.Module, place: str, module: nn.Module) -> None:
-    *parents, name = place.split(".")
-    for parent in parents:
-        child = root._modules.get(parent)
-        if child is None:
-            child = _Container()
-            root.add_module(parent, child)
-        root = child
-    root.add_module(name, module)
+    def attach(self, place: str, module: nn.Module) -> None:
+        """Register `module` at `place`, such as `stages.0.1.conv`."""
+        parent, _, name = place.rpartition(".")
+        self._below(parent)[name] = module
+
+    def _below(self, place: str) -> dict[str, nn.Module | None]:
+        """What stands below `place`, which is there after it."""
+        known = self._children.get(place)
+        if known is not None:
+            return known
+        parent, _, name = place.rpartition(".")
+        siblings = self._below(parent)
+        if siblings.get(name) is None:  # one that an earlier program of the network made may stand there
+            siblings[name] = _CONTAINER.around()
+        known = self._children[place] = siblings[name]._modules  # type: ignore[union-attr]
+        return known
 
 
 class _Container(nn.Module):
@@ -269,3 +258,6 @@ class _Container(nn.Module):
 
     def __len__(self) -> int:
         return len(self._modules)
+
+
+_CONTAINER = Shell(_Container())

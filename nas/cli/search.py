@@ -42,6 +42,7 @@ def fidelity_options(function: Any) -> Any:
             help="Stop candidates whose curves lie below the median of the others', or below quantile Q, such as 0.25.",
         ),
         click.option("--keep", metavar="SIZE", help="What weights kept for promotions may take: 2GB (default: 1GB; 0: the needed)."),
+        click.option("--inherit", is_flag=True, help="Candidates made from others begin with the trained parts that fit them."),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -93,6 +94,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
         "nas search --space darts --strategy darts --budget 10gpuh --dataset cifar10",
+        "nas search --space nasnet-cell --budget 1h --strategy evolution --inherit",
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
     ),
@@ -136,7 +138,7 @@ def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, seed: int, out: Path | None, objectives: str | None,
     epochs: int | None, width: float | None, depth: float | None, start: str,
-    ladder: str | None, stop_early: str | None, keep: str | None,
+    ladder: str | None, stop_early: str | None, keep: str | None, inherit: bool,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
@@ -162,7 +164,7 @@ def command(
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), latency=latency, filter=filters,
             features=[name for name in features.split(",") if name.strip()],
-            fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep,
+            fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
             workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,

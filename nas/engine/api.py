@@ -22,6 +22,7 @@ from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
 from nas.engine.prepare import (
+    check_inherit,
     check_phase,
     check_seconds,
     check_space,
@@ -79,6 +80,7 @@ def search(
     ladder: str | Iterable[str] | None = None,
     stop_early: bool | str | float | None = None,
     keep: str | None = None,
+    inherit: bool = False,
     network: str | None = None,
     latency: str | Setting | None = None,
     workers: int | None = None,
@@ -109,6 +111,7 @@ def search(
     `nas.evaluators.fidelity.STEPS`. stop_early: `median` (or True), or a quantile such as 0.25: candidates are stopped whose
     best value so far is below that quantile of the others' after as many epochs. keep: what the weights that are kept for
     promotions may take together, such as "2GB" (default 1GB); "0": those that are needed alone.
+    inherit: a candidate made from another begins with what of that one's trained parts fits it; see docs/weight-sharing.md.
     limits: bounds on measures of candidates, such as `{"params": "5M", "latency_ms": 20}`, beside those of the space;
     filter: `naswot:0.5` tries only candidates at or above that quantile of the proxy over random candidates; features:
     proxies that the strategy is told of candidates.
@@ -129,7 +132,7 @@ def search(
     total = budget if isinstance(budget, Budget) else Budget.parse(budget)
     goals = read(objective, objectives)
     context = _context(searched, features, len(goals) if goals else 1, total)
-    strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
+    asked = strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
     steps = ladder_of(ladder, strategy, strategy_options or {})
     references = list(references)
     wish = planned(confirm, confirm_epochs, control, strategy, bool(references))
@@ -146,6 +149,7 @@ def search(
     goals = check(goals, judge)
     quantile = rule_of(stop_early, goals, judge)
     cap_of(keep or "")
+    check_inherit(inherit, strategy, asked, judge)
     check_seconds("timeout", timeout)
     check_space(judge, searched)
     check_phase(judge, strategy, searched)
@@ -189,6 +193,7 @@ def search(
         references=compared,
         network=network,
         latency=latency,
+        inherit=inherit,
         keep=keep or "",
         ladder=list(steps),
         stop_early=quantile,

@@ -117,7 +117,8 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
 def _nested(settings: Settings, role: str) -> Settings:
     """Of a run within a run; under its seed no trial has the training seed of a trial of the search."""
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return replace(settings, study=f"{settings.study}/{role}", role=role, seed=derived_seed(settings.seed, role), created=created)
+    name, seed = f"{settings.study}/{role}", derived_seed(settings.seed, role)
+    return replace(settings, study=name, role=role, seed=seed, created=created, inherit=False)
 
 
 def _run(

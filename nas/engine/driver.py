@@ -359,6 +359,7 @@ class Driver:
             tuple(self._study.space.decode(child) for child in proposal.children),
             self._store,
             keep=inherits or proposal.fraction < 1.0,
+            whole=proposal.fraction < 1.0,
             inherit=proposal.parent if inherits and not promoted else None,
             go_on=proposal.parent if promoted else None,
             space=self._study.settings.space if proposal.phase is not None else "",

@@ -28,6 +28,7 @@ from nas.study import Settings
 if TYPE_CHECKING:
     from nas.objectives import Objective
     from nas.spaces import Space
+    from nas.strategies import Strategy
 
 ENGINES = ("ray", "local")
 TRIED = 20  # candidates of which one must fit the input before a search begins
@@ -119,6 +120,17 @@ def ladder_of(ladder: str | Iterable[str] | None, strategy: str, options: Mappin
         around = ", ".join(f"{name}:STRATEGY" for name in strategies.WRAPPERS.names())
         raise NasError(f"ladder={','.join(steps)} with strategy {strategy}, which has no rungs; allowed: {around}")
     return steps
+
+
+def check_inherit(inherit: bool, name: str, strategy: Strategy, evaluator: Evaluator) -> None:
+    """Raise `NasError` where children cannot begin with their parents' parts, as far as that is known before the search."""
+    if not isinstance(inherit, bool):
+        raise NasError(f"inherit={inherit!r:.40}; allowed: true or false")
+    if inherit and not getattr(strategy, "breeds", False):
+        allowed = "one that makes candidates from others, such as evolution"
+        raise NasError(f"inherit with strategy {name}, whose candidates have no parents: nothing would be inherited; allowed: {allowed}")
+    if inherit and not getattr(evaluator, "inherits", False):
+        raise NasError("inherit with an evaluator that keeps no weights: nothing would be inherited; allowed: training")
 
 
 def rule_of(stop_early: bool | str | float | None, goals: tuple[Objective, ...], evaluator: Evaluator) -> float:

@@ -27,8 +27,9 @@ class Task:
     phase: a trial of a phase judges no candidate but trains what candidates share, in the way that this names, with
     `children` (empty where the evaluator draws them); its own architecture is only the first of these. parent, how: as
     in `Proposal`. keep: whether what it is trained to is to be written to the store, under `store.of_trial(number)`, for a
-    later one to begin with. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
-    training it goes on with, the same network at a lower fidelity. Where that is kept no more, it begins anew.
+    later one to begin with: the whole training, or only the weights that were judged. inherit: the trial whose parts it
+    begins with as far as they fit; go_on: the trial whose training it goes on with, the same network at a lower
+    fidelity. Where that is kept no more, it begins anew.
     space, options: of a phase, the space of its search (YAML) and what its strategy was given.
     bar: what its curve is of, and may be stopped by.
     """
@@ -40,6 +41,7 @@ class Task:
     children: tuple[Architecture, ...] = ()
     store: Store | None = None
     keep: bool = False
+    whole: bool = True
     inherit: int | None = None
     go_on: int | None = None
     space: str = ""
@@ -93,7 +95,8 @@ class Evaluator(Protocol):
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
     trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that
     it cannot evaluate; `phases`, names of the phases that it knows (see `Task`), and `check_phase(phase, space, fidelity)`,
-    which raises for a space that one cannot train, before anything is written, and returns a line on it;
+    which raises for a space that one cannot train, before anything is written, and returns a line on it; `inherits`, true
+    where it heeds `Task.inherit`;
     `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """

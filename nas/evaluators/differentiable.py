@@ -19,7 +19,8 @@ from torch import nn
 from nas import strategies
 from nas.arch.text import parse
 from nas.errors import ArchitectureError, NasError
-from nas.evaluators.base import Evaluation, Fidelity, Metrics
+from nas.evaluators.base import Evaluation, Metrics
+from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.store import Store
 from nas.repeatable import parameters_from
 from nas.spaces import Space

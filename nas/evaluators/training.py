@@ -59,6 +59,7 @@ class TrainingEvaluator:
     """
 
     objective = "accuracy"
+    inherits = True
     full_epochs = FULL_EPOCHS
     phases = (differentiable.PHASE,)
     _unseen: datasets.Dataset | None  # the data set with its test images, once they were asked for
@@ -117,7 +118,8 @@ class TrainingEvaluator:
 
         With them `params` and `macs` of the candidate itself at its input in full, auxiliary heads left out, and
         `test_accuracy` where the fidelity asks for it and the data set has test images; of a promotion `continued`, 1 where
-        it went on with the training that it was promoted for, and 0 where it started over.
+        it went on with the training that it was promoted for, and 0 where it started over; of a child that inherits
+        `inherited`, the fraction of its parameters that came from its parent.
         Raises `ArchitectureError` if it does not fit the input, `TrainingFailure` if the loss is not finite, `CutOff`.
         """
         evaluation.clock.check()
@@ -134,6 +136,7 @@ class TrainingEvaluator:
         with _threads(data), _memory(data):
             evaluation.clock.check()
             module = self._build(candidate, (fidelity.width, fidelity.depth), recipe, evaluation.seed)
+            handover.inherit(module)
             metrics = train(
                 module, data, recipe, fidelity.epochs, seed=evaluation.seed, check=evaluation.clock.check,
                 report=lambda reached: evaluation.report({**reached, **facts, **handover.facts}), size=size,

@@ -30,6 +30,7 @@ class Settings:
     `latency` says how what is timed is measured, see `nas.latency.Setting`; empty where nothing is, and in old runs.
     `control` whether a random search follows. `references` are decisions that others are held against: tried first,
     confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
+    `inherit`: whether a candidate made from another begins with what of that one's trained parts fits it.
     `ladder` names what parts of the fidelity shrink, in order (empty: epochs, then samples); `stop_early` is the quantile of
     curves below which a candidate is stopped, 0 for none; `keep` is what kept weights may take together, such as `1GB`.
     `role` is `search`, or what the run is within another: `control`, `confirm`.
