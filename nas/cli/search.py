@@ -56,6 +56,10 @@ def honest_options(function: Any) -> Any:
             help="Epochs of these trainings (default: 30, or the search's if more).",
         ),
         click.option("--control", is_flag=True, help="Then a random search under the same budget, confirmed in the same way."),
+        click.option(
+            "--correlate", metavar="N[xR]",
+            help="After a search on shared weights train N networks of its ranking alone, with R seeds each, and say how well it ranked.",
+        ),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -75,6 +79,8 @@ def honest_options(function: Any) -> Any:
         "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
+        "nas search --space nas-bench-201 --evaluator shared --strategy rl --budget 10m",
+        "nas search --space nas-bench-201 --evaluator 'shared(sampling=fair)' --strategy evolution --budget 10m --correlate 10",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -83,8 +89,8 @@ def honest_options(function: Any) -> Any:
     help="auto (by space size, budget and objectives), predictor, local, evolution, rl, ... (`nas list strategies`).",
 )  # fmt: skip
 @click.option(
-    "--evaluator", default="training", show_default=True, metavar="NAME[:ARG]",
-    help="training, zero-cost:PROXY (a score without training), or tabular (results of --table, in simulated time).",
+    "--evaluator", default="training", show_default=True, metavar="NAME[:ARG|(OPTION=X,...)]",
+    help="training, shared (weights are), zero-cost:PROXY (a score without training), or tabular (results of --table).",
 )  # fmt: skip
 @click.option("--table", metavar="FILE", help="For --evaluator tabular: an .npz archive, or synthetic, a made-up one.")
 @click.option(
@@ -116,7 +122,7 @@ def command(
     recipe: str | None, seed: int, out: Path | None, objectives: str | None,
     epochs: int | None, width: float | None, depth: float | None, start: str,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
-    filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool,
+    filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
@@ -141,7 +147,7 @@ def command(
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), latency=latency, filter=filters,
             features=[name for name in features.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
-            confirm=confirm, confirm_epochs=confirm_epochs, control=control,
+            confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
@@ -209,7 +215,7 @@ def closing(study: Any) -> None:
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
 
-    ledger, single = study.ledger(), study.settings.role == "confirm"  # a single training is no best network
+    ledger, single = study.ledger(), study.settings.role in ("confirm", "correlate")  # a single training is no best network
     front = study.front if len(study.goals) > 1 and not single else []
     scaling = study.settings.network is not None and not single
     if scaling:

@@ -216,7 +216,7 @@ class Driver:
             self._timed.learn(work.architecture.digest, outcome.metrics)
             if outcome.first_seconds is not None:
                 self._first.append(outcome.first_seconds)
-        finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
+        finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction, work.proposal.phase)
         if finished.better(self._best, self._goals[0]) and self._counts(work):
             self._best, self._news = finished, True
         return finished
@@ -287,8 +287,7 @@ class Driver:
         if self._redo:
             return None if self._redo[0].alone and self._running else self._redo.popleft()
         number = self._study.next_number
-        start = self._study.settings.start
-        proposal = Proposal(start[number], how="start") if number < len(start) else self._strategy.ask(number)
+        proposal = self._strategy.ask(number)
         if proposal.phase is not None and self._running:
             return None  # asked again when nothing runs, for it may depend on how that ends
         return self._begun(number, proposal)
@@ -302,12 +301,16 @@ class Driver:
 
     def _candidate(self, work: Work) -> Candidate:
         seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
-        work.deadline = work.started + min(seconds, self._timeout)
+        timeout = self._timeout_of(work)
+        work.deadline = work.started + min(seconds, timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
-        phase = work.proposal.phase is not None
-        wanted = NOTHING if phase else self._timed.wanted(work.architecture, self._lanes.count, seconds)
+        wanted = NOTHING if work.alone else self._timed.wanted(work.architecture, self._lanes.count, seconds)
         fidelity, task = self._fidelity.part(work.fraction), self._task(work)
-        return Candidate(work.number, work.architecture, fidelity, seed, seconds, self._timeout, wanted, task)
+        return Candidate(work.number, work.architecture, fidelity, seed, seconds, timeout, wanted, task)
+
+    def _timeout_of(self, work: Work) -> float:
+        """A phase is no candidate: it may take as long as the budget lasts."""
+        return math.inf if work.alone else self._timeout
 
     def _task(self, work: Work) -> Task:
         proposal, inherits = work.proposal, self._study.settings.inherit
@@ -319,6 +322,7 @@ class Driver:
             keep=inherits or proposal.fraction < 1.0,
             inherit=proposal.parent if inherits and not promoted else None,
             go_on=proposal.parent if promoted else None,
+            role=self._study.settings.role,
         )  # fmt: skip
 
     def _allow(self) -> None:
@@ -329,7 +333,7 @@ class Driver:
             now = self._now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))
             for work in self._running.values():
-                work.deadline = min(now + seconds, work.started + self._timeout)
+                work.deadline = min(now + seconds, work.started + self._timeout_of(work))
 
     # ---- the ledger ----------------------------------------------------------------------------------------------
 

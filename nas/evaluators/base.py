@@ -72,6 +72,7 @@ class Task:
     in `Proposal`. keep: whether what it is trained to is to be written to the store, under `store.of_trial(number)`, for a
     later one to begin with. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
     training it goes on with, the same network at a lower fidelity. Where that is kept no more, it begins anew.
+    role: of its run, `search` or what follows one, such as `confirm`; empty outside of any.
     """
 
     number: int = 0
@@ -83,6 +84,7 @@ class Task:
     keep: bool = False
     inherit: int | None = None
     go_on: int | None = None
+    role: str = ""
 
 
 @dataclass
