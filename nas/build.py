@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +68,10 @@ def mean_probability(logits: Sequence[Tensor]) -> Tensor:
 
 
 class Step(NamedTuple):
-    """One flat instruction: place, leaf, numbers of the values read, number of the value written."""
+    """One flat instruction: place, leaf, numbers of the values read, number of the value written.
+
+    `shared` is the place as networks that share weights know it (see `nas.bank`), empty where none was asked for.
+    """
 
     place: str
     op: Leaf
@@ -76,6 +79,33 @@ class Step(NamedTuple):
     reads: tuple[int, ...]
     writes: int
     depth: float
+    shared: str
+
+
+class Parts(Protocol):
+    """Where the modules of a network come from."""
+
+    @property
+    def source(self) -> bool | None:
+        """Whether shared places say what is read; None: nobody asks for shared places."""
+        ...
+
+    def module(self, step: Step) -> nn.Module:
+        """The module of a step."""
+        ...
+
+
+class NewParts:
+    """Every module is new."""
+
+    source: bool | None = None
+
+    def module(self, step: Step) -> nn.Module:
+        """As the leaf makes it."""
+        return step.op.module(*step.shapes)
+
+
+NEW = NewParts()
 
 
 def build(architecture: Architecture, drop_path: float = 0.0) -> Network:
@@ -88,19 +118,19 @@ def build(architecture: Architecture, drop_path: float = 0.0) -> Network:
 
 
 class Network(nn.Module):
-    """The graph with parameters. Sub-modules carry the places of their leaves, such as `stages.0.1.conv`."""
+    """The graph with parameters, which come from `parts`. Sub-modules carry the places of their leaves, such as `stages.0.1.conv`."""
 
-    def __init__(self, architecture: Architecture, lowered: Lowered, drop_path: float = 0.0) -> None:
+    def __init__(self, architecture: Architecture, lowered: Lowered, drop_path: float = 0.0, parts: Parts = NEW) -> None:
         super().__init__()
         self.architecture = architecture
         self.aux_weights = tuple(weight for _, _, weight in lowered.aux)
-        trunk = _Flattener(drop_path > 0.0)
+        trunk = _Flattener(drop_path > 0.0, parts.source)
         self._output = trunk.run(lowered.main, "", [0], list(lowered.depths))
         # The main graph numbers its values as its nodes; the flat list needs the number that it gave that node.
         sources = [trunk.top[source] for _, source, _ in lowered.aux]
-        self._trunk = _Program(self, trunk.steps, [self._output, *sources], drop_path)
+        self._trunk = _Program(self, trunk.steps, [self._output, *sources], drop_path, parts)
         self._heads = [
-            _Head(self, graph, source, drop_path) for (graph, _, _), source in zip(lowered.aux, sources, strict=True)
+            _Head(self, graph, source, drop_path, parts) for (graph, _, _), source in zip(lowered.aux, sources, strict=True)
         ]
 
     def forward(self, x: Tensor) -> Tensor | Outputs:
@@ -123,11 +153,11 @@ class Network(nn.Module):
 class _Head:
     """An auxiliary head: a program of its own on one value of the trunk."""
 
-    def __init__(self, network: Network, graph: Graph, source: int, drop_path: float) -> None:
-        flat = _Flattener(drop_path > 0.0)
+    def __init__(self, network: Network, graph: Graph, source: int, drop_path: float, parts: Parts) -> None:
+        flat = _Flattener(drop_path > 0.0, parts.source)
         self.source = source
-        self.output = flat.run(graph, graph.label, [0])
-        self.program = _Program(network, flat.steps, [self.output], drop_path)
+        self.output = flat.run(graph, graph.label, [0], shared=f"{graph.label}.")
+        self.program = _Program(network, flat.steps, [self.output], drop_path, parts)
 
     def run(self, values: list[Any]) -> Tensor:
         """Logits (N, classes) from the trunk's values."""
@@ -138,7 +168,8 @@ class _Head:
 class _Flattener:
     """Makes one list of steps of a hierarchical graph."""
 
-    def __init__(self, drop_path: bool) -> None:
+    def __init__(self, drop_path: bool, source: bool | None) -> None:
+        self.source = source
         self.steps: list[Step] = []
         self.count = 1
         self.drop_path = drop_path
@@ -146,20 +177,22 @@ class _Flattener:
         self.top: list[int] = []
         self.depth = 1.0
 
-    def run(self, graph: Graph, prefix: str, values: list[int], depths: list[float] | None = None) -> int:
+    def run(self, graph: Graph, prefix: str, values: list[int], depths: list[float] | None = None, shared: str = "") -> int:
         """Append the steps of `graph`, whose inputs are the flat `values`; returns the flat number of its output."""
+        slots = () if self.source is None else shared_slots(graph, self.source)
         for number, node in enumerate(graph.nodes):
             place = f"{prefix}.{node.name}" if prefix else node.name
+            there = shared + slots[number] if slots else ""
             if depths is not None:
                 self.depth = depths[number]
             reads = [values[i] for i in node.inputs]
             if isinstance(node.op, Graph):
-                values.append(self.run(node.op, place, reads))
+                values.append(self.run(node.op, place, reads, shared=there))
             elif isinstance(node.op, DropPath) and not self.drop_path:
                 values.append(reads[0])
             else:
                 shapes = tuple(self.shape(graph, i) for i in node.inputs)
-                self.steps.append(Step(place, node.op, shapes, tuple(reads), self.count, self.depth))
+                self.steps.append(Step(place, node.op, shapes, tuple(reads), self.count, self.depth, there))
                 values.append(self.count)
                 self.count += 1
         if depths is not None:
@@ -170,6 +203,18 @@ class _Flattener:
     def shape(graph: Graph, value: int) -> Shape:
         """Shape of a value of a graph."""
         return graph.inputs[value] if value < len(graph.inputs) else graph.nodes[value - len(graph.inputs)].shape
+
+
+def shared_slots(graph: Graph, source: bool) -> list[str]:
+    """For each node of a graph the end of its shared place; that of a sub-graph says which operation it is."""
+    kept: list[str] | None = graph.__dict__.get(key := f"_slots_{source}")
+    if kept is None:
+        slots = [node.name for node in graph.nodes] if graph.maker is None else graph.maker.slots(graph, source)
+        pairs = zip(slots, graph.nodes, strict=True)
+        kept = graph.__dict__[key] = [
+            f"{slot}:{node.op.maker.identity}/" if isinstance(node.op, Graph) else slot for slot, node in pairs
+        ]
+    return kept
 
 
 def _add(*inputs: Tensor) -> Tensor:
@@ -189,7 +234,7 @@ def _add_in_place(*inputs: Tensor) -> Tensor:
 class _Program:
     """Steps bound to their modules. In place where nobody else reads the value written over."""
 
-    def __init__(self, network: Network, steps: list[Step], keep: list[int], drop_path: float) -> None:
+    def __init__(self, network: Network, steps: list[Step], keep: list[int], drop_path: float, parts: Parts) -> None:
         last: dict[int, int] = {}
         readers: dict[int, int] = {}
         for index, step in enumerate(steps):
@@ -204,7 +249,7 @@ class _Program:
             # An earlier reader may have saved the value for its backward pass, so being the last reader is not enough.
             alone = step.reads[0] not in kept and readers[step.reads[0]] == 1
             in_place = alone and overwritable(writers.get(step.reads[0], "input"), step.op)
-            call = _bind(network, step, in_place, drop_path)
+            call = _bind(network, step, in_place, drop_path, parts)
             frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
             self.calls.append((call, step.reads, step.writes, frees))
 
@@ -234,11 +279,11 @@ def overwritable(writer: str, op: Leaf) -> bool:
     return False
 
 
-def _bind(network: Network, step: Step, in_place: bool, drop_path: float) -> Callable[..., Tensor]:
+def _bind(network: Network, step: Step, in_place: bool, drop_path: float, parts: Parts) -> Callable[..., Tensor]:
     """The callable of a step, its module registered under its place."""
     if isinstance(step.op, Add):
         return _add_in_place if in_place else _add
-    module = step.op.module(*step.shapes)
+    module = parts.module(step)
     if isinstance(step.op, Activation) and in_place:
         module.inplace = True  # type: ignore[assignment]
     if isinstance(step.op, DropPath):

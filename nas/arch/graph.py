@@ -43,11 +43,13 @@ Step = tuple[str, "Leaf | Graph", tuple[int, ...], Facts]
 class Graph:
     """Nodes in an order in which they can run. Values are numbered: first the inputs, then one a node.
 
-    A node's operation is a leaf or a graph again, so a sub-graph that repeats is worked out once.
+    A node's operation is a leaf or a graph again, so a sub-graph that repeats is worked out once. `maker` is the
+    primitive that it is made from, if any.
     """
 
-    def __init__(self, label: str, inputs: tuple[Shape, ...], steps: list[Step], output: int) -> None:
+    def __init__(self, label: str, inputs: tuple[Shape, ...], steps: list[Step], output: int, maker: Any = None) -> None:
         self.label = label
+        self.maker = maker
         self.inputs = inputs
         self.output = output
         self._steps = steps
@@ -142,6 +144,6 @@ class GraphBuilder:
             x = self.add(op, x)
         return x
 
-    def finish(self, label: str, output: int) -> Graph:
+    def finish(self, label: str, output: int, maker: Any = None) -> Graph:
         """The graph collected so far."""
-        return Graph(label, self.inputs, self.steps, output)
+        return Graph(label, self.inputs, self.steps, output, maker)

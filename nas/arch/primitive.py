@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, dataclass_transform
@@ -56,6 +57,22 @@ class Primitive(Frozen):
         """The primitive for images `factor` times as large a side: windows that divide the image and grow with it."""
         return self
 
+    @property
+    def identity(self) -> str:
+        """What it is, for networks that share weights: its fields in full. What has `slots` of its own leaves their contents out."""
+        kept: str | None = self.__dict__.get("_identity")
+        if kept is None:
+            kept = self.__dict__["_identity"] = identity(self)
+        return kept
+
+    def slots(self, graph: Graph, source: bool) -> list[str]:
+        """For each node of a graph made from it a name that stays with its position, whatever stands in the others.
+
+        With `source` the name also says what the node reads, where that is a choice. Unless stated otherwise the names of
+        the nodes, which will do where all fields are part of the `identity`.
+        """
+        return [node.name for node in graph.nodes]
+
     def settle(self, width: int | None, inputs: tuple[Shape, ...]) -> int:
         """The width to use where none is given: that of the input."""
         return width if width is not None else inputs[-1].width
@@ -101,6 +118,17 @@ class Inner(GraphBuilder):
         self.steps.append((name or graph.label, graph, inputs, facts))
         known.append(facts[0])
         return len(known) - 1
+
+
+def identity(value: Any) -> str:
+    """A value of the language as a short text, fields at their defaults left out: the same in every process."""
+    if isinstance(value, tuple):
+        return f"[{' '.join(map(identity, value))}]"
+    if not isinstance(value, Frozen):
+        return str(value)
+    items = [(f, getattr(value, f.name)) for f in dataclasses.fields(value)]  # type: ignore[arg-type]
+    texts = [f"{f.name}={item.identity if isinstance(item, Primitive) else identity(item)}" for f, item in items if item != f.default]
+    return f"{getattr(value, 'name', type(value).__name__)}({' '.join(texts)})" if texts else str(getattr(value, "name", ""))
 
 
 P = TypeVar("P", bound=Primitive)
@@ -152,7 +180,7 @@ def expand(op: Primitive, shapes: tuple[Shape, ...], width: int | None, stride: 
     g = Inner(shapes, memo)
     handles = (0,) * len(shapes) if alone else range(len(shapes))
     output = op.expand(g, *handles, width=op.settle(width, shapes), stride=stride)
-    return g.finish(op.name, output)
+    return g.finish(op.name, output, op)
 
 
 @lru_cache(maxsize=16384)

@@ -89,6 +89,8 @@ class Leaf(Frozen):
     arity: ClassVar[int | None] = 1
     overwrites: ClassVar[bool] = False
     reshapes: ClassVar[bool] = False
+    # Fields that say where and how parameters are used but change neither their shapes nor what they mean.
+    unsigned: ClassVar[tuple[str, ...]] = ("stride", "padding")
 
     def shape(self, *inputs: Any) -> Shape:
         """Output shape. Raises `ArchitectureError` when the inputs do not fit."""
@@ -128,6 +130,19 @@ class Leaf(Frozen):
     def expression(self, *inputs: Any) -> Expression | None:
         """What a person writes in a `forward` in place of the module; None where that is the module's call."""
         return None
+
+    def signature(self, *inputs: Any) -> str | None:
+        """What its parameters are: two leaves of one signature can use each other's. None where it has none.
+
+        Unless stated otherwise its name, its fields but for the `unsigned`, kind and width of every input, and how many
+        parameters that makes, which tells inputs of different lengths apart where it matters.
+        """
+        count = self.params(*inputs)
+        if not count:
+            return None
+        values = [f"{f.name}={getattr(self, f.name)}" for f in fields(self) if f.name not in self.unsigned]  # type: ignore[arg-type]
+        reads = [f"{type(x).__name__.lower()} {x.width}" for x in inputs]
+        return f"{' '.join([self.name, *values])} of {', '.join(reads)}: {count}"
 
     def module(self, *inputs: Any) -> nn.Module:
         """A new torch module, as `code` says."""

@@ -13,6 +13,7 @@ class BatchNorm(Leaf):
 
     eps: float = 1e-5
     momentum: float = 0.1
+    unsigned = ("eps", "momentum")
 
     def check(self) -> None:
         require_range(self.eps, "eps", 0.0, 1.0)
@@ -38,6 +39,7 @@ class LayerNorm(Leaf):
     """Layer normalisation over the features of each token or vector, or each pixel's channels (arXiv 1607.06450)."""
 
     eps: float = 1e-6
+    unsigned = ("eps",)
 
     def check(self) -> None:
         require_range(self.eps, "eps", 0.0, 1.0)

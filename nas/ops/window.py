@@ -20,6 +20,7 @@ class WindowAttention(Leaf):
     heads: int
     window: Pair = (7, 7)
     shift: Pair = (0, 0)
+    unsigned = ("shift",)
 
     def check(self) -> None:
         require_range(self.heads, "heads", 1, 2**12)

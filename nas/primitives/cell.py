@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import ClassVar, Literal
 
-from nas.arch import Inner, Primitive, primitive
+from nas.arch import Graph, Inner, Primitive, primitive
 from nas.errors import ArchitectureError
 from nas.ops import Add, Concat, DropPath, Frozen, Leaf, Map, frozen
 from nas.ops.base import require, require_range
@@ -93,6 +93,10 @@ class CellGraph(Primitive):
         )
         return replace(self, nodes=nodes)
 
+    @property
+    def identity(self) -> str:
+        return self.name
+
     @cached_property
     def outputs(self) -> tuple[int, ...]:
         """The states that are joined."""
@@ -158,6 +162,13 @@ class Droppable(Primitive):
     def accepts(self) -> tuple[type, ...]:  # type: ignore[override]
         return self.op.accepts
 
+    @property
+    def identity(self) -> str:
+        return self.op.identity
+
+    def slots(self, graph: Graph, source: bool) -> list[str]:
+        return self.op.slots(graph, source)
+
     def expand(self, g: Inner, *inputs: int, width: int, stride: int) -> int:
         x = self.op.expand(g, *inputs, width=self.op.settle(width, tuple(g.shapes)), stride=stride)
         return g.add(DropPath(), x)
@@ -203,6 +214,20 @@ class CellBody(Primitive):
         target = g.shapes[states[-1]]
         ends = [self.shrink(g, states[i], target, width) if i < given else states[i] for i in cell.outputs]
         return g.add(_CONCAT, *ends) if len(ends) > 1 else ends[0]
+
+    @property
+    def identity(self) -> str:
+        return ""
+
+    def slots(self, graph: Graph, source: bool) -> list[str]:
+        made: list[str] = []
+        for number, node in enumerate(self.cell.nodes, self.cell.inputs):
+            for index, edge in enumerate(node.edges):
+                made.append(f"node{number}.{index}" + (f"<{edge.source}" if source else ""))
+            if len(node.edges) > 1:
+                made.append(f"node{number}")
+        # What is left are inputs that are joined, and the joining.
+        return made + [f"end{node.inputs[0]}" for node in graph.nodes[len(made) :]]
 
     def shrink(self, g: Inner, x: int, target: object, width: int) -> int:
         """An input that is joined is reduced like everything else, and brought to the cell's width if it is raw."""

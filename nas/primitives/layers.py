@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from nas.arch import Inner, Primitive, primitive
+from nas.arch import Graph, Inner, Primitive, primitive
 from nas.ops import Concat, Frozen, Map, Pad, frozen
 from nas.ops.base import require, require_range
 from nas.primitives.basic import ConvNormAct, FactorizedReduction
@@ -61,6 +61,10 @@ class LayerGraph(Primitive):
                 require(0 <= state <= number, f"layers[{number}] reads state {state}", f"0 to {number}, the states before it")
 
     @property
+    def identity(self) -> str:
+        return f"{self.name}({self.sets})"
+
+    @property
     def operations(self) -> int:
         return sum(layer.op.operations for layer in self.layers)
 
@@ -87,10 +91,24 @@ class LayerGraph(Primitive):
         states = [x]
         for number, (layer, wide) in enumerate(zip(self.layers, widths, strict=True)):
             if number in self.reduce:
-                halved = {state: g.apply(HALVE, states[state], width=wide, stride=2) for state in self.wanted(number)}
+                halved = {
+                    state: g.apply(HALVE, states[state], width=wide, stride=2, name=f"layer{number + 1}_halve{state}")
+                    for state in self.wanted(number)
+                }
                 states = [halved.get(state, x) for state, x in enumerate(states)]
             states.append(self.layer(g, layer, states, wide))
         return joined(g, [states[state] for state in self.ends])
+
+    def slots(self, graph: Graph, source: bool) -> list[str]:
+        names = super().slots(graph, source)
+        if not source:
+            return names
+        # What reads a set: with the sets `behind` the merging of the operation's output with them.
+        readers = {
+            f"layer{number}_{'merge' if self.sets == 'behind' else layer.op.name}": f"<{','.join(map(str, layer.reads))}"
+            for number, layer in enumerate(self.layers, 1)
+        }
+        return [name + readers.get(name, "") for name in names]
 
     def wanted(self, number: int) -> list[int]:
         """The states before layer `number` that it or what comes after it reads."""
