@@ -41,6 +41,7 @@ SEARCH, CORRELATE = "search", "correlate"  # roles of runs in which shared weigh
 SAVE_SECONDS = 30.0  # from one writing of the bank to the next, within a phase
 PROBED = 4  # networks of a phase that are judged at its end, to say how far the weights are
 MOST_OF = 0.8  # of what is left of the budget for all phases before the first candidate, where training is slower than was measured
+UPDATES = 6  # that are measured at a size
 LONGEST = 10.0  # seconds that measuring may take
 METRICS = ("accuracy", "params", "macs", "judged_images")
 
@@ -166,10 +167,11 @@ class SharedEvaluator(TrainingEvaluator):
         weights = SharedWeights(Bank(seed, data.images.device))
         _, shown = meeting(found[0], data, self.resample)
         training = self._training(weights, [[each] for each in found], size, data, recipe, lambda step: 0.0, seed, lambda: None, shown)
-        times = [_seconds(data, training.update) for _ in range(3)]
+        times = sorted(_seconds(data, training.update) for _ in range(UPDATES))
         full = _seconds(data, lambda: self._judged(weights, found[0], size, data, recipe, data.validation, lambda: None))
         brief = _seconds(data, lambda: self._judged(weights, found[0], size, data, recipe, data.validation[: recipe.batch], lambda: None))
-        return Costs(sum(times[1:]) / 2, max(full, brief), brief)
+        typical = sum(times[: UPDATES // 2]) / (UPDATES // 2)  # the first ones also build what later ones find, and others may be at work
+        return Costs(typical, max(full, brief), brief)
 
     # ---- a phase ---------------------------------------------------------------------------------------------------
 
