@@ -97,6 +97,7 @@ class SharedTraining:
         modules = nn.ModuleList([self._module(child) for child in group])
         made = optimiser(modules, self.recipe)
         made.lend(self.shared.buffers)
+        made.zero_grad()  # of a group that was broken off
         for settings in made.param_groups:
             settings["lr"] = self.rate(self.shared.step)
         for module in modules:
