@@ -38,10 +38,16 @@ def _training(dataset: str = "digits", resample: bool = False, **options: Any) -
 
 
 @EVALUATORS.register("shared")
-def _shared(dataset: str = "digits", sampling: str = "uniform", resample: bool = False, **options: Any) -> Evaluator:
+def _shared(
+    dataset: str = "digits", sampling: str = "uniform", epochs: float | None = None, steps: int | None = None,
+    batches: int | None = None, recalibrate: int = 4, share: float = 0.5, resample: bool = False, **options: Any,
+) -> Evaluator:  # fmt: skip
     from nas.evaluators.shared import SharedEvaluator
 
-    evaluator: Evaluator = SharedEvaluator(dataset, sampling=sampling, resample=resample, **options)
+    evaluator: Evaluator = SharedEvaluator(
+        dataset, sampling=sampling, epochs=epochs, steps=steps, batches=batches, recalibrate=recalibrate, share=share, resample=resample,
+        **options,
+    )  # fmt: skip
     return evaluator
 
 

@@ -6,6 +6,7 @@ controller; single-path one-shot (Guo et al., arXiv 1904.00420) where all phases
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import random
@@ -193,14 +194,13 @@ class SharedEvaluator(TrainingEvaluator):
             training = self._training(kept.weights, groups, size, data, recipe, rate, evaluation.seed, clock.check, shown)
             training.index = kept.index
             loss = self._trained(kept, training, schedule, task.number, evaluation)
-            drawn = [
-                self._judged(kept.weights, child, size, data, recipe, data.validation, clock.check)
-                for child in task.children[: min(PROBED, len(task.children))]
-            ]
-        accuracy = sum(drawn) / len(drawn)
-        epochs = kept.weights.step / training.per_epoch
-        metrics = {self.objective: accuracy, "drawn_accuracy": accuracy, "epochs": epochs, "train_loss": loss}
-        return {name: value for name, value in metrics.items() if math.isfinite(value)}
+            drawn = list[float]()
+            with contextlib.suppress(CutOff):  # the phase itself is done
+                for child in task.children[:PROBED]:
+                    drawn.append(self._judged(kept.weights, child, size, data, recipe, data.validation, clock.check))
+        metrics = {"drawn_accuracy": sum(drawn) / len(drawn)} if drawn else {}
+        metrics |= {"epochs": kept.weights.step / training.per_epoch} | ({"train_loss": loss} if math.isfinite(loss) else {})
+        return {self.objective: metrics.get("drawn_accuracy", 0.0), **metrics}
 
     def _trained(
         self, kept: Kept, training: SharedTraining, schedule: Schedule, number: int, evaluation: Evaluation

@@ -52,8 +52,10 @@ class SharedWeights:
         made.bank.restore(state["parameters"])
         made.step = state["step"]
         for key, item in made.bank.parameters().items():
+            if item.ndim == 4:  # as modules are laid out; what the optimiser remembers must lie as its parameter does
+                item.data = item.data.to(memory_format=torch.channels_last)
             own = state["buffers"].get(key)
-            if own:  # in the layout that the parameter has
+            if own:
                 made.buffers[item] = {name: _like(item, each) for name, each in own.items()}
         return made
 
