@@ -206,7 +206,7 @@ def test_a_phase_takes_its_share_of_the_time_and_what_it_trained_counts(store: S
 
 
 def test_weights_that_are_no_numbers_are_not_kept(store: Store) -> None:
-    shared = SharedEvaluator("digits", schedule={"children": 4, "updates": 120}, recipe={"lr": 100.0, "clip": 0.0, "momentum": 0.99})
+    shared = SharedEvaluator("digits", schedule={"children": 4, "updates": 50}, recipe={"lr": 100.0, "clip": 0.0, "momentum": 0.99})
     outcome = run(shared, networks(1)[0], SMALL, phase(store))
     assert outcome.state == "fail"
     assert "training loss of shared weights is nan" in str(outcome.reason) or "inf" in str(outcome.reason)
@@ -286,7 +286,7 @@ def search(out: Path, **options: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def enas(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return search(tmp_path_factory.mktemp("enas") / "run", correlate="4x2", confirm_epochs=1)
+    return search(tmp_path_factory.mktemp("enas") / "run", correlate="3x2", confirm_epochs=1)
 
 
 def test_enas_alternates_and_the_best_is_one_that_all_images_judged(enas: Any) -> None:
@@ -301,7 +301,7 @@ def test_enas_alternates_and_the_best_is_one_that_all_images_judged(enas: Any) -
 def test_the_rank_correlation_is_measured_and_said(enas: Any, capsys: Any, monkeypatch: Any) -> None:
     made = correlation(enas)
     assert made is not None
-    assert len(made.networks) == 4
+    assert len(made.networks) == 3
     assert all(len(each.alone) == 2 for each in made.networks)
     trials = open_study(enas.directory / "correlate").trials
     assert all(trial.fidelity == {"epochs": 1, "width": 1.0, "depth": 1.0, "samples": 1.0, "test": True} for trial in trials)
@@ -310,10 +310,10 @@ def test_the_rank_correlation_is_measured_and_said(enas: Any, capsys: Any, monke
     assert made.spearman == pytest.approx(scipy.stats.spearmanr([each.shared for each in made.networks], alone).statistic, nan_ok=True)
     assert made.noise is not None
     said = command_line(capsys, monkeypatch, "status", enas.directory).out
-    assert "rank correlation of shared weights with training alone over 4 networks: Spearman" in said
+    assert "rank correlation of shared weights with training alone over 3 networks: Spearman" in said
     assert "of seeds of one network by" in said
     plain = json.loads(command_line(capsys, monkeypatch, "status", enas.directory, "--json").out)["correlation"]
-    assert (plain["pending"], len(plain["networks"])) == (0, 4)
+    assert (plain["pending"], len(plain["networks"])) == (0, 3)
 
 
 def test_a_finished_search_can_be_asked_for_more(tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
@@ -331,7 +331,7 @@ def test_a_finished_search_can_be_asked_for_more(tmp_path: Path, capsys: Any, mo
 def test_the_control_of_shared_weights_trains_alone(tmp_path: Path, monkeypatch: Any) -> None:
     asked = list[float]()
     monkeypatch.setattr(SharedEvaluator, "alone", lambda self, space, seconds, seed: asked.append(seconds) or Fidelity(1, 0.25, 0.17, 0.2))
-    study = search(tmp_path / "run", budget="4trials", confirm="1x1", confirm_epochs=1, control=True)
+    study = search(tmp_path / "run", budget="3trials", confirm="1x1", confirm_epochs=1, control=True)
     assert study.control is not None
     assert all("train_loss" in trial.metrics and trial.phase is None for trial in study.control.trials)
     assert study.control.best is not None
@@ -344,12 +344,12 @@ import sys
 import nas.evaluators.shared as shared
 from tests.test_shared import search
 shared.SAVE_SECONDS = 0.0
-search(sys.argv[1], evaluator="shared(epochs=4,steps=6)", budget="3trials")
+search(sys.argv[1], evaluator="shared(epochs=2,steps=6)", budget="3trials")
 """
 
 
 def test_a_search_killed_in_a_phase_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
-    whole = search(tmp_path / "whole", evaluator="shared(epochs=4,steps=6)", budget="3trials")
+    whole = search(tmp_path / "whole", evaluator="shared(epochs=2,steps=6)", budget="3trials")
     root = Path(__file__).parent.parent
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "run")], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     kept = Store(tmp_path / "run" / "weights")
