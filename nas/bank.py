@@ -6,15 +6,18 @@ within it. Equal keys are one parameter. Modules are never shared: every child i
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from nas.arch import Architecture, lower
-from nas.build import Network, Step
+from nas.build import Network
 from nas.errors import NasError
+from nas.flat import Step
 from nas.repeatable import check_seed, derived_seed, parameters_from
 from nas.shells import Shells
 
@@ -38,13 +41,14 @@ class Bank:
 
         Raises `ArchitectureError` when the shapes do not fit; `drop_path` as in `nas.build.build`.
         """
-        return Network(architecture, lower(architecture), drop_path, self)
+        with _no_collection():
+            return Network(architecture, lower(architecture), drop_path, self)
 
     def module(self, step: Step) -> nn.Module:
         """A shell around the parameters of one leaf."""
         shell = self._shells.of(step.op, step.shapes)
         if shell.signature is None:
-            return shell.around({})
+            return shell.around()
         key = f"{step.shared} {shell.signature}"
         leaf = self._leaves.get(key)
         if leaf is None:
@@ -85,6 +89,18 @@ class Bank:
                 with torch.no_grad():
                     item.copy_(tensor)
             self._leaves.setdefault(key, {})[name] = item
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Python looks through all that lives for what can be let go while much is made; that took longer than the making."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def recalibrate(module: nn.Module, batches: Iterable[Tensor]) -> None:

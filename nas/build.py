@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.arch import Architecture, Graph, Lowered, lower
-from nas.ops import Leaf, Shape
+from nas.flat import Step, head_of, trunk_of
+from nas.ops import Leaf
 from nas.ops.activation import ACTIVATIONS, Activation, DropPath
 from nas.ops.merge import Add
+from nas.shells import Shell
 
 # Leaves whose backward pass does not read what they were given or what they wrote: writing over it is safe.
 _KEEPS_OUTPUT = ("conv", "linear", "max_pool", "avg_pool", "concat")
@@ -67,21 +69,6 @@ def mean_probability(logits: Sequence[Tensor]) -> Tensor:
     return logs.logsumexp(0) - math.log(len(logits))
 
 
-class Step(NamedTuple):
-    """One flat instruction: place, leaf, numbers of the values read, number of the value written.
-
-    `shared` is the place as networks that share weights know it (see `nas.bank`), empty where none was asked for.
-    """
-
-    place: str
-    op: Leaf
-    shapes: tuple[Shape, ...]
-    reads: tuple[int, ...]
-    writes: int
-    depth: float
-    shared: str
-
-
 class Parts(Protocol):
     """Where the modules of a network come from."""
 
@@ -124,13 +111,11 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.aux_weights = tuple(weight for _, _, weight in lowered.aux)
-        trunk = _Flattener(drop_path > 0.0, parts.source)
-        self._output = trunk.run(lowered.main, "", [0], list(lowered.depths))
-        # The main graph numbers its values as its nodes; the flat list needs the number that it gave that node.
-        sources = [trunk.top[source] for _, source, _ in lowered.aux]
-        self._trunk = _Program(self, trunk.steps, [self._output, *sources], drop_path, parts)
+        trunk = trunk_of(lowered, parts.source, drop_path > 0.0)
+        self._output = trunk.output
+        self._trunk = _Program(self, trunk.steps, [trunk.output, *trunk.sources], drop_path, parts)
         self._heads = [
-            _Head(self, graph, source, drop_path, parts) for (graph, _, _), source in zip(lowered.aux, sources, strict=True)
+            _Head(self, graph, source, drop_path, parts) for (graph, _, _), source in zip(lowered.aux, trunk.sources, strict=True)
         ]
 
     def forward(self, x: Tensor) -> Tensor | Outputs:
@@ -154,67 +139,15 @@ class _Head:
     """An auxiliary head: a program of its own on one value of the trunk."""
 
     def __init__(self, network: Network, graph: Graph, source: int, drop_path: float, parts: Parts) -> None:
-        flat = _Flattener(drop_path > 0.0, parts.source)
+        flat = head_of(graph, parts.source, drop_path > 0.0)
         self.source = source
-        self.output = flat.run(graph, graph.label, [0], shared=f"{graph.label}.")
-        self.program = _Program(network, flat.steps, [self.output], drop_path, parts)
+        self.output = flat.output
+        self.program = _Program(network, flat.steps, [flat.output], drop_path, parts)
 
     def run(self, values: list[Any]) -> Tensor:
         """Logits (N, classes) from the trunk's values."""
         logits: Tensor = self.program.run(values[self.source])[self.output]
         return logits
-
-
-class _Flattener:
-    """Makes one list of steps of a hierarchical graph."""
-
-    def __init__(self, drop_path: bool, source: bool | None) -> None:
-        self.source = source
-        self.steps: list[Step] = []
-        self.count = 1
-        self.drop_path = drop_path
-        # Flat numbers of the values of the outermost graph.
-        self.top: list[int] = []
-        self.depth = 1.0
-
-    def run(self, graph: Graph, prefix: str, values: list[int], depths: list[float] | None = None, shared: str = "") -> int:
-        """Append the steps of `graph`, whose inputs are the flat `values`; returns the flat number of its output."""
-        slots = () if self.source is None else shared_slots(graph, self.source)
-        for number, node in enumerate(graph.nodes):
-            place = f"{prefix}.{node.name}" if prefix else node.name
-            there = shared + slots[number] if slots else ""
-            if depths is not None:
-                self.depth = depths[number]
-            reads = [values[i] for i in node.inputs]
-            if isinstance(node.op, Graph):
-                values.append(self.run(node.op, place, reads, shared=there))
-            elif isinstance(node.op, DropPath) and not self.drop_path:
-                values.append(reads[0])
-            else:
-                shapes = tuple(self.shape(graph, i) for i in node.inputs)
-                self.steps.append(Step(place, node.op, shapes, tuple(reads), self.count, self.depth, there))
-                values.append(self.count)
-                self.count += 1
-        if depths is not None:
-            self.top = values
-        return values[graph.output]
-
-    @staticmethod
-    def shape(graph: Graph, value: int) -> Shape:
-        """Shape of a value of a graph."""
-        return graph.inputs[value] if value < len(graph.inputs) else graph.nodes[value - len(graph.inputs)].shape
-
-
-def shared_slots(graph: Graph, source: bool) -> list[str]:
-    """For each node of a graph the end of its shared place; that of a sub-graph says which operation it is."""
-    kept: list[str] | None = graph.__dict__.get(key := f"_slots_{source}")
-    if kept is None:
-        slots = [node.name for node in graph.nodes] if graph.maker is None else graph.maker.slots(graph, source)
-        pairs = zip(slots, graph.nodes, strict=True)
-        kept = graph.__dict__[key] = [
-            f"{slot}:{node.op.maker.identity}/" if isinstance(node.op, Graph) else slot for slot, node in pairs
-        ]
-    return kept
 
 
 def _add(*inputs: Tensor) -> Tensor:
@@ -235,23 +168,34 @@ class _Program:
     """Steps bound to their modules. In place where nobody else reads the value written over."""
 
     def __init__(self, network: Network, steps: list[Step], keep: list[int], drop_path: float, parts: Parts) -> None:
-        last: dict[int, int] = {}
-        readers: dict[int, int] = {}
+        self.size = 1 + len(steps)
+        last, readers = [-1] * self.size, [0] * self.size
         for index, step in enumerate(steps):
             for value in step.reads:
                 last[value] = index
-                readers[value] = readers.get(value, 0) + 1
-        self.size = 1 + len(steps)
-        writers = {step.writes: step.op.name for step in steps}
-        self.calls: list[tuple[Callable[..., Tensor], tuple[int, ...], int, tuple[int, ...]]] = []
+                readers[value] += 1
         kept = {0, *keep}
-        for index, step in enumerate(steps):
+        for value in kept:
+            last[value] = len(steps)
+        attach = _Tree(network).attach
+        self.calls: list[tuple[Callable[..., Tensor], tuple[int, ...], int, tuple[int, ...]]] = []
+        for index, (place, op, _, reads, writes, depth, _) in enumerate(steps):
+            first = reads[0]
             # An earlier reader may have saved the value for its backward pass, so being the last reader is not enough.
-            alone = step.reads[0] not in kept and readers[step.reads[0]] == 1
-            in_place = alone and overwritable(writers.get(step.reads[0], "input"), step.op)
-            call = _bind(network, step, in_place, drop_path, parts)
-            frees = tuple({v for v in step.reads if last[v] == index and v not in kept})
-            self.calls.append((call, step.reads, step.writes, frees))
+            alone = readers[first] == 1 and first not in kept
+            in_place = alone and overwritable(steps[first - 1].op.name, op)
+            call: Callable[..., Tensor]
+            if isinstance(op, Add):
+                call = _add_in_place if in_place else _add
+            else:
+                call = module = parts.module(steps[index])
+                if isinstance(op, Activation) and in_place:
+                    module.inplace = True  # type: ignore[assignment]
+                elif isinstance(op, DropPath):
+                    module.rate = drop_path * depth  # type: ignore[assignment]
+                attach(place, module)
+            frees = tuple([v for v in dict.fromkeys(reads) if last[v] == index])
+            self.calls.append((call, reads, writes, frees))
 
     def run(self, x: Tensor, each: Callable[[list[Any], int], None] | None = None) -> list[Any]:
         """All values that were kept, at their numbers; None where a value was let go."""
@@ -279,28 +223,28 @@ def overwritable(writer: str, op: Leaf) -> bool:
     return False
 
 
-def _bind(network: Network, step: Step, in_place: bool, drop_path: float, parts: Parts) -> Callable[..., Tensor]:
-    """The callable of a step, its module registered under its place."""
-    if isinstance(step.op, Add):
-        return _add_in_place if in_place else _add
-    module = parts.module(step)
-    if isinstance(step.op, Activation) and in_place:
-        module.inplace = True  # type: ignore[assignment]
-    if isinstance(step.op, DropPath):
-        module.rate = drop_path * step.depth  # type: ignore[assignment]
-    _attach(network, step.place, module)
-    return module
+class _Tree:
+    """Puts modules at their places below `root`; past the checks of `add_module`, as places of a graph are sound."""
 
+    def __init__(self, root: nn.Module) -> None:
+        self._children = {"": root._modules}
 
-def _attach(root: nn.Module, place: str, module: nn.Module) -> None:
-    *parents, name = place.split(".")
-    for parent in parents:
-        child = root._modules.get(parent)
-        if child is None:
-            child = _Container()
-            root.add_module(parent, child)
-        root = child
-    root.add_module(name, module)
+    def attach(self, place: str, module: nn.Module) -> None:
+        """Register `module` at `place`, such as `stages.0.1.conv`."""
+        parent, _, name = place.rpartition(".")
+        self._below(parent)[name] = module
+
+    def _below(self, place: str) -> dict[str, nn.Module | None]:
+        """What stands below `place`, which is there after it."""
+        known = self._children.get(place)
+        if known is not None:
+            return known
+        parent, _, name = place.rpartition(".")
+        siblings = self._below(parent)
+        if siblings.get(name) is None:  # one that an earlier program of the network made may stand there
+            siblings[name] = _CONTAINER.around()
+        known = self._children[place] = siblings[name]._modules  # type: ignore[union-attr]
+        return known
 
 
 class _Container(nn.Module):
@@ -314,3 +258,6 @@ class _Container(nn.Module):
 
     def __len__(self) -> int:
         return len(self._modules)
+
+
+_CONTAINER = Shell(_Container())

@@ -222,7 +222,8 @@ def test_banks_of_several_stores_are_apart(tmp_path: Path) -> None:
 
 def test_a_space_with_auxiliary_heads_widths_and_repeats_trains(store: Store) -> None:
     space = spaces.load("nasnet-cell").with_input((1, 8, 8), 10)
-    shared = SharedEvaluator("digits", schedule={"children": 2, "updates": 2, "group": 2}, recipe={"batch": 16, "drop_path": 0.2}, recalibrate=1)
+    schedule, recipe = {"children": 2, "updates": 2, "group": 2}, {"batch": 16, "drop_path": 0.2}
+    shared = SharedEvaluator("digits", schedule=schedule, recipe=recipe, recalibrate=1)
     task = Task(0, phase=PHASE, children=networks(2, space), store=store, role="search")
     outcome = run(shared, networks(1, space)[0], Fidelity(1, 0.25, 0.17), Evaluation(task=task))
     assert outcome.state == "complete", outcome.reason
@@ -374,6 +375,8 @@ def test_a_search_killed_in_a_phase_ends_as_if_it_had_not_been(tmp_path: Path) -
         ({"evaluator": "shared(share=1)"}, "share=1; allowed: a number above 0, 0.95 at most"),
         ({"evaluator": "shared(epoch=3)"}, "evaluator shared has no option epoch=3; allowed: dataset, sampling, epochs, steps, batches"),
         ({"evaluator": "shared(epochs"}, "evaluator 'shared(epochs' cannot be read; allowed: NAME or NAME(option=value,...)"),
+        ({"strategy": "asha:evolution", "ladder": "resolution"}, "ladder with shared weights, which are of one size"),
+        ({"strategy": "evolution", "inherit": True}, "inherit with an evaluator that keeps no weights"),
         ({"control": True}, "control=True for a search on shared weights needs confirm"),
         ({"correlate": "2"}, "correlate='2'; allowed: 3 networks or more"),
         ({"correlate": "many"}, "correlate='many'; allowed: 3 networks or more"),

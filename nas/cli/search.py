@@ -30,6 +30,24 @@ def limit_options(function: Any) -> Any:
     return function
 
 
+def fidelity_options(function: Any) -> Any:
+    """Options that say how closely candidates are looked at, and what is kept of their trainings."""
+    for option in reversed((
+        click.option(
+            "--ladder", metavar="STEPS",
+            help="What rungs of asha and hyperband shrink, in order: of epochs,samples,resolution,cells,channels.",
+        ),
+        click.option(
+            "--stop-early", is_flag=False, flag_value="median", metavar="[Q]",
+            help="Stop candidates whose curves lie below the median of the others', or below quantile Q, such as 0.25.",
+        ),
+        click.option("--keep", metavar="SIZE", help="What weights kept for promotions may take: 2GB (default: 1GB; 0: the needed)."),
+        click.option("--inherit", is_flag=True, help="Candidates made from others begin with the trained parts that fit them."),
+    )):  # fmt: skip
+        function = option(function)
+    return function
+
+
 def engine_options(function: Any) -> Any:
     """Options that say where candidates are trained; `search` and `resume` share them."""
     for option in reversed((
@@ -81,6 +99,9 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
         "nas search --space nas-bench-201 --evaluator shared --strategy rl --budget 10m",
         "nas search --space nas-bench-201 --evaluator 'shared(sampling=fair)' --strategy evolution --budget 10m --correlate 10",
+        "nas search --space nasnet-cell --budget 1h --strategy evolution --inherit",
+        "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
+        "nas search --space nasnet-cell --budget 1h --stop-early",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -114,6 +135,7 @@ def honest_options(function: Any) -> Any:
 @click.option("--depth", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Depth of the proxy, a fraction (default: fitted).")
 @click.option("--start", metavar="NAMES", default="", help="Networks to try first, joined by commas: names or YAML files in the space.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
+@fidelity_options
 @limit_options
 @honest_options
 @engine_options
@@ -121,6 +143,7 @@ def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, seed: int, out: Path | None, objectives: str | None,
     epochs: int | None, width: float | None, depth: float | None, start: str,
+    ladder: str | None, stop_early: str | None, keep: str | None, inherit: bool,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
@@ -146,7 +169,8 @@ def command(
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), latency=latency, filter=filters,
             features=[name for name in features.split(",") if name.strip()],
-            fidelity=_fidelity(epochs, width, depth), workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
+            fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
+            workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
@@ -211,6 +235,7 @@ def closing(study: Any) -> None:
     from rich.text import Text
 
     from nas.report.coefficients import coefficients
+    from nas.report.fidelity import keeping_lines, ladder_lines, stopping_lines
     from nas.report.honest import honest
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
@@ -232,6 +257,9 @@ def closing(study: Any) -> None:
         f"{ledger.finished} trials finished{failed}; used {ledger.device_seconds / 3600:.3g} device-hours, "
         f"{format_seconds(ledger.seconds)} of wall time; budget {study.settings.budget}"
     )
+    if not single:
+        for line in (*ladder_lines(study), *stopping_lines(study), *keeping_lines(study)):
+            click.echo(line)
     for part in coefficients(study) if scaling else honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)

@@ -55,6 +55,7 @@ def _training(run: Path, storage: str | None, as_json: bool) -> None:
 
 def _plain(study: Any) -> dict[str, Any]:
     from nas.report.coefficients import plain as scaling
+    from nas.report.fidelity import plain as fidelity
     from nas.report.honest import plain
 
     ledger = study.ledger()
@@ -69,12 +70,13 @@ def _plain(study: Any) -> dict[str, Any]:
         "objectives": [str(goal) for goal in study.goals],
         "front": [trial.number for trial in study.front],
         **plain(study),
+        **fidelity(study),
         **({"coefficients": scaling(study)} if study.settings.network is not None else {}),
         "trials": [
             {
                 "number": t.number, "state": t.state, "value": t.value, "values": list(t.values), "digest": t.digest,
                 "device_seconds": t.device_seconds, "reason": t.reason, "parent": t.parent, "how": t.how, "fraction": t.fraction,
-                "metrics": t.metrics,
+                "metrics": t.metrics, "curve": t.curve, "stopped": t.stopped, "below": t.below, "notes": t.notes,
                 "decisions": t.decisions,
             }
             for t in study.trials

@@ -16,12 +16,14 @@ from nas.engine.confirm import ask_for, follow_up, plan, planned
 from nas.engine.devices import Shares, gpu_count
 from nas.engine.driver import Driver
 from nas.engine.judging import check, own, read
+from nas.engine.keeping import cap_of
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
-from nas.engine.phases import alone_by, asked, check_sampling, default_sampling, strategy_of
+from nas.engine.phases import alone_by, check_sampling, default_sampling, strategy_of, wish_of
 from nas.engine.prepare import (
+    check_inherit,
     check_seconds,
     check_space,
     decisions_of,
@@ -30,7 +32,9 @@ from nas.engine.prepare import (
     evaluator_of,
     fit,
     for_task,
+    ladder_of,
     resumed_evaluator,
+    rule_of,
     settings_of,
     shares_of,
     with_dataset,
@@ -42,6 +46,7 @@ from nas.engine.timing import check_lanes, settled
 from nas.engine.versions import versions
 from nas.errors import NothingFinishedError
 from nas.evaluators import Evaluator, Fidelity, Store
+from nas.evaluators.fidelity import check_rungs
 from nas.evaluators.store import FOLDER
 from nas.latency import Setting
 from nas.objectives import Objective
@@ -73,6 +78,10 @@ def search(
     start: Iterable[str | Path | Architecture | Mapping[str, Any]] = (),
     references: Iterable[Mapping[str, Any]] = (),
     candidates: int | None = None,
+    ladder: str | Iterable[str] | None = None,
+    stop_early: bool | str | float | None = None,
+    keep: str | None = None,
+    inherit: bool = False,
     network: str | None = None,
     latency: str | Setting | None = None,
     workers: int | None = None,
@@ -100,6 +109,11 @@ def search(
     references: decisions of networks that the others are held against: tried before all others, confirmed with the best,
     and never the best themselves. candidates: how many will be looked at, where that is known: the fewer the longer each
     is trained, as far as the budget goes. network: what the space was made from, for the record.
+    ladder: what the rungs of asha and hyperband shrink, such as "epochs,resolution" (default: epochs, then samples); see
+    `nas.evaluators.fidelity.STEPS`. stop_early: `median` (or True), or a quantile such as 0.25: candidates are stopped whose
+    best value so far is below that quantile of the others' after as many epochs. keep: what the weights that are kept for
+    promotions may take together, such as "2GB" (default 1GB); "0": those that are needed alone.
+    inherit: a candidate made from another begins with what of that one's trained parts fits it; see docs/weight-sharing.md.
     limits: bounds on measures of candidates, such as `{"params": "5M", "latency_ms": 20}`, beside those of the space;
     filter: `naswot:0.5` tries only candidates at or above that quantile of the proxy over random candidates; features:
     proxies that the strategy is told of candidates.
@@ -122,7 +136,8 @@ def search(
     total = budget if isinstance(budget, Budget) else Budget.parse(budget)
     goals = read(objective, objectives)
     context = _context(searched, features, len(goals) if goals else 1, total)
-    made = strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
+    asked = strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
+    steps = ladder_of(ladder, strategy, strategy_options or {})
     references = list(references)
     wish = planned(confirm, confirm_epochs, control, strategy, bool(references), correlate)
     shares = shares_of(engine, workers, gpus_per_trial, address)
@@ -133,21 +148,26 @@ def search(
         if searched.scales and evaluators.takes(evaluator, "resample"):
             options.setdefault("resample", True)
         if evaluators.takes(evaluator, "sampling"):
-            options.setdefault("sampling", default_sampling(made))
+            options.setdefault("sampling", default_sampling(asked))
         if dataset is None and evaluators.takes_data(evaluator):
             dataset = default_dataset(total, shares, options.get("data_dir"), watcher)
     judge = evaluator_of(evaluator, with_dataset(options, dataset), own(goals))
     goals = check(goals, judge)
+    quantile = rule_of(stop_early, goals, judge)
+    cap_of(keep or "")
+    check_inherit(inherit, strategy, asked, judge)
     check_seconds("timeout", timeout)
     check_space(judge, searched)
-    check_sampling(judge, made, strategy)
-    correlating = asked(correlate, confirm_epochs, control, confirm is not None, judge)
+    check_sampling(judge, asked, strategy, bool(steps))
+    correlating = wish_of(correlate, confirm_epochs, control, confirm is not None, judge)
     latency, searched = settled(latency, goals, searched, shares.device, address is None)
     directory = check_new(out if out is not None else default_folder(searched.name))
     searched = for_task(searched, judge)
     compared = [searched.ordered(decisions) for decisions in references]
     seeds = compared + [decisions_of(searched, item) for item in start]
     fidelity = fit(judge, searched, total, shares, seed, watcher, candidates, fidelity)
+    if steps:
+        check_rungs(fidelity, strategies.rungs(strategy, **dict(strategy_options or {})), steps)
     searched = screened(searched, filters, seed, watcher.note)
     settings = Settings(
         study=directory.name,
@@ -179,6 +199,10 @@ def search(
         references=compared,
         network=network,
         latency=latency,
+        inherit=inherit,
+        keep=keep or "",
+        ladder=list(steps),
+        stop_early=quantile,
     )
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
@@ -215,7 +239,7 @@ def resume(
     settings = open_study(directory, storage=storage).settings
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
-    correlating = asked(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
+    correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
     engine = engine or settings.engine
     if gpus_per_trial is None and settings.device == "cpu":
         gpus_per_trial = 0.0  # a device-hour must stay what it was

@@ -118,6 +118,7 @@ def control_settings(settings: Settings, alone: Callable[[], Fidelity] | None = 
     fidelity = settings.fidelity if alone is None else alone().to_dict()
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False, correlate={}, fidelity=fidelity,
+        ladder=[],
     )  # fmt: skip
     return _nested(made, CONTROL)
 
@@ -131,7 +132,7 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
     fidelity = Fidelity(wish.epochs, test=True).to_dict()
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start, budget=f"{len(start)}trials", timeout=None,
-        fidelity=fidelity, confirm={}, control=False, references=[], network=None, correlate={},
+        fidelity=fidelity, confirm={}, control=False, references=[], network=None, correlate={}, ladder=[], stop_early=0.0, keep="",
     )  # fmt: skip
     return _nested(made, role)
 
@@ -139,7 +140,8 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
 def _nested(settings: Settings, role: str) -> Settings:
     """Of a run within a run; under its seed no trial has the training seed of a trial of the search."""
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return replace(settings, study=f"{settings.study}/{role}", role=role, seed=derived_seed(settings.seed, role), created=created)
+    name, seed = f"{settings.study}/{role}", derived_seed(settings.seed, role)
+    return replace(settings, study=name, role=role, seed=seed, created=created, inherit=False)
 
 
 def _run(

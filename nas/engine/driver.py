@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from nas.budget import Budget
 from nas.engine.judging import measured, values_of
+from nas.engine.keeping import Keeping, cap_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
 from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.stopping import Stopping
 from nas.engine.timing import NOTHING, Timed
 from nas.errors import StudyError
 from nas.evaluators import Fidelity, Outcome, Store, Task
+from nas.evaluators.curve import Curve
 from nas.objectives import oriented
 from nas.repeatable import derived_seed
 from nas.strategies import PROMOTION, Proposal, Trial
@@ -100,6 +104,9 @@ class Driver:
         self._news = False  # whether the best or the front has changed since it was shown
         self._show_best = show_best
         self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
+        self._stopping = Stopping(self._goals[0], study.settings.stop_early, study.settings.seed)
+        self._keeping = Keeping(store, cap_of(study.settings.keep), lanes.count)
+        self._said: set[str] = set()  # kinds of notes
         self._redo = deque(self._unfinished())
         self._replay()
 
@@ -112,28 +119,36 @@ class Driver:
     def _replay(self) -> None:
         for trial in self._study.history():
             proposal = Proposal(trial.decisions, trial.parent, trial.how, trial.fraction, trial.phase, trial.children)
-            self._tell(trial.number, proposal, trial.values, trial.found)
+            self._tell(trial.number, proposal, trial.values, trial.found, trial.curve, trial.stopped is not None)
             if trial.judged and trial.first_seconds is not None:
                 self._first.append(trial.first_seconds)
         best = self._study.best
         if best is not None:
-            outcome = Outcome("complete", best.metrics, cut=best.cut, first_seconds=best.first_seconds)
+            outcome = Outcome("complete", best.metrics, cut=best.cut, first_seconds=best.first_seconds, stopped=best.stopped)
             architecture = self._study.space.decode(best.decisions)
             self._best = Finished(best.number, best.value, architecture, outcome, best.device_seconds, best.fraction)
 
     def _tell(
-        self, number: int, proposal: Proposal, values: tuple[float, ...], found: Sequence[Mapping[str, Any]]
+        self, number: int, proposal: Proposal, values: tuple[float, ...], found: Sequence[Mapping[str, Any]],
+        curve: Curve, stopped: bool,
     ) -> None:  # fmt: skip
-        """Tell the strategy, larger for better, and keep the front."""
+        """Tell the strategy, larger for better, and keep the front.
+
+        Of a trial that was stopped the strategy is told what it had reached: less than it would have come to, and so never
+        more than it is worth.
+        """
         numbers, fraction = oriented(self._goals, values) if values else (), proposal.fraction
         came = tuple(map(dict, found))
         value = numbers[0] if numbers else None
         self._strategy.tell(Trial(number, proposal.decisions, value, numbers, fraction, proposal.phase, came))
         if proposal.phase is not None:
             return
-        if numbers and fraction > self._closest:
+        self._keeping.learn(number, proposal, value)
+        if value is not None:
+            self._stopping.learn(fraction, curve, stopped)
+        if numbers and not stopped and fraction > self._closest:
             self._front, self._closest = Front(), fraction
-        if numbers and fraction == self._closest and self._front.add(numbers, number):
+        if numbers and not stopped and fraction == self._closest and self._front.add(numbers, number):
             self._news |= len(self._goals) > 1
 
     # ---- the loop ------------------------------------------------------------------------------------------------
@@ -146,6 +161,8 @@ class Driver:
         """
         reason = "failed"
         try:
+            self._keeping.sweep()
+            self._prune()
             if self._may_launch():
                 self._lanes.start()
                 self._observer.begin(self._start_notice())
@@ -166,7 +183,16 @@ class Driver:
                 self._account(write=True)
         finally:
             self._lanes.stop()
+            self._keeping.sweep()
+            if reason not in ("failed", "interrupted"):
+                self._keeping.prune((), (), ended=True)
             self._observer.end(reason)
+
+    def _prune(self) -> None:
+        """Remove weights that are no longer needed, beyond the cap."""
+        held = [*self._running.values(), *self._redo]
+        parents = [work.proposal.parent for work in held if work.proposal.parent is not None]
+        self._keeping.prune([work.number for work in held], parents)
 
     def _step(self) -> None:
         events = [self._measured(event) for event in self._lanes.poll(POLL_SECONDS)]
@@ -177,6 +203,8 @@ class Driver:
             finished += self._give_up()
             launches = list(self._launches())
             self._account(write=time.monotonic() >= self._beaten + self._heartbeat)
+        if finished:
+            self._prune()
         for lane, candidate in launches:  # only now are they sure to be in the record
             self._running[lane].started = self._now()
             self._lanes.submit(lane, candidate)
@@ -211,7 +239,8 @@ class Driver:
         del self._running[done.lane]
         if not done.gone:
             self._idle.add(done.lane)
-        self._tell(work.number, work.proposal, values, outcome.found)
+        self._tell(work.number, work.proposal, values, outcome.found, outcome.curve, outcome.stopped is not None)
+        self._note(work.number, outcome.notes)
         if work.proposal.phase is None:
             self._timed.learn(work.architecture.digest, outcome.metrics)
             if outcome.first_seconds is not None:
@@ -220,6 +249,14 @@ class Driver:
         if finished.better(self._best, self._goals[0]) and self._counts(work):
             self._best, self._news = finished, True
         return finished
+
+    def _note(self, number: int, notes: Sequence[str]) -> None:
+        """Say the first note of each kind; the record has all."""
+        for note in notes:
+            kind = re.sub(r"[0-9]+", "", note)
+            if kind not in self._said:
+                self._said.add(kind)
+                self._observer.note(f"trial {number}: {note}")
 
     def _counts(self, work: Work) -> bool:
         """Whether its network may be the best."""
@@ -295,9 +332,13 @@ class Driver:
     def _begun(self, number: int, proposal: Proposal) -> Work:
         """A new trial, recorded as running."""
         architecture = self._study.space.decode(proposal.decisions)
-        seed, fidelity = trial_seed(self._study.settings.seed, number), self._fidelity.part(proposal.fraction).to_dict()
-        self._study.start(proposal, architecture, seed=seed, fidelity=fidelity)
+        seed, fidelity = trial_seed(self._study.settings.seed, number), self._at(proposal.fraction)
+        self._study.start(proposal, architecture, seed=seed, fidelity=fidelity.to_dict())
         return Work(number, proposal, architecture)
+
+    def _at(self, fraction: float) -> Fidelity:
+        """The fidelity of a rung."""
+        return self._fidelity.part(fraction, self._study.settings.ladder)
 
     def _candidate(self, work: Work) -> Candidate:
         seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
@@ -305,7 +346,7 @@ class Driver:
         work.deadline = work.started + min(seconds, timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
         wanted = NOTHING if work.alone else self._timed.wanted(work.architecture, self._lanes.count, seconds)
-        fidelity, task = self._fidelity.part(work.fraction), self._task(work)
+        fidelity, task = self._at(work.fraction), self._task(work)
         return Candidate(work.number, work.architecture, fidelity, seed, seconds, timeout, wanted, task)
 
     def _timeout_of(self, work: Work) -> float:
@@ -320,9 +361,11 @@ class Driver:
             tuple(self._study.space.decode(child) for child in proposal.children),
             self._store,
             keep=inherits or proposal.fraction < 1.0,
+            whole=proposal.fraction < 1.0,
             inherit=proposal.parent if inherits and not promoted else None,
             go_on=proposal.parent if promoted else None,
             role=self._study.settings.role,
+            bar=self._stopping.bar(work.number, work.fraction, self._at(work.fraction).epochs),
         )  # fmt: skip
 
     def _allow(self) -> None:

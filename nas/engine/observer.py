@@ -48,11 +48,14 @@ class Finished:
     phase: str | None = None
 
     def better(self, other: Finished | None, objective: Objective | None = None) -> bool:
-        """Whether it is the better of two, of which values count only at equal fractions; a failed one never is."""
+        """Whether it is the better of two, of which values count only at equal fractions; a failed one never is.
+
+        One that was stopped is never better than one that was not.
+        """
         if self.value is None or other is None or other.value is None:
             return self.value is not None
-        worth = (objective or Objective("accuracy")).oriented
-        return (self.fraction, worth(self.value)) > (other.fraction, worth(other.value))
+        worth, ended, there = (objective or Objective("accuracy")).oriented, self.outcome.stopped is None, other.outcome.stopped is None
+        return (ended, self.fraction, worth(self.value)) > (there, other.fraction, worth(other.value))
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Observer:
     """Does nothing; override what is of interest. All calls come from the driver's thread, and must be quick."""
 
     def note(self, line: str) -> None:
-        """Something that the person should know before the search begins."""
+        """Something that the person should know, before the search begins or while it runs."""
 
     def begin(self, start: Start) -> None:
         """The lanes are being started."""

@@ -34,8 +34,13 @@ def default_sampling(strategy: Strategy) -> str:
     return "policy" if isinstance(strategy, Policy) else "uniform"
 
 
-def check_sampling(evaluator: Evaluator, strategy: Strategy, name: str) -> None:
-    """Raise `NasError` where phases are to train networks of a policy that the strategy called `name` does not have."""
+def check_sampling(evaluator: Evaluator, strategy: Strategy, name: str, ladder: bool = False) -> None:
+    """Raise `NasError` where phases are to train networks of a policy that the strategy called `name` does not have.
+
+    And for a ladder of fidelities that shared weights do not have.
+    """
+    if ladder and shares_weights(evaluator):
+        raise NasError("ladder with shared weights, which are of one size and trained together; allowed: without ladder")
     if getattr(evaluator, "sampling", None) == "policy" and not isinstance(strategy, Policy):
         raise NasError(f"sampling=policy with strategy {name}, which learns none; allowed: uniform, fair, or a strategy such as rl")
 
@@ -45,7 +50,7 @@ def shares_weights(evaluator: Evaluator) -> bool:
     return hasattr(evaluator, "schedule")
 
 
-def asked(correlate: str | int | None, epochs: int | None, control: bool, confirm: bool, evaluator: Evaluator) -> Wish | None:
+def wish_of(correlate: str | int | None, epochs: int | None, control: bool, confirm: bool, evaluator: Evaluator) -> Wish | None:
     """The networks to be trained alone and held against shared weights, `N` with one seed each, or `NxR`.
 
     Raises `NasError` on a wish that cannot be read, for fewer than three networks, where nothing is shared, and for a control

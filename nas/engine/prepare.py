@@ -6,24 +6,29 @@ import datetime
 import inspect
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators
+from nas import evaluators, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
+from nas.engine import stopping
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
 from nas.engine.judging import own
 from nas.engine.observer import Observer
 from nas.errors import ArchitectureError, NasError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
+from nas.evaluators.fidelity import parse_ladder
 from nas.loading import load_one
+from nas.measures import MEASURES
 from nas.study import Settings
 
 if TYPE_CHECKING:
+    from nas.objectives import Objective
     from nas.spaces import Space
+    from nas.strategies import Strategy
 
 ENGINES = ("ray", "local")
 TRIED = 20  # candidates of which one must fit the input before a search begins
@@ -98,6 +103,38 @@ def fit(
     if (plan := getattr(evaluator, "plan", None)) is not None:
         watcher.note(plan.line())
     return fitted
+
+
+def ladder_of(ladder: str | Iterable[str] | None, strategy: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the rungs of the strategy shrink; nothing for the default. Raises `NasError`, also for a strategy without rungs."""
+    steps = parse_ladder(ladder) if ladder is not None else ()
+    if ladder is not None and not strategies.rungs(strategy, **options):
+        around = ", ".join(f"{name}:STRATEGY" for name in strategies.WRAPPERS.names())
+        raise NasError(f"ladder={','.join(steps)} with strategy {strategy}, which has no rungs; allowed: {around}")
+    return steps
+
+
+def check_inherit(inherit: bool, name: str, strategy: Strategy, evaluator: Evaluator) -> None:
+    """Raise `NasError` where children cannot begin with their parents' parts, as far as that is known before the search."""
+    if not isinstance(inherit, bool):
+        raise NasError(f"inherit={inherit!r:.40}; allowed: true or false")
+    if inherit and not getattr(strategy, "breeds", False):
+        allowed = "one that makes candidates from others, such as evolution"
+        raise NasError(f"inherit with strategy {name}, whose candidates have no parents: nothing would be inherited; allowed: {allowed}")
+    if inherit and not getattr(evaluator, "inherits", False):
+        raise NasError("inherit with an evaluator that keeps no weights: nothing would be inherited; allowed: training")
+
+
+def rule_of(stop_early: bool | str | float | None, goals: tuple[Objective, ...], evaluator: Evaluator) -> float:
+    """The quantile below which curves are stopped; 0 for none. Raises `NasError`, also where no curve is to be seen."""
+    quantile = stopping.check(stop_early, len(goals))
+    known, name = getattr(evaluator, "metrics", None), goals[0].name
+    blind = isinstance(evaluator, evaluators.FunctionEvaluator) or name in MEASURES
+    blind = blind or (known is not None and not {"epochs", name} <= set(known))
+    if quantile and blind:
+        allowed = f"an evaluator that reports epochs and {name} by evaluation.report"
+        raise NasError(f"stop_early={stop_early!r:.40}: the evaluator reports no curve of {name}; allowed: {allowed}")
+    return quantile
 
 
 def evaluator_of(evaluator: Any, options: Mapping[str, Any], objective: str | None) -> Evaluator:

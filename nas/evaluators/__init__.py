@@ -10,7 +10,6 @@ from nas.errors import NasError
 from nas.evaluators.base import (
     Evaluation,
     Evaluator,
-    Fidelity,
     FunctionEvaluator,
     Metrics,
     Outcome,
@@ -22,6 +21,8 @@ from nas.evaluators.base import (
     wrap,
 )
 from nas.evaluators.clock import Clock, CutOff
+from nas.evaluators.curve import Bar, Stopped
+from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.store import Store, StoreError
 from nas.registry import Registry
 
@@ -120,6 +121,7 @@ def _allowed(make: Callable[..., Evaluator]) -> str:
 
 __all__ = [
     "EVALUATORS",
+    "Bar",
     "Clock",
     "CutOff",
     "Evaluation",
@@ -128,6 +130,7 @@ __all__ = [
     "FunctionEvaluator",
     "Metrics",
     "Outcome",
+    "Stopped",
     "Store",
     "StoreError",
     "Task",

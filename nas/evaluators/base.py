@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nas.errors import NasError
 from nas.evaluators.clock import Clock, CutOff
+from nas.evaluators.curve import Bar, Curve, Point, Stopped, point, thinned
+from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.store import Store
 
 if TYPE_CHECKING:
@@ -19,60 +21,17 @@ REASON_LENGTH = 200
 
 
 @dataclass(frozen=True)
-class Fidelity:
-    """How closely an evaluation looks: epochs, and the fractions of width, depth and training samples that are used.
-
-    test: whether it is also to measure `test_accuracy` on the test images, which no search may see.
-    """
-
-    epochs: int = 1
-    width: float = 1.0
-    depth: float = 1.0
-    samples: float = 1.0
-    test: bool = False
-
-    def __post_init__(self) -> None:
-        if not _is(self.epochs, int) or self.epochs < 1:
-            raise NasError(f"fidelity.epochs={self.epochs!r}; allowed: a whole number from 1")
-        for name in ("width", "depth", "samples"):
-            value = getattr(self, name)
-            if not _is(value, int, float) or not 0 < value <= 1:
-                raise NasError(f"fidelity.{name}={value!r}; allowed: a fraction in (0, 1]")
-        if not isinstance(self.test, bool):
-            raise NasError(f"fidelity.test={self.test!r}; allowed: true or false")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for the record."""
-        return {name: value for name, value in asdict(self).items() if name != "test" or value}
-
-    def part(self, fraction: float) -> Fidelity:
-        """A fraction of the training: fewer epochs, rounded and at least one, then fewer samples; the same network."""
-        if fraction == 1.0:
-            return self
-        epochs = max(1, round(self.epochs * fraction))
-        samples = min(1.0, self.samples * self.epochs * fraction / epochs)
-        return replace(self, epochs=epochs, samples=samples if epochs == 1 else self.samples)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Fidelity:
-        """The inverse of `to_dict`. Raises `NasError` on an unknown key or a value that is not allowed."""
-        known = [item.name for item in fields(cls)]
-        for key in data:
-            if key not in known:
-                raise NasError(f"fidelity.{key} is unknown; allowed: {', '.join(known)}")
-        return cls(**data)
-
-
-@dataclass(frozen=True)
 class Task:
     """What an evaluation is within its search: its trial, what it was made from, and where weights are kept.
 
     phase: a trial of a phase judges no candidate but trains what candidates share, in the way that this names, with
     `children` (empty where the evaluator draws them); its own architecture is only the first of these. parent, how: as
     in `Proposal`. keep: whether what it is trained to is to be written to the store, under `store.of_trial(number)`, for a
-    later one to begin with. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
-    training it goes on with, the same network at a lower fidelity. Where that is kept no more, it begins anew.
-    role: of its run, `search` or what follows one, such as `confirm`; empty outside of any.
+    later one to begin with: the whole training, or only the weights that were judged. inherit: the trial whose parts it
+    begins with as far as they fit; go_on: the trial whose training it goes on with, the same network at a lower
+    fidelity. Where that is kept no more, it begins anew.
+    bar: what its curve is of, and may be stopped by; role: of its run, `search` or what follows one, such as `confirm`;
+    empty outside of any.
     """
 
     number: int = 0
@@ -82,16 +41,20 @@ class Task:
     children: tuple[Architecture, ...] = ()
     store: Store | None = None
     keep: bool = False
+    whole: bool = True
     inherit: int | None = None
     go_on: int | None = None
     role: str = ""
+    bar: Bar | None = None
 
 
 @dataclass
 class Evaluation:
     """One evaluation: its seed, its device (`cpu` or `cuda`), its clock, its task, and what it has reported so far.
 
-    found: decisions of networks that a phase has come to, the best first; the strategy is told of them.
+    found: decisions of networks that a phase has come to, the best first; the strategy is told of them. curve: what was
+    reached after each epoch, from the reports that say `epochs` and the objective; below: the epochs after which it was
+    first below the bar and let go on; notes: lines for the person, such as that weights could not be kept.
     """
 
     seed: int = 0
@@ -100,10 +63,25 @@ class Evaluation:
     reports: list[tuple[float, Metrics]] = field(default_factory=list)  # (seconds since the start, metrics)
     task: Task = field(default_factory=Task)
     found: list[Mapping[str, Any]] = field(default_factory=list)
+    curve: list[Point] = field(default_factory=list)
+    below: float | None = None
+    notes: list[str] = field(default_factory=list)
 
     def report(self, metrics: Mapping[str, float]) -> None:
-        """Validated once more: the best state so far counts if the budget cuts this candidate off."""
-        self.reports.append((self.clock.elapsed(), dict(metrics)))
+        """Validated once more: the best state so far counts if the budget cuts this candidate off.
+
+        Raises `Stopped` where its curve is below the bar: let it through.
+        """
+        seconds = self.clock.elapsed()
+        self.reports.append((seconds, dict(metrics)))
+        bar = self.task.bar or Bar()
+        if (reached := point(metrics, bar.objective, seconds)) is None:
+            return
+        self.curve.append(reached)
+        if self.below is None and bar.fails(tuple(self.curve)):
+            if not bar.spared:
+                raise Stopped(reached[0])
+            self.below = reached[0]
 
 
 class Evaluator(Protocol):
@@ -115,7 +93,7 @@ class Evaluator(Protocol):
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
     trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that
-    it cannot evaluate; `phases`, names of the phases that it knows (see `Task`);
+    it cannot evaluate; `inherits`, true where it heeds `Task.inherit`; `phases`, names of the phases that it knows (see `Task`);
     `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """
@@ -132,7 +110,8 @@ class Outcome:
     """How an evaluation ended. `reason` is one line on failure; `cut`: by the budget, after `metrics` were reported.
 
     `seconds` is the wall time on the worker; `first_seconds` the time to its first report (or to its end); `found` what a
-    phase came to.
+    phase came to. `stopped` is the epochs after which its curve was hopeless, and `metrics` are then the best reported;
+    `below`, `curve` and `notes` are those of the evaluation.
     """
 
     state: Literal["complete", "fail"]
@@ -142,13 +121,27 @@ class Outcome:
     cut: bool = False
     first_seconds: float | None = None
     found: tuple[Mapping[str, Any], ...] = ()
+    stopped: float | None = None
+    below: float | None = None
+    curve: Curve = ()
+    notes: tuple[str, ...] = ()
 
 
 def run(evaluator: Evaluator, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> Outcome:
     """Evaluate and never raise (but for Ctrl-C): every exception, NaN and cut becomes an outcome with its reason."""
+    return _with_curve(_run(evaluator, architecture, fidelity, evaluation), evaluation)
+
+
+def _with_curve(outcome: Outcome, evaluation: Evaluation) -> Outcome:
+    return replace(outcome, below=evaluation.below, curve=thinned(evaluation.curve), notes=tuple(evaluation.notes))
+
+
+def _run(evaluator: Evaluator, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> Outcome:
     try:
         metrics = evaluator.evaluate(architecture, fidelity, evaluation)
         return _complete(metrics, evaluator.objective, evaluation)
+    except Stopped as stop:
+        return _stopped(evaluator.objective, evaluation, stop.epoch)
     except CutOff as cut:
         return cut_off(evaluator.objective, evaluation, cut.limit)
     except KeyboardInterrupt:
@@ -169,13 +162,28 @@ def is_simulated(evaluator: Evaluator) -> bool:
 
 def cut_off(objective: str, evaluation: Evaluation, limit: str) -> Outcome:
     """The outcome of a candidate whose time is over: complete if the budget ended it after a valid report."""
-    elapsed = evaluation.clock.elapsed()
+    elapsed, reached = evaluation.clock.elapsed(), _reached(objective, evaluation)
+    if limit != "budget" or reached is None:
+        return _fail(limit if limit == "budget" else f"timeout after {elapsed:.1f}s", evaluation)
+    outcome = Outcome("complete", reached, None, elapsed, cut=True, first_seconds=evaluation.reports[0][0])
+    return _with_curve(outcome, evaluation)
+
+
+def _stopped(objective: str, evaluation: Evaluation, epoch: float) -> Outcome:
+    """The outcome of a candidate whose curve was below the bar: the best that it had reached."""
+    if (reached := _reached(objective, evaluation)) is None:
+        return _fail(f"stopped after {epoch:g} epochs without {objective}", evaluation)
+    return Outcome("complete", reached, None, evaluation.clock.elapsed(), first_seconds=evaluation.reports[0][0], stopped=epoch)
+
+
+def _reached(objective: str, evaluation: Evaluation) -> Metrics | None:
+    """The best of the metrics that were reported, where the objective was."""
     valid = [_clean(metrics) for _, metrics in evaluation.reports]
     valid = [metrics for metrics in valid if objective in metrics]
-    if limit != "budget" or not valid:
-        return _fail(limit if limit == "budget" else f"timeout after {elapsed:.1f}s", evaluation)
-    best = max(valid, key=lambda metrics: metrics[objective])
-    return Outcome("complete", best, None, elapsed, cut=True, first_seconds=evaluation.reports[0][0])
+    bar = evaluation.task.bar
+    if bar is not None and all(bar.objective.name in metrics for metrics in valid):
+        return max(valid, key=lambda metrics: bar.objective.oriented(metrics[bar.objective.name]), default=None)
+    return max(valid, key=lambda metrics: metrics[objective], default=None)
 
 
 def _complete(metrics: Any, objective: str, evaluation: Evaluation) -> Outcome:
@@ -227,10 +235,6 @@ def _line(value: object) -> str:
     except Exception:  # an exception whose __str__ raises is still a failed trial
         text = "(no message)"
     return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 3] + "..."
-
-
-def _is(value: object, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 class FunctionEvaluator:

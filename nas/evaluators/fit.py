@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from nas.arch import Architecture
-from nas.errors import ArchitectureError
+from nas.errors import ArchitectureError, NasError
 from nas.evaluators.proxy import SIZES, Plan, Seconds, Size, affords, plan
-from nas.scale import resize
+from nas.scale import at_resolution, resize
 from nas.training.dataset import TrainingData
 from nas.training.measure import measure
 from nas.training.recipe import Recipe
@@ -39,6 +39,23 @@ def meeting(network: Architecture | Ensemble, data: TrainingData, resample: bool
         return data.shape, None
     _, rows, columns = network.input
     return (data.shape[0], rows, columns), (rows, columns)
+
+
+def coarser(
+    candidate: Architecture | Ensemble, size: tuple[int, int] | None, factor: float
+) -> tuple[Architecture | Ensemble, tuple[int, int] | None]:
+    """The candidate on images of `factor` times its rows and columns, and these, which images are brought to.
+
+    The nearest size that fits it, see `nas.scale.at_resolution`; as it is where the factor is 1. Raises `ArchitectureError`
+    where none fits, and `NasError` for an ensemble, whose members may read images of different sizes.
+    """
+    if factor == 1.0:
+        return candidate, size
+    if not isinstance(candidate, Architecture):
+        raise NasError(f"fidelity.resolution={factor!r} for an ensemble; allowed: 1")
+    made = at_resolution(candidate, factor)
+    _, rows, columns = made.input
+    return made, (rows, columns)
 
 
 def sample(space: Space, data: TrainingData, rng: random.Random, resample: bool = False) -> list[Architecture]:

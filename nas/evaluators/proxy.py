@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nas.evaluators.base import Fidelity
+from nas.evaluators.fidelity import Fidelity
 from nas.units import format_seconds
 
 Size = tuple[float, float]  # fractions of width and of depth

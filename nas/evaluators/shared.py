@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from nas.bank import Bank, recalibrate
 from nas.errors import NasError
 from nas.evaluators.banks import Banks, Kept
-from nas.evaluators.base import Evaluation, Fidelity, Metrics
+from nas.evaluators.base import Evaluation, Metrics
 from nas.evaluators.clock import CutOff
+from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.fit import meeting, sample, sizes
 from nas.evaluators.proxy import SIZES, Size
 from nas.evaluators.shares import Costs, Task, Wanted, plan
@@ -60,6 +61,8 @@ class SharedEvaluator(TrainingEvaluator):
     candidate; share: of the budget, for the shared weights. schedule: what was fitted before; see `nas.strategies.phased`.
     Further options are those of `TrainingEvaluator`. Raises `NasError` on a bad setting.
     """
+
+    inherits = False  # all candidates have the same weights
 
     def __init__(
         self, dataset: str = "digits", *, sampling: str = "uniform", epochs: float | None = None, steps: int | None = None,

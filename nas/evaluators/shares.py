@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nas.evaluators.base import Fidelity
+from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.proxy import WITHOUT_LIMIT, Size
 from nas.strategies.phased import Schedule
 from nas.units import format_seconds

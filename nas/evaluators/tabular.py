@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import ArchitectureError, NasError, SpaceError
-from nas.evaluators.base import Evaluation, Fidelity, Metrics
+from nas.evaluators.base import Evaluation, Metrics
+from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.table import EPOCHS, SPACE, SYNTHETIC, Table
 from nas.memory import Memory
 

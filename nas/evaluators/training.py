@@ -19,8 +19,10 @@ from torch import nn
 
 from nas import data as datasets
 from nas.errors import NasError
-from nas.evaluators.base import Evaluation, Fidelity, Metrics
-from nas.evaluators.fit import Fit, meeting, sample
+from nas.evaluators.base import Evaluation, Metrics
+from nas.evaluators.fidelity import Fidelity
+from nas.evaluators.fit import Fit, coarser, meeting, sample
+from nas.evaluators.handover import Handover, same
 from nas.evaluators.proxy import Plan, Size
 from nas.repeatable import one_thread, parameters_from
 from nas.training import recipes
@@ -56,6 +58,7 @@ class TrainingEvaluator:
     """
 
     objective = "accuracy"
+    inherits = True
     full_epochs = FULL_EPOCHS
     _unseen: datasets.Dataset | None  # the data set with its test images, once they were asked for
 
@@ -111,8 +114,10 @@ class TrainingEvaluator:
     def evaluate(self, architecture: Architecture | Ensemble, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
         """Train the candidate's proxy and return the metrics of `nas.training.loop.train`.
 
-        With them `params` and `macs` of the candidate itself at the input it was trained at, auxiliary heads left out, and
-        `test_accuracy` where the fidelity asks for it and the data set has test images.
+        With them `params` and `macs` of the candidate itself at its input in full, auxiliary heads left out, and
+        `test_accuracy` where the fidelity asks for it and the data set has test images; of a promotion `continued`, 1 where
+        it went on with the training that it was promoted for, and 0 where it started over; of a child that inherits
+        `inherited`, the fraction of its parameters that came from its parent.
         Raises `ArchitectureError` if it does not fit the input, `TrainingFailure` if the loss is not finite, `CutOff`.
         """
         evaluation.clock.check()
@@ -121,17 +126,21 @@ class TrainingEvaluator:
         candidate = architecture.with_input(shape, data.classes)
         cost = candidate.cost(aux=False)
         facts = {"params": float(cost.params), "macs": float(cost.macs)}
+        candidate, size = coarser(candidate, size, fidelity.resolution)
+        handover = Handover(evaluation, same(fidelity, candidate.digest, size))
         recipe = self._recipe(data)
         with _threads(data), _memory(data):
             evaluation.clock.check()
             module = self._build(candidate, (fidelity.width, fidelity.depth), recipe, evaluation.seed)
+            handover.inherit(module)
             metrics = train(
                 module, data, recipe, fidelity.epochs, seed=evaluation.seed, check=evaluation.clock.check,
-                report=lambda reached: evaluation.report({**reached, **facts}), size=size,
+                report=lambda reached: evaluation.report({**reached, **facts, **handover.facts}), size=size,
+                begin=handover.begin, end=handover.end,
             )  # fmt: skip
             if fidelity.test and (unseen := self._test(data)) is not None:
                 metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check, size=size)
-        return {**metrics, **facts}
+        return {**metrics, **facts, **handover.facts}
 
     def check(self, space: Space) -> None:
         """Raise `NasError` where candidates differ in a resolution that training would not let them have."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from nas import data as datasets
 from nas import measures
 from nas.errors import NasError
-from nas.evaluators.base import Evaluation, Fidelity, Metrics
+from nas.evaluators.base import Evaluation, Metrics
+from nas.evaluators.fidelity import Fidelity
 from nas.measures import Probe
 
 if TYPE_CHECKING:

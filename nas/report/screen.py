@@ -134,6 +134,8 @@ class Screen(Observer):
             return f"{head}   {self._phase(finished)}   {format_seconds(finished.device_seconds)}"
         cost = finished.architecture.cost(aux=False)
         cut = "   cut off by the budget" if finished.outcome.cut else ""
+        if finished.outcome.stopped is not None:
+            cut = f"   stopped after {finished.outcome.stopped:g} epochs"
         part = "" if finished.fraction == 1.0 else f"   at {fraction_text(finished.fraction)} of the fidelity"
         values = "   ".join((f"{value_text(self.objectives[0].name, finished.value):>7}", *self._others(finished)))
         return (

@@ -19,7 +19,7 @@ from nas.strategies import auto, optuna_samplers
 from nas.strategies.base import PROMOTION, Context, Proposal, Strategy, Trial
 from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.grid import Grid, GridOptions
-from nas.strategies.halving import HalvingOptions, asha, hyperband
+from nas.strategies.halving import HalvingOptions, asha, fractions, hyperband
 from nas.strategies.local import LocalOptions, LocalSearch
 from nas.strategies.nsga2 import NSGA2, NSGA2Options
 from nas.strategies.options import build
@@ -146,6 +146,15 @@ def create(name: str, space: Space, seed: int, context: Context | None = None, *
         able = ", ".join(other for other, each in STRATEGIES.items() if each.features) or "none of the strategies"
         raise NasError(f"strategy {name} takes no features; allowed: {able}")
     return entry.make(space, seed, check(name, **options), context)
+
+
+def rungs(name: str, **options: object) -> list[float]:
+    """The fractions of the full fidelity at which the strategy called `name` looks at candidates, the lowest first.
+
+    Empty where it has none but the full one. Raises as `create` does.
+    """
+    made = check(name, **options)
+    return fractions(made) if isinstance(made, HalvingOptions) else []
 
 
 def check(name: str, **options: object) -> Any:

@@ -21,6 +21,8 @@ class Ageing(ABC):
     here. Asynchronous as in the paper: whoever finishes joins, whenever it was asked for.
     """
 
+    breeds = True
+
     def __init__(self, space: Space, seed: int, population: int, tries: int) -> None:
         self._space, self._seed, self._population, self._tries = space, seed, population, tries
         self._fixed = all(len(choices) == 1 for choices in space.choices.values())  # no mutation is possible

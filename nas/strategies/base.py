@@ -76,6 +76,7 @@ class Strategy(Protocol):
     """Proposes decisions and learns from finished trials.
 
     All state comes from what was told, in that order: a restart is `create` and `tell` of the history.
+    Optional: `breeds`, true where proposals may name a parent that is not promoted, whose parts a candidate can inherit.
     """
 
     def ask(self, number: int) -> Proposal:

@@ -74,6 +74,7 @@ class Halving:
         self._rungs = [Rung(options.eta) for _ in self._fractions]
         self._inner = {rung: inner() for rung, share in enumerate(shares) if share > 0}
         self._shares = shares
+        self.breeds = any(getattr(each, "breeds", False) for each in self._inner.values())
         self._due: dict[int, tuple[Trial, int]] = {}  # by number: what is to be promoted, and the rung it is to reach
         self._told: set[int] = set()
         self._ahead: deque[int] = deque([1], RECENT)  # how many trials ran when some were told, at least

@@ -35,6 +35,8 @@ class LocalSearch:
     the best of which is the next start. Told trials count as tried, whoever proposed them, and a better one is moved to.
     """
 
+    breeds = True
+
     def __init__(self, space: Space, seed: int, options: LocalOptions, context: Context) -> None:
         self._space, self._seed, self._options = space, seed, options
         self._flights, self._identities = Flights(), Identities(space, bool(options.same))

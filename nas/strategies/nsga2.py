@@ -42,6 +42,8 @@ class NSGA2:
     of those the one with the least room, drops out. A failed trial joins no population; it only counts as known.
     """
 
+    breeds = True
+
     def __init__(self, space: Space, seed: int, options: NSGA2Options, context: Context) -> None:
         self._space, self._seed, self._options = space, seed, options
         self._fixed = all(len(choices) == 1 for choices in space.choices.values())  # no mutation is possible

@@ -62,6 +62,8 @@ class Predictor:
     cache: each is a function of the first so many told trials.
     """
 
+    breeds = True
+
     def __init__(self, space: Space, seed: int, options: PredictorOptions, context: Context) -> None:
         self._space, self._seed, self._options, self._features = space, seed, options, context.features
         self._flights, self._encoder = Flights(), Encoder(space, bool(options.same))

@@ -63,11 +63,11 @@ class Comparison:
 def finalists(study: Study, count: int) -> list[Trial]:
     """The `count` best complete trials with different networks, the best first; then those of the references.
 
-    Those that were cut off by the budget, or evaluated at a fraction of the fidelity, only where there are too few
-    others.
+    Those that were cut off by the budget, evaluated at a fraction of the fidelity, or stopped, only where there are too
+    few others.
     """
     found: dict[str, Trial] = {}
-    for trial in sorted(study.ranked(), key=lambda trial: (-trial.fraction, trial.cut)):
+    for trial in sorted(study.ranked(), key=lambda trial: (trial.stopped is not None, -trial.fraction, trial.cut)):
         found.setdefault(trial.digest, trial)
     compared = [trial for trial in found.values() if study.is_reference(trial)]
     return [trial for trial in found.values() if trial not in compared][:count] + compared

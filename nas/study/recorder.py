@@ -134,6 +134,10 @@ class Recorder(Study):
             "reason": outcome.reason,
             "cut": outcome.cut or None,
             "found": list(map(dict, outcome.found)) or None,
+            "curve": list(map(list, outcome.curve)) or None,
+            "stopped": outcome.stopped,
+            "below": outcome.below,
+            "notes": list(outcome.notes) or None,
         }
         state = TrialState.FAIL if value is None else TrialState.COMPLETE
         with self.batch():

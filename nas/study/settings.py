@@ -31,6 +31,9 @@ class Settings:
     `correlate`, in the same way, what is trained alone to be held against accuracies on shared weights.
     `control` whether a random search follows. `references` are decisions that others are held against: tried first,
     confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
+    `inherit`: whether a candidate made from another begins with what of that one's trained parts fits it.
+    `ladder` names what parts of the fidelity shrink, in order (empty: epochs, then samples); `stop_early` is the quantile of
+    curves below which a candidate is stopped, 0 for none; `keep` is what kept weights may take together, such as `1GB`.
     `role` is `search`, or what the run is within another: `control`, `confirm`, `correlate`.
     """
 
@@ -66,6 +69,8 @@ class Settings:
     inherit: bool = False
     keep: str = ""
     correlate: dict[str, Any] = field(default_factory=dict)
+    ladder: list[str] = field(default_factory=list)
+    stop_early: float = 0.0
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -100,7 +105,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "list[dict[str, Any]]": (list,),
 }
 
-_SELDOM = ("objectives", "references", "network", "latency", "inherit", "keep", "correlate")  # not written where there are none
+_SELDOM = (  # not written where there are none
+    "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate",
+)  # fmt: skip
 
 
 def write_settings(directory: Path, settings: Settings) -> None:

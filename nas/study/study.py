@@ -72,10 +72,12 @@ class Study:
     def ranked(self) -> list[Trial]:
         """Complete trials, the best first: those looked at most closely, by the first objective (of equal ones, the first).
 
-        Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before.
+        Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before, and
+        those whose training was stopped stand last.
         """
         complete, goal = [trial for trial in self.trials if trial.judged], self.goals[0]
-        return sorted(complete, key=lambda trial: (-trial.fraction, -goal.oriented(trial.value or 0.0), trial.number))
+        worth = goal.oriented
+        return sorted(complete, key=lambda t: (t.stopped is not None, -t.fraction, -worth(t.value or 0.0), t.number))
 
     @property
     def front(self) -> list[Trial]:
@@ -85,6 +87,7 @@ class Study:
         """
         front, goals = Front[Trial](), self.goals
         complete = [trial for trial in self.trials if trial.judged and len(trial.values) == len(goals)]
+        complete = [trial for trial in complete if trial.stopped is None] or complete
         closest = max((trial.fraction for trial in complete), default=1.0)
         for trial in complete:
             if trial.fraction == closest:

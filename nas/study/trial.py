@@ -20,6 +20,9 @@ class Trial:
     first of them `value`; empty unless complete.
     `device_seconds` sums all attempts, those cut off by a kill included. `order` counts finished trials from 0.
     `parent` is the number of the trial it was made from, `how` what made it; `fraction` is of the run's fidelity.
+    `curve` has (epochs done, the first objective, seconds since it began) of what it reported. `stopped` is after how many
+    epochs its curve was hopeless, and its value then what it had reached; `below` the same of one that was let go on all
+    the same. `notes` are lines for the person.
     A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
 
@@ -46,6 +49,10 @@ class Trial:
     phase: str | None = None
     children: tuple[dict[str, Any], ...] = ()
     found: tuple[dict[str, Any], ...] = ()
+    curve: tuple[tuple[float, float, float], ...] = ()
+    stopped: float | None = None
+    below: float | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -94,4 +101,8 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         phase=attrs.get("phase"),
         children=tuple(attrs.get("children") or ()),
         found=tuple(attrs.get("found") or ()),
+        curve=tuple((epoch, value, seconds) for epoch, value, seconds in attrs.get("curve") or ()),
+        stopped=attrs.get("stopped"),
+        below=attrs.get("below"),
+        notes=tuple(attrs.get("notes") or ()),
     )

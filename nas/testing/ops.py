@@ -113,6 +113,7 @@ def check(leaf: Leaf, *shapes: Shape) -> None:
     check_biases(leaf, *shapes)
     check_saved(leaf, *shapes)
     check_reach(leaf, *shapes)
+    check_signature(leaf, *shapes)
     check_other_kinds(leaf)
     check_code(leaf, *shapes)
 
@@ -139,6 +140,31 @@ def check_module(leaf: Leaf, *shapes: Shape) -> None:
     output.square().sum().backward()
     for each in (*inputs, *module.parameters()):
         _require(each.grad is not None and bool(each.grad.isfinite().all()), f"{leaf} at {shapes}: a gradient is missing or not finite")
+
+
+def check_signature(leaf: Leaf, *shapes: Shape) -> None:
+    """It has a signature where it has parameters; a leaf that differs in an unsigned field alone has parameters of the same shapes."""
+    own = leaf.signature(*shapes)
+    _require((own is None) == (leaf.params(*shapes) == 0), f"{leaf} at {shapes} has the signature {own!r}")
+    if own is None:
+        return
+    _require("\n" not in own, f"{leaf} at {shapes} has a signature of several lines")
+    for name in {f.name for f in dataclasses.fields(leaf)}.intersection(leaf.unsigned):  # type: ignore[arg-type]
+        value = getattr(leaf, name)
+        others = (tuple(each + 1 for each in value), tuple(0 for _ in value)) if isinstance(value, tuple) else (value / 2,)
+        for other in others:
+            try:
+                changed = dataclasses.replace(leaf, **{name: other})  # type: ignore[type-var]
+                changed.shape(*shapes)
+            except ArchitectureError:
+                continue
+            _same(own, changed.signature(*shapes), f"{changed} at {shapes}: signature")
+            made = changed.module(*shapes)
+            _same(_parameters(leaf.module(*shapes)), _parameters(made), f"{changed} at {shapes}: parameters under one signature")
+
+
+def _parameters(module: torch.nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(item.shape) for name, item in module.named_parameters()}
 
 
 def check_macs(leaf: Leaf, *shapes: Shape) -> None:

@@ -26,6 +26,8 @@ def train(
     check: Callable[[], None] = lambda: None,
     report: Callable[[Metrics], None] = lambda metrics: None,
     size: Size | None = None,
+    begin: Callable[[Run], None] = lambda run: None,
+    end: Callable[[Run], None] = lambda run: None,
 ) -> Metrics:
     """Train `module` (in place) for `epochs` on `data`, on the device that holds `data`, and return its last metrics.
 
@@ -35,14 +37,17 @@ def train(
     training steps, `images_per_second` in training, `first_validation_seconds` from the call to the end of the first
     validation, and on a GPU `peak_memory_bytes`. `size` is as in `Run`. On a CPU the same arguments and number of
     threads give the same bits. With an average of the weights in the recipe, `module` ends as that average.
+    `begin` and `end` are handed the run before its first epoch, as to go on with another's state, and after its last.
 
     Raises `TrainingFailure` when the loss is no longer a finite number.
     """
     run = Run(module, data, recipe, epochs, seed, check, size=size)
+    begin(run)
     metrics: Metrics = {}
     while run.epochs < epochs and not run.stopped:
         metrics = run.epoch()
         report(metrics)
+    end(run)
     if run.judged is not run.module:
         run.module.load_state_dict(run.judged.state_dict())
     return metrics

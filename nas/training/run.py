@@ -252,6 +252,29 @@ class Run:
         self._loss = state["loss"].to(self.device, copy=True)
         self._seconds, self.first_validation = state["seconds"], state["first_validation"]
 
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Begin where a finished, shorter run of the same network and recipe ended; on fewer images or in other batches perhaps.
+
+        Its images are the first of this run's: weights, their average, buffers and generators are taken over, and the
+        schedule is entered where as many images lead to, which for a cosine means that the rate rises once more. An epoch
+        that they do not fill is gone on with, in an order of its own. `seconds` count all steps, other times from here.
+        Call before the first epoch. Raises `NasError` as `restore` does, and where the state has as many images or more.
+        """
+        own, theirs = self._key(), state["key"]
+        for name in own.keys() - {"steps", "images", "seed", "batch"}:
+            if theirs.get(name) != own[name]:
+                raise NasError(f"the state to go on from has {name}={theirs.get(name)!r}; allowed: the run's own, {own[name]!r}")
+        step = state["step"] * min(theirs["batch"], theirs["images"]) // self.batch
+        if not 0 < step < self.steps or state["index"]:
+            raise NasError(f"the state to go on from is of step {step}; allowed: whole epochs of fewer than {self.steps} steps")
+        self.restore({**state, "key": own, "shuffle": None, "step": step, "first_validation": self.first_validation})
+        self.rate.plateau.stale = 0  # an early stop of the shorter run is none of this one
+        self.epochs, done = divmod(step, len(self.data.train) // self.batch)
+        if done:
+            mean = float(self._loss) * state["epochs"] / state["step"]  # of a step in the other run's last epoch
+            self._shuffle, self._index, self._loss = self.orders.get_state(), done, torch.full_like(self._loss, mean * done)
+            torch.randperm(len(self.data.train), generator=self.orders, device=self.device)  # the next epoch's is another
+
     def _key(self) -> dict[str, Any]:
         """What two runs must have in common for one to go on with the other's state."""
         run = {"steps": self.steps, "images": len(self.data.train), "seed": self.seed, "device": self.device.type}
