@@ -67,13 +67,14 @@ class SharedPlan:
         """What a person reads before the launch."""
         made, f = self.schedule, self.fidelity
         size = f" at width x{f.width:g}, depth x{f.depth:g}" if (f.width, f.depth) != (1.0, 1.0) else ""
-        epochs = made.updates / self.per_epoch
+        epochs = made.updates / self.per_epoch * (1 if made.every else made.begin)
+        passes = f"{epochs:.3g} epoch{'' if epochs == 1 else 's'}"
         fair = f"fair rounds of {made.group} networks"
         paths = {"policy": "networks of the controller", "fair": fair}.get(made.sampling, "uniform networks")
         if made.every:
-            how = f"{epochs:.3g} epochs of {paths} before every {made.every} candidates"
+            how = f"{passes} of {paths} before every {made.every} candidates"
         else:
-            how = f"{epochs * made.begin:.3g} epochs of {paths}, then candidates on the frozen weights"
+            how = f"{passes} of {paths}, then candidates on the frozen weights"
         text = f"shared weights{size}: {how}; about {format_seconds(self.seconds * (1 if made.every else made.begin))}, "
         text += f"then {format_seconds(self.candidate_seconds)} a candidate (measured in {format_seconds(self.spent)})"
         return text if self.fits else f"{text}; the budget is too small for {ENOUGH:g} epochs"
