@@ -19,7 +19,7 @@ from nas.errors import NasError
 @honest_options
 @engine_options
 def command(
-    run: Path, confirm: str | None, confirm_epochs: int | None, control: bool,
+    run: Path, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None,
     no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
@@ -36,7 +36,7 @@ def command(
 
     if is_training(run):
         given = {
-            "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--workers": workers,
+            "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--correlate": correlate, "--workers": workers,
             "--gpus-per-trial": gpus_per_trial, "--engine": engine, "--address": address, "--no-dashboard": no_dashboard,
             "--storage": storage,
         }  # fmt: skip
@@ -47,8 +47,8 @@ def command(
     with Screen() as screen, summary(screen):
         screen.directory = run
         study = nas.resume(
-            run, confirm=confirm, confirm_epochs=confirm_epochs, control=control, workers=workers, gpus_per_trial=gpus_per_trial,
-            storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
+            run, confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate, workers=workers,
+            gpus_per_trial=gpus_per_trial, storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
 

@@ -74,6 +74,10 @@ def honest_options(function: Any) -> Any:
             help="Epochs of these trainings (default: 30, or the search's if more).",
         ),
         click.option("--control", is_flag=True, help="Then a random search under the same budget, confirmed in the same way."),
+        click.option(
+            "--correlate", metavar="N[xR]",
+            help="After a search on shared weights train N networks of its ranking alone, with R seeds each, and say how well it ranked.",
+        ),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -94,6 +98,8 @@ def honest_options(function: Any) -> Any:
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
         "nas search --space darts --strategy darts --budget 10gpuh --dataset cifar10",
+        "nas search --space nas-bench-201 --evaluator shared --strategy rl --budget 10m",
+        "nas search --space nas-bench-201 --evaluator 'shared(sampling=fair)' --strategy evolution --budget 10m --correlate 10",
         "nas search --space nasnet-cell --budget 1h --strategy evolution --inherit",
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
@@ -105,8 +111,8 @@ def honest_options(function: Any) -> Any:
     help="auto (by space size, budget and objectives), predictor, local, evolution, rl, ... (`nas list strategies`).",
 )  # fmt: skip
 @click.option(
-    "--evaluator", default="training", show_default=True, metavar="NAME[:ARG]",
-    help="training, zero-cost:PROXY (a score without training), or tabular (results of --table, in simulated time).",
+    "--evaluator", default="training", show_default=True, metavar="NAME[:ARG|(OPTION=X,...)]",
+    help="training, shared (weights are), zero-cost:PROXY (a score without training), or tabular (results of --table).",
 )  # fmt: skip
 @click.option("--table", metavar="FILE", help="For --evaluator tabular: an .npz archive, or synthetic, a made-up one.")
 @click.option(
@@ -140,7 +146,7 @@ def command(
     epochs: int | None, width: float | None, depth: float | None, start: str,
     ladder: str | None, stop_early: str | None, keep: str | None, inherit: bool,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
-    filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool,
+    filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
@@ -166,7 +172,7 @@ def command(
             features=[name for name in features.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
             workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
-            confirm=confirm, confirm_epochs=confirm_epochs, control=control,
+            confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
@@ -236,7 +242,7 @@ def closing(study: Any) -> None:
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
 
-    ledger, single = study.ledger(), study.settings.role == "confirm"  # a single training is no best network
+    ledger, single = study.ledger(), study.settings.role in ("confirm", "correlate")  # a single training is no best network
     front = study.front if len(study.goals) > 1 and not single else []
     scaling = study.settings.network is not None and not single
     if scaling:

@@ -21,6 +21,7 @@ from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
+from nas.engine.phases import alone_by, check_sampling, default_sampling, strategy_of, wish_of
 from nas.engine.prepare import (
     check_inherit,
     check_phase,
@@ -54,6 +55,7 @@ from nas.repeatable import check_seed
 from nas.strategies import Context
 from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
 from nas.study.confirmation import CONFIRM
+from nas.study.correlation import CORRELATE
 
 if TYPE_CHECKING:
     from nas.spaces import Space
@@ -89,6 +91,7 @@ def search(
     confirm: str | int | None = None,
     confirm_epochs: int | None = None,
     control: bool = False,
+    correlate: str | int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
@@ -121,6 +124,8 @@ def search(
     confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
     `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
     `Study.confirmation`. control: then a random search under the same budget, confirmed alike; see `Study.control`.
+    correlate: `10x2` trains, after a search on shared weights, ten networks spread over its ranking alone, with two seeds
+    each, as long as a confirmation does; see `nas.study.correlation`.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
@@ -135,7 +140,7 @@ def search(
     asked = strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
     steps = ladder_of(ladder, strategy, strategy_options or {})
     references = list(references)
-    wish = planned(confirm, confirm_epochs, control, strategy, bool(references))
+    wish = planned(confirm, confirm_epochs, control, strategy, bool(references), correlate)
     shares = shares_of(engine, workers, gpus_per_trial, address)
     options = dict(evaluator_options or {})
     if isinstance(evaluator, str):
@@ -143,6 +148,8 @@ def search(
         options |= named
         if searched.scales and evaluators.takes(evaluator, "resample"):
             options.setdefault("resample", True)
+        if evaluators.takes(evaluator, "sampling"):
+            options.setdefault("sampling", default_sampling(asked))
         if dataset is None and evaluators.takes_data(evaluator):
             dataset = default_dataset(total, shares, options.get("data_dir"), watcher)
     judge = evaluator_of(evaluator, with_dataset(options, dataset), own(goals))
@@ -153,12 +160,14 @@ def search(
     check_seconds("timeout", timeout)
     check_space(judge, searched)
     check_phase(judge, strategy, searched)
+    check_sampling(judge, asked, strategy, bool(steps))
+    correlating = wish_of(correlate, confirm_epochs, control, confirm is not None, judge)
     latency, searched = settled(latency, goals, searched, shares.device, address is None)
     directory = check_new(out if out is not None else default_folder(searched.name))
     searched = for_task(searched, judge)
     compared = [searched.ordered(decisions) for decisions in references]
     seeds = compared + [decisions_of(searched, item) for item in start]
-    fidelity = fidelity or fit(judge, searched, total, shares, seed, watcher, candidates)
+    fidelity = fit(judge, searched, total, shares, seed, watcher, candidates, fidelity)
     if line := check_phase(judge, strategy, searched, fidelity):
         watcher.note(line)
     if steps:
@@ -189,6 +198,7 @@ def search(
         command=list(sys.argv),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         confirm=plan(wish, judge, fidelity),
+        correlate=plan(correlating, judge, fidelity),
         control=control,
         references=compared,
         network=network,
@@ -202,7 +212,7 @@ def search(
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
         create_study(directory, settings, searched) as study,
     ):
-        return _whole(study, lanes, observer, time.monotonic() - begun, storage, evaluators.is_simulated(judge))
+        return _whole(study, judge, lanes, observer, time.monotonic() - begun, storage)
 
 
 def resume(
@@ -212,6 +222,7 @@ def resume(
     confirm: str | int | None = None,
     confirm_epochs: int | None = None,
     control: bool = False,
+    correlate: str | int | None = None,
     workers: int | None = None,
     gpus_per_trial: float | None = None,
     storage: str | None = None,
@@ -222,16 +233,17 @@ def resume(
 ) -> Study:
     """Go on with the run in `directory`, after Ctrl-C or a kill: nothing finished is lost, what ran is run again first.
 
-    The search comes first, then what is missing of its confirmation and its control; `confirm` and `control` ask for
-    them where the search was started without.
+    The search comes first, then what is missing of its confirmation, its rank correlation and its control; `confirm`,
+    `correlate` and `control` ask for them where the search was started without.
 
     Settings are those of the run; `workers`, `gpus_per_trial`, `engine` and `storage` can be given anew, and an
     `evaluator` that was handed in must be handed in again. A run whose budget is spent is returned as it is.
     Raises as `search` does.
     """
     settings = open_study(directory, storage=storage).settings
-    wish = planned(confirm, confirm_epochs, control, settings.strategy)
+    wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
+    correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
     engine = engine or settings.engine
     if gpus_per_trial is None and settings.device == "cpu":
         gpus_per_trial = 0.0  # a device-hour must stay what it was
@@ -242,8 +254,8 @@ def resume(
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
         resume_study(directory, storage=storage) as study,
     ):
-        ask_for(study, wish, control, judge)
-        return _whole(study, lanes, observer, 0.0, storage, evaluators.is_simulated(judge))
+        ask_for(study, wish, control, judge, correlating)
+        return _whole(study, judge, lanes, observer, 0.0, storage)
 
 
 def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> Lanes:
@@ -257,34 +269,34 @@ def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: st
 
 
 def _whole(
-    study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, simulated: bool
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None
 ) -> Study:
-    """The search, then what of its confirmation and control was asked for and is missing."""
+    """The search, then what was asked for to follow it and is missing."""
 
     def drive(run: Recorder) -> Study:
-        return _drive(run, lanes, observer, 0.0, storage, simulated)
+        return _drive(run, evaluator, lanes, observer, 0.0, storage)
 
-    found = _drive(study, lanes, observer, spent, storage, simulated)
-    follow_up(found, drive, (observer or Observer()).note, storage)
+    found = _drive(study, evaluator, lanes, observer, spent, storage)
+    follow_up(found, drive, (observer or Observer()).note, storage, alone_by(evaluator, study, lanes))
     return found
 
 
 def _drive(
-    study: Recorder, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, simulated: bool
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None
 ) -> Study:
     settings = study.settings
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
     context = _context(study.space, settings.features, len(study.goals), budget)
-    strategy = strategies.create(settings.strategy, study.space, settings.seed, context, **settings.strategy_options)
-    show = _show_nothing if settings.role == CONFIRM else study.write_best
+    strategy = strategy_of(study, evaluator, context)
+    show = _show_nothing if settings.role in (CONFIRM, CORRELATE) else study.write_best
     clock = None
-    if simulated:  # a clock of its own for every run
+    if evaluators.is_simulated(evaluator):  # a clock of its own for every run
         lanes = SimulatedLanes(lanes)
         clock, spent = lanes.now, 0.0
     try:
         Driver(
             study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock,
-            store=Store(study.directory / FOLDER),
+            store=Store((study.directory.parent if settings.role == CORRELATE else study.directory) / FOLDER),
         ).run()  # fmt: skip
     finally:
         show()

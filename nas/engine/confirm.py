@@ -4,6 +4,7 @@ Each is an ordinary run in a folder of the search's, so it is recorded, resumed 
 
     runs/NAME            the search
     runs/NAME/confirm            its best networks, at full size and with fresh seeds: k x r trials that are given
+    runs/NAME/correlate          networks spread over the ranking of a search on shared weights, trained alone
     runs/NAME/control            random search: same space, evaluator, fidelity, workers and budget, another seed
     runs/NAME/control/confirm    the control's best networks, in the same way
 """
@@ -21,6 +22,7 @@ from nas.evaluators import Evaluator, Fidelity
 from nas.repeatable import derived_seed
 from nas.study import Recorder, Settings, Study, create_study, resume_study, write_atomically
 from nas.study.confirmation import CONFIRM, CONTROL, best, confirmation, finalists, pending
+from nas.study.correlation import CORRELATE, spread_over
 from nas.study.settings import RUN_FILE, read_settings, write_settings
 from nas.study.wish import Wish
 
@@ -30,9 +32,13 @@ Drive = Callable[[Recorder], Study]
 
 
 def planned(
-    confirm: str | int | None, epochs: int | None, control: bool, strategy: str, references: bool = False
-) -> Wish | None:
-    """What was asked for, checked. Raises `NasError` on a wish that cannot be read, or that contradicts itself."""
+    confirm: str | int | None, epochs: int | None, control: bool, strategy: str, references: bool = False,
+    correlate: str | int | None = None,
+) -> Wish | None:  # fmt: skip
+    """What was asked for, checked. Raises `NasError` on a wish that cannot be read, or that contradicts itself.
+
+    correlate: asked for beside it, whose trainings take the same epochs.
+    """
     if not isinstance(control, bool):
         raise NasError(f"control={control!r}; allowed: True or False")
     if control and references:
@@ -40,7 +46,7 @@ def planned(
     if control and strategy == CONTROL_STRATEGY:
         raise NasError("a control of random search would be random search again: leave out control, or choose another strategy")
     if confirm is None:
-        if epochs is not None:
+        if epochs is not None and correlate is None:
             raise NasError(f"confirm_epochs={epochs!r} needs confirm, such as 3x3: nothing is to be confirmed")
         return None
     return Wish.parse(str(confirm), epochs)
@@ -54,7 +60,7 @@ def plan(wish: Wish | None, evaluator: Evaluator, fidelity: Fidelity) -> dict[st
     return replace(wish, epochs=epochs).to_dict()
 
 
-def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evaluator) -> None:
+def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evaluator, correlating: Wish | None = None) -> None:
     """Add to the settings of a run what it was not started with. Raises `StudyError` where that contradicts them."""
     settings, frozen = study.settings, study.settings.wish
     if control and settings.references:
@@ -62,7 +68,11 @@ def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evalua
     if wish is not None and frozen is not None and wish not in (frozen, replace(frozen, epochs=0)):
         raise StudyError(f"{study.directory}: has a confirmation of {frozen} already; leave out confirm to go on with it")
     confirm = settings.confirm or plan(wish, evaluator, Fidelity.from_dict(settings.fidelity))
-    made = replace(settings, confirm=confirm, control=settings.control or control)
+    known = settings.correlation_wish
+    if correlating is not None and known is not None and correlating not in (known, replace(known, epochs=0)):
+        raise StudyError(f"{study.directory}: has a correlation of {known} already; leave out correlate to go on with it")
+    correlate = settings.correlate or plan(correlating, evaluator, Fidelity.from_dict(settings.fidelity))
+    made = replace(settings, confirm=confirm, control=settings.control or control, correlate=correlate)
     if made != settings:
         study.settings = made
         write_settings(study.directory, made)
@@ -71,15 +81,22 @@ def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evalua
             write_settings(inner, replace(read_settings(inner), confirm=confirm))
 
 
-def follow_up(study: Study, drive: Drive, note: Callable[[str], None], storage: str | None = None) -> None:
-    """Run what is missing of the confirmation and the control of a finished search; `drive` runs a study to its end.
+def follow_up(
+    study: Study, drive: Drive, note: Callable[[str], None], storage: str | None = None, alone: Callable[[], Fidelity] | None = None
+) -> None:
+    """Run what is missing of all that follows a finished search; `drive` runs a study to its end.
 
-    A confirmation or a control in which nothing finishes takes nothing from the search: `note` says so.
+    alone: fits the fidelity of the control, where the search's own is none for trainings that stand alone.
+    A run in which nothing finishes takes nothing from the search: `note` says so.
     """
     if study.settings.wish is not None:
         _confirm(study, study.settings.wish, drive, note, storage)
+    if study.settings.correlation_wish is not None:
+        wish, settings = study.settings.correlation_wish, study.settings
+        chosen = [trial.decisions for trial in spread_over(study, wish.networks)]
+        _run(study, CORRELATE, lambda: confirm_settings(settings, wish, chosen, CORRELATE), drive, note, storage)
     if study.settings.control:
-        control = _run(study, CONTROL, control_settings(study.settings), drive, note, storage)
+        control = _run(study, CONTROL, lambda: control_settings(study.settings, alone), drive, note, storage)
         if control is not None:
             follow_up(control, drive, note, storage)
 
@@ -87,20 +104,26 @@ def follow_up(study: Study, drive: Drive, note: Callable[[str], None], storage: 
 def _confirm(study: Study, wish: Wish, drive: Drive, note: Callable[[str], None], storage: str | None) -> None:
     if pending(study):
         chosen = [trial.decisions for trial in finalists(study, wish.networks)]
-        _run(study, CONFIRM, confirm_settings(study.settings, wish, chosen), drive, note, storage)
+        _run(study, CONFIRM, lambda: confirm_settings(study.settings, wish, chosen), drive, note, storage)
     write_confirmed(study)
 
 
-def control_settings(settings: Settings) -> Settings:
+def control_settings(settings: Settings, alone: Callable[[], Fidelity] | None = None) -> Settings:
     """Of the control. Its seed is another one: all strategies begin with the same random candidates under one seed.
+
+    alone: as in `follow_up`; a control of a search on shared weights trains every candidate by itself.
 
     The seconds in which the search fitted its proxy and started its workers are not charged to the control.
     """
-    made = replace(settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False, ladder=[])
+    fidelity = settings.fidelity if alone is None else alone().to_dict()
+    made = replace(
+        settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False, correlate={}, fidelity=fidelity,
+        ladder=[],
+    )  # fmt: skip
     return _nested(made, CONTROL)
 
 
-def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]]) -> Settings:
+def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]], role: str = CONFIRM) -> Settings:
     """Of the confirmation of these networks: seed after seed, so that one that is broken off has looked at all of them.
 
     At full size on all training images, with no limit of time on a training, for that limit was the search's.
@@ -109,9 +132,9 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
     fidelity = Fidelity(wish.epochs, test=True).to_dict()
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start, budget=f"{len(start)}trials", timeout=None,
-        fidelity=fidelity, confirm={}, control=False, references=[], network=None, ladder=[], stop_early=0.0, keep="",
+        fidelity=fidelity, confirm={}, control=False, references=[], network=None, correlate={}, ladder=[], stop_early=0.0, keep="",
     )  # fmt: skip
-    return _nested(made, CONFIRM)
+    return _nested(made, role)
 
 
 def _nested(settings: Settings, role: str) -> Settings:
@@ -122,7 +145,7 @@ def _nested(settings: Settings, role: str) -> Settings:
 
 
 def _run(
-    study: Study, role: str, settings: Settings, drive: Drive, note: Callable[[str], None], storage: str | None
+    study: Study, role: str, settings: Callable[[], Settings], drive: Drive, note: Callable[[str], None], storage: str | None
 ) -> Study | None:
     """Begin or go on with the run in the folder `role` of the study; None where nothing finished in it."""
     path = study.directory / role
@@ -134,10 +157,11 @@ def _run(
         return None
 
 
-def _recorder(study: Study, path: Path, settings: Settings, storage: str | None) -> Recorder:
+def _recorder(study: Study, path: Path, settings: Callable[[], Settings], storage: str | None) -> Recorder:
     if (path / RUN_FILE).exists():
         return resume_study(path, storage=storage, space=study.space)
-    return create_study(path, replace(settings, storage=storage or settings.storage), study.space)
+    made = settings()
+    return create_study(path, replace(made, storage=storage or made.storage), study.space)
 
 
 def write_confirmed(study: Study) -> None:

@@ -325,8 +325,7 @@ class Driver:
         if self._redo:
             return None if self._redo[0].alone and self._running else self._redo.popleft()
         number = self._study.next_number
-        start = self._study.settings.start
-        proposal = Proposal(start[number], how="start") if number < len(start) else self._strategy.ask(number)
+        proposal = self._strategy.ask(number)
         if proposal.phase is not None and self._running:
             return None  # asked again when nothing runs, for it may depend on how that ends
         return self._begun(number, proposal)
@@ -344,12 +343,16 @@ class Driver:
 
     def _candidate(self, work: Work) -> Candidate:
         seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
-        work.deadline = work.started + min(seconds, self._timeout)
+        timeout = self._timeout_of(work)
+        work.deadline = work.started + min(seconds, timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
-        phase = work.proposal.phase is not None
-        wanted = NOTHING if phase else self._timed.wanted(work.architecture, self._lanes.count, seconds)
+        wanted = NOTHING if work.alone else self._timed.wanted(work.architecture, self._lanes.count, seconds)
         fidelity, task = self._at(work.fraction), self._task(work)
-        return Candidate(work.number, work.architecture, fidelity, seed, seconds, self._timeout, wanted, task)
+        return Candidate(work.number, work.architecture, fidelity, seed, seconds, timeout, wanted, task)
+
+    def _timeout_of(self, work: Work) -> float:
+        """A phase is no candidate: it may take as long as the budget lasts."""
+        return math.inf if work.alone else self._timeout
 
     def _task(self, work: Work) -> Task:
         proposal, inherits = work.proposal, self._study.settings.inherit
@@ -364,6 +367,7 @@ class Driver:
             go_on=proposal.parent if promoted else None,
             space=self._study.settings.space if proposal.phase is not None else "",
             options=self._study.settings.strategy_options if proposal.phase is not None else {},
+            role=self._study.settings.role,
             bar=self._stopping.bar(work.number, work.fraction, self._at(work.fraction).epochs),
         )  # fmt: skip
 
@@ -375,7 +379,7 @@ class Driver:
             now = self._now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))
             for work in self._running.values():
-                work.deadline = min(now + seconds, work.started + self._timeout)
+                work.deadline = min(now + seconds, work.started + self._timeout_of(work))
 
     # ---- the ledger ----------------------------------------------------------------------------------------------
 

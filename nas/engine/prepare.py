@@ -95,16 +95,22 @@ def decisions_of(space: Space, item: str | Path | Architecture | Mapping[str, An
 
 
 def fit(
-    evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer, candidates: int | None
-) -> Fidelity:
-    """The fidelity that the evaluator finds to fit the budget, where it can tell; else its default."""
+    evaluator: Evaluator, space: Space, budget: Budget, shares: Shares, seed: int, watcher: Observer, candidates: int | None,
+    given: Fidelity | None = None,
+) -> Fidelity:  # fmt: skip
+    """The fidelity that is `given`, or that the evaluator finds to fit the budget, where it can tell; else its default.
+
+    One that fits more than that, such as a schedule of phases, is asked where it is given, too.
+    """
     prepare = getattr(evaluator, "prepare", None)
-    if prepare is None:
-        return Fidelity()
+    wants = inspect.signature(prepare).parameters if prepare else {}
+    if prepare is None or (given is not None and "fidelity" not in wants):
+        return given or Fidelity()
     seconds = budget.lane_seconds(shares.workers, shares.devices)
-    known = {}
-    if candidates is not None and math.isfinite(seconds) and "candidates_each" in inspect.signature(prepare).parameters:
-        known = {"candidates_each": math.ceil(candidates / shares.workers)}
+    known: dict[str, Any] = {}
+    if candidates is not None and math.isfinite(seconds) and "candidates_each" in wants:
+        known["candidates_each"] = math.ceil(candidates / shares.workers)
+    known |= {name: value for name, value in (("trials", budget.trials), ("fidelity", given)) if name in wants}
     fitted: Fidelity = prepare(space, seconds, seed, **known)
     if evaluators.is_simulated(evaluator):
         watcher.note("time is simulated: a trial counts the seconds that its training took")

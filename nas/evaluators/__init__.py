@@ -38,6 +38,20 @@ def _training(dataset: str = "digits", resample: bool = False, **options: Any) -
     return evaluator
 
 
+@EVALUATORS.register("shared")
+def _shared(
+    dataset: str = "digits", sampling: str = "uniform", epochs: float | None = None, steps: int | None = None,
+    batches: int | None = None, recalibrate: int = 4, share: float = 0.5, resample: bool = False, **options: Any,
+) -> Evaluator:  # fmt: skip
+    from nas.evaluators.shared import SharedEvaluator
+
+    evaluator: Evaluator = SharedEvaluator(
+        dataset, sampling=sampling, epochs=epochs, steps=steps, batches=batches, recalibrate=recalibrate, share=share, resample=resample,
+        **options,
+    )  # fmt: skip
+    return evaluator
+
+
 @EVALUATORS.register("tabular")
 def _tabular(table: str | None = None) -> Evaluator:
     from nas.evaluators.tabular import TabularEvaluator
@@ -63,11 +77,18 @@ def takes(name: str, option: str) -> bool:
     return option in inspect.signature(EVALUATORS.get(name)).parameters
 
 
-def parse(name: str) -> tuple[str, dict[str, str]]:
-    """`NAME` or `NAME:ARGUMENT` as the name and the option that the argument is, such as `zero-cost:naswot`.
+def parse(name: str) -> tuple[str, dict[str, Any]]:
+    """`NAME`, `NAME:ARGUMENT` or `NAME(option=value,...)` as the name and its options: of an argument the one that it is.
 
-    Raises `UnknownNameError`, and `NasError` for an argument of an evaluator that takes none.
+    Such as `zero-cost:naswot` and `shared(epochs=50)`. Raises `UnknownNameError`, and `NasError` for what cannot be read or
+    an argument of an evaluator that takes none.
     """
+    if "(" in name:
+        from nas.strategies.specs import read
+
+        spec = read(name, "evaluator")
+        plain, named = parse(spec.name)
+        return plain, {**named, **spec.options}
     name, colon, argument = name.partition(":")
     EVALUATORS.get(name)
     if not colon:

@@ -31,7 +31,8 @@ class Task:
     begins with as far as they fit; go_on: the trial whose training it goes on with, the same network at a lower
     fidelity. Where that is kept no more, it begins anew.
     space, options: of a phase, the space of its search (YAML) and what its strategy was given.
-    bar: what its curve is of, and may be stopped by.
+    bar: what its curve is of, and may be stopped by; role: of its run, `search` or what follows one, such as `confirm`;
+    empty outside of any.
     """
 
     number: int = 0
@@ -46,6 +47,7 @@ class Task:
     go_on: int | None = None
     space: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    role: str = ""
     bar: Bar | None = None
 
 

@@ -28,6 +28,7 @@ LINE_SECONDS = 1.0
 LATEST = 6
 HEADINGS = {
     "confirm": "confirming: the best networks are trained again with fresh seeds, at full size; the budget is not charged",
+    "correlate": "rank correlation: networks spread over the ranking are trained alone; the budget is not charged",
     "control": "control: a random search under the same budget, to hold the search against",
 }
 
@@ -130,8 +131,7 @@ class Screen(Observer):
         if finished.value is None:
             return f"{head}   failed: {finished.outcome.reason}"
         if finished.phase is not None:
-            value = value_text(self.objectives[0].name, finished.value)
-            return f"{head}   {value:>7}   phase of {finished.phase}, all networks together   {format_seconds(finished.device_seconds)}"
+            return f"{head}   {self._phase(finished)}   {format_seconds(finished.device_seconds)}"
         cost = finished.architecture.cost(aux=False)
         cut = "   cut off by the budget" if finished.outcome.cut else ""
         if finished.outcome.stopped is not None:
@@ -142,6 +142,14 @@ class Screen(Observer):
             f"{head}   {values}   {format_count(cost.params):>7} parameters   "
             f"{format_count(cost.macs):>7} MACs   {format_seconds(finished.device_seconds)}{part}{cut}"
         )
+
+    def _phase(self, finished: Finished) -> str:
+        """What a phase did, as far as it says."""
+        metrics = finished.outcome.metrics
+        told = [f"epoch {metrics['epochs']:.3g}"] if "epochs" in metrics else []
+        told += [f"training loss {metrics['train_loss']:.3g}"] if "train_loss" in metrics else []
+        told += [f"networks drawn {value_text('accuracy', metrics['drawn_accuracy'])}"] if "drawn_accuracy" in metrics else []
+        return f"phase {finished.phase}: {', '.join(told) or 'done'}"
 
     def _others(self, finished: Finished) -> list[str]:
         """The values of the other objectives, but for costs, which every line has."""

@@ -8,6 +8,7 @@ are for 12,800 and 20,000 children; the learning rate, entropy weight and batch 
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from nas.strategies.options import option
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nas.spaces import Space
+    from nas.spaces import Decisions, Space
     from nas.strategies.controller import Loss
     from nas.strategies.sequence import Made
 
@@ -97,6 +98,11 @@ class PolicyGradient:
         if self._fixed or tries == 1 or not self._record.known(sample):
             return Proposal(sample, how="policy")
         return Proposal(self._record.fresh(lambda: space.mutate(sample, rng), tries), how="policy, mutation")
+
+    def draw(self, number: int, rng: random.Random) -> Decisions:
+        """A sample of the policy as it is, whether it is known or not; what `nas.strategies.phased.Policy` asks for."""
+        space = self._space.at(number)
+        return space.fitted(self._controller.sample(space, rng), rng)
 
     def tell(self, trial: Trial) -> None:
         """Every `batch` trials the policy is improved. Raises `SpaceError` for decisions of another space."""

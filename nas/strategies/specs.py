@@ -59,18 +59,21 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def read(text: str) -> Spec:
-    """One strategy, `NAME` or `NAME(option=value,...)`. Raises `NasError`; names and options are checked by `create`."""
+def read(text: str, what: str = "strategy") -> Spec:
+    """One strategy, or `what` else is written so: `NAME` or `NAME(option=value,...)`.
+
+    Raises `NasError`; names and options are checked by `create`.
+    """
     match = _SPEC.match(text.strip())
     if match is None:
-        raise NasError(f"strategy {text!r} cannot be read; allowed: {ALLOWED}")
+        raise NasError(f"{what} {text!r} cannot be read; allowed: {ALLOWED}")
     options: dict[str, Any] = {}
     for item in (match.group(2) or "").split(","):
         if not item.strip():
             continue
         option = _OPTION.match(item)
         if option is None or option.group(1) in options:
-            raise NasError(f"strategy {match.group(1)}: option {item.strip()!r} cannot be read or stands twice; allowed: option=value,...")
+            raise NasError(f"{what} {match.group(1)}: option {item.strip()!r} cannot be read or stands twice; allowed: option=value,...")
         options[option.group(1)] = _value(option.group(2))
     name = match.group(1)
     inside = ",".join(f"{option}={value}" for option, value in options.items())

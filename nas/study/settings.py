@@ -28,12 +28,13 @@ class Settings:
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
     `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
     `latency` says how what is timed is measured, see `nas.latency.Setting`; empty where nothing is, and in old runs.
+    `correlate`, in the same way, what is trained alone to be held against accuracies on shared weights.
     `control` whether a random search follows. `references` are decisions that others are held against: tried first,
     confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
     `inherit`: whether a candidate made from another begins with what of that one's trained parts fits it.
     `ladder` names what parts of the fidelity shrink, in order (empty: epochs, then samples); `stop_early` is the quantile of
     curves below which a candidate is stopped, 0 for none; `keep` is what kept weights may take together, such as `1GB`.
-    `role` is `search`, or what the run is within another: `control`, `confirm`.
+    `role` is `search`, or what the run is within another: `control`, `confirm`, `correlate`.
     """
 
     study: str
@@ -67,6 +68,7 @@ class Settings:
     latency: str = ""
     inherit: bool = False
     keep: str = ""
+    correlate: dict[str, Any] = field(default_factory=dict)
     ladder: list[str] = field(default_factory=list)
     stop_early: float = 0.0
 
@@ -85,6 +87,11 @@ class Settings:
         """What is to be trained again, if anything. Raises `NasError` where `confirm` is damaged."""
         return Wish.from_dict(self.confirm) if self.confirm else None
 
+    @property
+    def correlation_wish(self) -> Wish | None:
+        """What is to be trained alone, to be held against shared weights. Raises `NasError` where `correlate` is damaged."""
+        return Wish.from_dict(self.correlate) if self.correlate else None
+
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
@@ -98,7 +105,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "list[dict[str, Any]]": (list,),
 }
 
-_SELDOM = ("objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early")  # not written where there are none
+_SELDOM = (  # not written where there are none
+    "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate",
+)  # fmt: skip
 
 
 def write_settings(directory: Path, settings: Settings) -> None:
@@ -152,7 +161,7 @@ def _check(path: Path, data: Any) -> Settings:
         raise StudyError(f"{path}: {missing[0]} is missing")
     settings = Settings(**values)
     try:
-        named, _, _ = [goal.name for goal in settings.goals], settings.wish, settings.timing
+        named, _, _, _ = [goal.name for goal in settings.goals], settings.wish, settings.correlation_wish, settings.timing
     except NasError as error:
         raise StudyError(f"{path}: {error}") from None
     if named[0] != settings.objective:

@@ -35,6 +35,10 @@ class Optimiser(ABC):
         ]
         self._buffers: dict[Tensor, Buffers] = {parameter: {} for parameter in parameters}
 
+    def lend(self, buffers: dict[Tensor, Buffers]) -> None:
+        """Remember in `buffers` from now on, where other optimisers of the same parameters may find and leave what they remember."""
+        self._buffers = {parameter: buffers.setdefault(parameter, {}) for parameter in self._buffers}
+
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self._buffers:
