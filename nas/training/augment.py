@@ -97,7 +97,8 @@ class Normalisation:
         """(B, H, W, C) of any number type to float32 with mean 0 and deviation 1."""
         lines = images.reshape(*images.shape[:2], -1)  # whole lines at a time: a sum over three channels is slow on a CPU
         width = images.shape[2]
-        return (lines.float() - self.mean.repeat(width)).mul_(self.inverse.repeat(width)).view(images.shape)
+        made = lines.to(torch.float32, copy=True).sub_(self.mean.repeat(width)).mul_(self.inverse.repeat(width))
+        return made.view(images.shape)
 
 
 def to_input(images: Tensor) -> Tensor:
