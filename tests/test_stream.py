@@ -303,3 +303,24 @@ def test_an_evaluation_of_what_does_not_fit(tree: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("NAS_DATA_MEMORY", "5KB")
     here = evaluated()
     assert {**facts(here), "test": here["test_accuracy"]} == {**facts(fits), "test": fits["test_accuracy"]}
+
+
+def test_an_archive_beyond_the_limit_is_read_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    arrays = {"x_train": rng.integers(0, 256, (60, 8, 8, 3), np.uint8), "y_train": np.arange(60) % 3}
+    np.savez(tmp_path / "own.npz", **arrays)
+    np.savez_compressed(tmp_path / "packed.npz", **arrays)
+    np.savez(tmp_path / "wide.npz", **{**arrays, "x_train": arrays["x_train"].astype(np.float64)})
+
+    def trained_on(name: str) -> tuple[dict[str, float], type]:
+        given = TrainingData.of(nas.data.load(f"npz:{tmp_path / name}"), 0.2, 0, CPU)
+        return trained(given)[0], type(given.images)
+
+    own = trained_on("own.npz")
+    assert own[1] is Tensor
+    monkeypatch.setenv("NAS_DATA_MEMORY", "10KB")
+    assert trained_on("own.npz") == (own[0], Stream)
+    with pytest.raises(DataError, match=r"packed\.npz unpacks to .*; allowed: .*np\.savez"):
+        trained_on("packed.npz")
+    with pytest.raises(DataError, match="x_train is float64; allowed of images too many for memory: uint8, float32"):
+        trained_on("wide.npz")
