@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import multiprocessing
 import os
@@ -28,6 +29,7 @@ MOST = 8  # processes that read for one training
 SHARE = 0.5  # of a GPU's free memory, that images may take; the rest is the candidates'
 LOADERS_NAME = "NAS_DATA_LOADERS"  # environment variable with the number of processes; 0: threads
 SHARED = "/dev/shm"
+GRACE = 3  # seconds that a reading process goes on after a SIGTERM, for the training to write its checkpoint
 
 
 class Stream:
@@ -49,6 +51,7 @@ class Stream:
         self._lock = threading.Lock()
         # The collector of cycles would take queues and processes apart in any order, and wait five seconds for each.
         weakref.finalize(self, self._idle.clear)
+        atexit.register(self._idle.clear)  # before torch's own, which would leave them to be killed
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -217,9 +220,11 @@ def _loaders(device: torch.device) -> int:
 
 
 def _begin(_number: int) -> None:
-    """In a loading process: Ctrl-C is the training's to answer, an end by its parent is obeyed, Pillow's remarks are not read."""
+    """In a loading process: signals to the whole group are the training's to answer, which ends this one; Pillow's remarks
+    are not read."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, lambda number, frame: os._exit(0))  # or torch would raise that it was killed
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.alarm(GRACE))
     warnings.simplefilter("ignore")
 
 
