@@ -60,7 +60,7 @@ class Inputs:
 
     def plain(self, rows: Tensor) -> Tensor:
         """The images (B, C, H, W) of `rows` (B,) as they are."""
-        return plain(self.data, self.reader, rows, self.size)
+        return plain(self.data, rows, self.size, self.reader)
 
     def _disturbed(self, images: Tensor) -> Tensor:
         """Cropped and randomly augmented `images` (B, H, W, C), as floats."""
@@ -79,9 +79,9 @@ def size_of(data: TrainingData, recipe: Recipe, size: tuple[int, int] | None = N
     return size or data.size or (None if recipe.image is None else (recipe.image, recipe.image))
 
 
-def plain(data: TrainingData, reader: Reader, rows: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """The normalised images (B, C, H, W) of `rows` (B,), as `reader` has them, at `size` (rows, columns), or their own."""
-    images, places = reader.take(rows)
+def plain(data: TrainingData, rows: Tensor, size: tuple[int, int] | None, reader: Reader | None = None) -> Tensor:
+    """The normalised images (B, C, H, W) of `rows` (B,) at `size` (rows, columns), or their own; `reader` may have read ahead."""
+    images, places = (reader or Reader(data.images)).take(rows)
     return resized(to_input(data.normalisation(images.index_select(0, places))), size)
 
 

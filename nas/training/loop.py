@@ -68,6 +68,6 @@ def judge(
         for rows in parts:
             check()
             with torch.autocast(data.images.device.type, precision, enabled=precision is not torch.float32):
-                logits = module(plain(data, reader, rows, size_of(data, recipe, size)))
+                logits = module(plain(data, rows, size_of(data, recipe, size), reader))
             right += (logits.argmax(1) == data.labels[rows]).sum()
     return float(right) / len(data.validation)

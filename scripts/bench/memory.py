@@ -57,7 +57,7 @@ def in_a_lane(*args: object) -> dict[str, object]:
     """The same in a worker of Ray's."""
     import ray
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         found: dict[str, object] = ray.get(ray.remote(measured).remote(*args, inside=True))
         return found
