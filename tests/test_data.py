@@ -29,6 +29,7 @@ import nas.data
 from nas.data import cifar, mnist
 from nas.data.base import Dataset
 from nas.data.fetch import default_folder, fetch
+from nas.data.pictures import Pictures
 from nas.data.source import Remote, Source
 from nas.errors import DataError, NasError, UnknownNameError
 
@@ -352,11 +353,12 @@ def damaged_cifar(change: str) -> bytes:
 )
 def test_cifar_refuses_a_damaged_archive_and_keeps_it(change: str, says: str, tmp_path: Path) -> None:
     archive = tmp_path / cifar.CIFAR10.archive
-    archive.write_bytes(damaged_cifar(change))
+    content = damaged_cifar(change)  # once: a gzip file holds the time
+    archive.write_bytes(content)
     with pytest.raises(DataError) as error:
         nas.data.load("cifar10", data_dir=tmp_path)
     one_line(error, str(archive), says)
-    assert archive.read_bytes() == damaged_cifar(change), "a user's file is never written over"
+    assert archive.read_bytes() == content, "a user's file is never written over"
 
 
 def test_cifar_archive_that_unpacks_beyond_the_limit(tmp_path: Path) -> None:
@@ -933,8 +935,12 @@ def test_folder_whose_name_holds_a_question_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["", "size=", "size=0", "size=-3", "size=4097", "size=3x0", "size=a", "flip=1", "size=3&size=4"]
-)
+    "option",
+    [
+        "", "size=", "size=0", "size=-3", "size=4097", "size=3x0", "size=a", "flip=1", "size=3&size=4",
+        "stream=0", "stream", "stream=1&stream=1", "size=3&", "&stream=1",
+    ],
+)  # fmt: skip
 def test_folder_refuses_an_option(option: str, tmp_path: Path) -> None:
     tree(tmp_path)
     with pytest.raises(DataError) as error:
@@ -994,11 +1000,35 @@ def test_folder_refuses_float_pixels(tmp_path: Path) -> None:
     one_line(error, "f.tiff", "mode F")
 
 
-def test_folder_states_its_memory_limit(tmp_path: Path) -> None:
+def test_folder_beyond_the_memory_limit_stays_in_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, count=80)
-    with pytest.raises(DataError) as error:
-        nas.data.load(f"folder:{tmp_path}?size=4096")
-    one_line(error, "160 images of 4096 x 4096 take 8.1 GB; allowed: 8 GB", "?size=64")
+    huge = nas.data.load(f"folder:{tmp_path}?size=4096").x_train  # 8.1 GB
+    assert isinstance(huge, Pictures)
+    assert huge.shape == (160, 4096, 4096, 3)
+    whole = nas.data.load(f"folder:{tmp_path}").x_train
+    assert isinstance(whole, np.ndarray)
+    monkeypatch.setenv("NAS_DATA_MEMORY", "20KB")
+    limited = nas.data.load(f"folder:{tmp_path}").x_train
+    assert isinstance(limited, Pictures)
+    assert limited.nbytes == whole.nbytes > 20_000
+    assert np.array_equal(np.stack([limited[row] for row in range(160)]), whole)
+    monkeypatch.setenv("NAS_DATA_MEMORY", "a lot")
+    with pytest.raises(NasError, match="NAS_DATA_MEMORY='a lot'"):
+        nas.data.load(f"folder:{tmp_path}")
+
+
+def test_folder_is_streamed_where_that_is_asked_for(tmp_path: Path) -> None:
+    tree(tmp_path / "train", count=3)
+    tree(tmp_path / "test", count=2)
+    data = nas.data.load(f"folder:{tmp_path}?stream=1")
+    assert isinstance(data.x_train, Pictures)
+    assert isinstance(data.x_test, Pictures)
+    assert (len(data.x_train), len(data.x_test)) == (6, 4)
+    for option in ("size=4x5&stream=1", "stream=1&size=4x5"):
+        assert nas.data.load(f"folder:{tmp_path}?{option}").input == (3, 4, 5)
+    (tmp_path / "train" / "dog" / "bad.png").write_text("no image")
+    with pytest.raises(DataError, match=r"bad\.png is no image"):
+        nas.data.load(f"folder:{tmp_path}?stream=1")
 
 
 def test_folder_without_images_or_classes(tmp_path: Path) -> None:

@@ -1,34 +1,48 @@
-"""The data set: images and labels in memory, checked once, wherever they came from."""
+"""The data set: images and labels, checked once, wherever they came from."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.data.pictures import Pictures
 from nas.errors import DataError
+from nas.units import parse_bytes
 
 Images = NDArray[Any]  # (N, H, W, C), uint8 or float32
 Labels = NDArray[np.int64]  # (N,)
 
-LIMIT_BYTES = 8 * 10**9  # a data set is kept in memory; more than this is refused before anything is allocated
+LIMIT_BYTES = 8 * 10**9  # what a data set may take in memory; checked before anything is allocated
+LIMIT_NAME = "NAS_DATA_MEMORY"  # environment variable that states another limit
+
+
+def limit_bytes() -> float:
+    """What a data set may take in memory: 8 GB, or what the environment's `NAS_DATA_MEMORY` says (`500MB`, `64GB`).
+
+    Raises `NasError` on a bad value.
+    """
+    stated = os.environ.get(LIMIT_NAME)
+    return float(LIMIT_BYTES) if not stated else parse_bytes(stated, where=LIMIT_NAME)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A labelled set of images; the constructor checks everything below and raises `DataError`.
 
-    x_train: (N, H, W, C), uint8 in 0..255, or float32 as it was given (training normalises it by channel).
+    x_train: (N, H, W, C), uint8 in 0..255, or float32 as it was given (training normalises it by channel); `Pictures` are
+    read from their files when they are wanted.
     y_train: (N,) int64 in 0..classes-1. x_test, y_test: the same form, or both None.
     flip: whether a mirrored image still shows the same class (not so for digits).
     """
 
     name: str
-    x_train: Images = field(repr=False)
+    x_train: Images | Pictures = field(repr=False)
     y_train: Labels = field(repr=False)
-    x_test: Images | None = field(repr=False)
+    x_test: Images | Pictures | None = field(repr=False)
     y_test: Labels | None = field(repr=False)
     classes: int
     class_names: tuple[str, ...] = field(repr=False)
@@ -53,7 +67,7 @@ class Dataset:
                     f"{self.name}: x_test is {self.x_test.dtype}, x_train {self.x_train.dtype}; allowed: equal"
                 )
 
-    def _check(self, part: str, x: Images, y: Labels) -> None:
+    def _check(self, part: str, x: Images | Pictures, y: Labels) -> None:
         where = f"{self.name}: x_{part}"
         if x.ndim != 4 or 0 in x.shape:
             raise DataError(f"{where} has shape {x.shape}; allowed: N x H x W x C, none of them 0")
@@ -63,7 +77,7 @@ class Dataset:
             raise DataError(
                 f"{self.name}: y_{part} is {y.dtype} of shape {y.shape}; allowed: int64 of shape ({len(x)},)"
             )
-        if x.dtype == np.float32 and (bad := _first_not_finite(x)) is not None:
+        if not isinstance(x, Pictures) and x.dtype == np.float32 and (bad := _first_not_finite(x)) is not None:
             raise DataError(f"{where}[{bad}] holds NaN or infinity")
         outside = np.flatnonzero((y < 0) | (y >= self.classes))
         if len(outside):
@@ -113,5 +127,5 @@ def _first_not_finite(x: Images) -> int | None:
     return next((index for index, image in enumerate(x) if not np.isfinite(image).all()), None)
 
 
-def _form(x: Images) -> str:
+def _form(x: Images | Pictures) -> str:
     return " x ".join(str(size) for size in x.shape[1:])

@@ -3,36 +3,32 @@
 All are resized to one size: the median height and width of the training images, or `folder:PATH?size=64` and
 `?size=48x64` (height x width); the aspect ratio is not kept. They are RGB, or grey when all of them are. Only `test/`
 is ever used as test data: a `val/` beside `train/` is left alone, because the search cuts its own validation part.
+
+What fits is read into memory. What does not, or with `?stream=1` (`?size=64&stream=1`), stays in its files: each image
+is read whenever it is wanted.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import statistics
-import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nas.data.base import LIMIT_BYTES, Dataset, Images, Labels
+from nas.data.base import Dataset, Images, Labels, limit_bytes
+from nas.data.pictures import Pictures, each, look
 from nas.data.source import KINDS, Source, user_path
 from nas.errors import DataError
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
-GREY_MODES = frozenset(("1", "L", "LA", "I;16", "I;16B", "I;16L"))
-COLOUR_MODES = frozenset(("P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV"))
 LARGEST_SIZE = 4096
+LOOKED_AT = 20_000  # images whose headers are read for their size and colour; of more, so many evenly spaced ones
 
-Item = tuple[Path, int]  # an image and its label
+Item = tuple[str, int]  # the path of an image below its root, and its label
 Size = tuple[int, int]  # height, width
 
 
@@ -44,36 +40,51 @@ def folder(where: str) -> Source:
 
 
 def read_folder(where: str) -> Dataset:
-    """The data set under `PATH` or `PATH?size=...`. Raises `DataError` that names the folder or the image at fault."""
-    root, size = parse(where)
+    """The data set under `PATH` or `PATH?OPTIONS`. Raises `DataError` that names the folder or the image at fault."""
+    root, size, streamed = parse(where)
     train_root, test_root = _parts(root)
     names = _class_folders(train_root)
     if len(names) < 2:
         raise DataError(f"{train_root} has {len(names)} class folder(s); allowed: 2 or more, with images in each")
     train = _items(train_root, names)
     test = _items(test_root, names) if test_root else []
-    with _strict_images(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        sizes, grey = zip(*pool.map(_look, [path for path, _ in train + test]), strict=True)
-        size = size or _median(sizes[: len(train)])
-        channels = 1 if all(grey) else 3
-        _check_memory(root, len(train) + len(test), size, channels)
-        x_train, y_train = _decode(pool, train, size, channels)
-        x_test, y_test = _decode(pool, test, size, channels) if test else (None, None)
-    return Dataset(f"folder:{where}", x_train, y_train, x_test, y_test, len(names), names, flip=channels == 3)
+    size, channels = _form([_paths(train_root, train), _paths(test_root or root, test)], size)
+    x_train, x_test = _pictures(train_root, train, size, channels), _pictures(test_root or root, test, size, channels)
+    streamed = streamed or x_train.nbytes + x_test.nbytes > limit_bytes()
+    return Dataset(
+        name=f"folder:{where}",
+        x_train=_held(x_train, streamed),
+        y_train=_labels(train),
+        x_test=_held(x_test, streamed) if test else None,
+        y_test=_labels(test) if test else None,
+        classes=len(names),
+        class_names=names,
+        flip=channels == 3,
+    )
 
 
-def parse(where: str) -> tuple[Path, Size | None]:
-    """`PATH`, `PATH?size=64` or `PATH?size=48x64` (height x width) as a folder that exists, and a size or None."""
-    root, option = _cut(where)
+def parse(where: str) -> tuple[Path, Size | None, bool]:
+    """`PATH?size=64`, `PATH?size=48x64` (height x width), `PATH?stream=1`, both with `&`, or `PATH`.
+
+    A folder that exists, a size or None, and whether the images are to stay in their files.
+    """
+    root, options = _cut(where)
     if not os.path.isdir(root):
         raise DataError(f"there is no folder {root}; allowed after folder: a folder with one folder of images a class")
-    if option is None:
-        return root, None
+    given = [] if options is None else options.split("&")
+    sizes = [_size(option) for option in given if option != "stream=1"]
+    if len(sizes) > 1 or len(given) > len(sizes) + 1 or None in sizes:
+        raise DataError(
+            f"folder option {options!r}; allowed: size=N or size=HxW, from 1 to {LARGEST_SIZE}, and stream=1, with & between"
+        )
+    return root, sizes[0] if sizes else None, len(given) > len(sizes)
+
+
+def _size(option: str) -> Size | None:
+    """`size=N` or `size=HxW`; None where it is something else."""
     found = re.fullmatch(r"size=(\d{1,5})(?:x(\d{1,5}))?", option, flags=re.ASCII)
     size = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not all(1 <= side <= LARGEST_SIZE for side in size):
-        raise DataError(f"folder option {option!r}; allowed: size=N or size=HxW, from 1 to {LARGEST_SIZE}")
-    return root, size
+    return size if all(1 <= side <= LARGEST_SIZE for side in size) else None
 
 
 def _cut(where: str) -> tuple[Path, str | None]:
@@ -107,54 +118,29 @@ def _items(root: Path, names: tuple[str, ...]) -> list[Item]:
         raise DataError(f"{root / unknown[0]} is no class of the training images; allowed: {', '.join(names[:20])}")
     items = []
     for label, name in enumerate(names):
-        found = sorted(
-            path
-            for path in (root / name).rglob("*")
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-        )
+        found = sorted(_images(str(root), name), key=lambda path: path.split(os.sep))
         if not found and (root / name).is_dir():
             raise DataError(f"{root / name} holds no image; allowed: {' '.join(sorted(SUFFIXES))}")
         items += [(path, label) for path in found]
     return items
 
 
-@contextmanager
-def _strict_images() -> Iterator[None]:
-    """Pillow only warns of a picture of more than 89 megapixels; here that is an error, in all threads of the pool."""
-    from PIL import Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
+def _images(root: str, name: str) -> Iterator[str]:
+    """Paths below `root` of all that is called an image under its folder `name`; a folder so called is found out later."""
+    for folder, folders, files in os.walk(os.path.join(root, name)):
+        for file in (*files, *folders):
+            if os.path.splitext(file)[1].lower() in SUFFIXES and not file.startswith("."):
+                yield os.path.relpath(folder, root) + os.sep + file
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image at `path`. Pillow's decoders raise nearly anything on damaged data, hence the wide net."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            yield image
-    except DataError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{path} has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels, too many for an image") from None
-    except UnidentifiedImageError:
-        raise DataError(f"{path} is no image that can be read") from None
-    except Exception as error:
-        raise DataError(
-            f"{path} is damaged: {(str(error).splitlines() or [''])[0][:200] or type(error).__name__}"
-        ) from None
+def _paths(root: Path, items: list[Item]) -> list[str]:
+    return [os.path.join(root, path) for path, _ in items[:: math.ceil(len(items) / LOOKED_AT) or 1]]
 
 
-def _look(path: Path) -> tuple[Size, bool]:
-    """Height and width, and whether the image is grey, from its header alone."""
-    with _opened(path) as image:
-        if image.mode not in GREY_MODES | COLOUR_MODES:
-            raise DataError(f"{path} has pixels of mode {image.mode}; allowed: 8 bits a channel, or 16 bits grey")
-        return (image.height, image.width), image.mode in GREY_MODES
+def _form(parts: list[list[str]], size: Size | None) -> tuple[Size, int]:
+    """The size that all images are brought to, `size` or the median of the first part, and the number of channels."""
+    sizes, grey = zip(*each(look, [path for part in parts for path in part]), strict=True)
+    return size or _median(sizes[: len(parts[0])]), 1 if all(grey) else 3
 
 
 def _median(sizes: tuple[Size, ...]) -> Size:
@@ -162,37 +148,14 @@ def _median(sizes: tuple[Size, ...]) -> Size:
     return min(height, LARGEST_SIZE), min(width, LARGEST_SIZE)
 
 
-def _check_memory(root: Path, count: int, size: Size, channels: int) -> None:
-    total = count * size[0] * size[1] * channels
-    if total > LIMIT_BYTES:
-        raise DataError(
-            f"{root}: {count:,} images of {size[0]} x {size[1]} take {total / 1e9:.1f} GB; "
-            f"allowed: {LIMIT_BYTES / 1e9:g} GB, as they are kept in memory; choose a size: folder:PATH?size=64"
-        )
+def _pictures(root: Path, items: list[Item], size: Size, channels: int) -> Pictures:
+    return Pictures.of(str(root), [path for path, _ in items], size, channels)
 
 
-def _decode(pool: ThreadPoolExecutor, items: list[Item], size: Size, channels: int) -> tuple[Images, Labels]:
-    """Images (N, H, W, C) uint8 and labels (N,)."""
-    images = np.empty((len(items), *size, channels), np.uint8)
-
-    def fill(index: int) -> None:
-        images[index] = _pixels(items[index][0], size, channels)
-
-    for _ in pool.map(fill, range(len(items))):
-        pass  # waits for each, and raises what it raised
-    return images, np.array([label for _, label in items], np.int64)
+def _held(pictures: Pictures, streamed: bool) -> Images | Pictures:
+    """In their files, or in memory."""
+    return pictures if streamed else pictures.read()
 
 
-def _pixels(path: Path, size: Size, channels: int) -> NDArray[Any]:
-    """One image as (H, W, C) uint8, resized with an antialiased bilinear filter."""
-    from PIL import Image
-
-    with _opened(path) as image:
-        if image.mode.startswith("I;16"):  # Pillow would clip 16 bits at 255 where the upper byte is meant
-            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-        if image.mode in ("P", "PA"):
-            image = image.convert("RGBA")  # palettes with transparency need the step between
-        image = image.convert("L" if channels == 1 else "RGB")
-        if (image.height, image.width) != size:
-            image = image.resize(size[::-1], Image.Resampling.BILINEAR)
-        return np.asarray(image, np.uint8).reshape(*size, channels)
+def _labels(items: list[Item]) -> Labels:
+    return np.array([label for _, label in items], np.int64)

@@ -3,12 +3,14 @@
 x: N x H x W (grey) or N x H x W x C, uint8 or float. y: integers 0..K-1 of any integer type, (N,) or (N, 1).
 classes: K names, or the number K. flip: whether mirroring keeps the class; where absent, colour images are mirrored in
 training and grey ones are not, since grey ones are mostly writing, sound and measurements.
+Images beyond the memory limit are read from the file whenever they are wanted, where it holds them uncompressed.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas.data.archive import reading
-from nas.data.base import LIMIT_BYTES, Dataset, Images, Labels
+from nas.data.base import Dataset, Images, Labels, limit_bytes
 from nas.data.source import KINDS, Source, user_path
 from nas.errors import DataError
 
@@ -64,18 +66,45 @@ def _arrays(path: Path) -> dict[str, Array]:
     with reading(path, "NumPy archive (.npz)"), zipfile.ZipFile(path) as archive:
         present = set(archive.namelist())
         members = {key: archive.getinfo(f"{key}.npy") for key in KEYS if f"{key}.npy" in present}
-        total = sum(member.file_size for member in members.values())
-        if total > LIMIT_BYTES:
-            raise DataError(
-                f"{path} unpacks to {total / 1e9:.1f} GB; allowed: {LIMIT_BYTES / 1e9:g} GB, for it is kept in memory"
-            )
+        mapped = _left_in_file(path, members)
         arrays = {}
         for key, member in members.items():
             with archive.open(member) as stream:
                 _check_header(f"{path}: {key}", stream, member.file_size)
             with archive.open(member) as stream:
-                arrays[key] = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
+                if key in mapped:
+                    arrays[key] = _mapped(path, key, member, stream)
+                else:
+                    arrays[key] = np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
     return arrays
+
+
+def _left_in_file(path: Path, members: Mapping[str, zipfile.ZipInfo]) -> set[str]:
+    """The images, where all together are too many for memory and they lie there as they are; `DataError` where they do not."""
+    if sum(member.file_size for member in members.values()) <= limit_bytes():
+        return set()
+    images = {key for key in ("x_train", "x_test") if key in members and members[key].compress_type == zipfile.ZIP_STORED}
+    total = sum(member.file_size for key, member in members.items() if key not in images)
+    if total > limit_bytes():
+        raise DataError(
+            f"{path} unpacks to {total / 1e9:.1f} GB; allowed: {limit_bytes() / 1e9:g} GB in memory (NAS_DATA_MEMORY), or any size in "
+            "an archive of np.savez, which does not compress, as uint8 or float32"
+        )
+    return images
+
+
+def _mapped(path: Path, key: str, member: zipfile.ZipInfo, stream: IO[bytes]) -> Array:
+    """The array of an uncompressed member as a window on the file. `stream` is at its beginning."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if fortran or dtype not in (np.uint8, np.float32):
+        order = " in Fortran's order" if fortran else ""
+        raise DataError(f"{path}: {key} is {dtype}{order}; allowed of images too many for memory: uint8, float32, in C's order")
+    with open(path, "rb") as file:
+        file.seek(member.header_offset + 26)  # in a zip file's local header: lengths of the name and of what follows it
+        name, extra = struct.unpack("<HH", file.read(4))
+    return np.memmap(path, dtype, "r", member.header_offset + 30 + name + extra + stream.tell(), shape)
 
 
 def _check_header(where: str, stream: IO[bytes], file_size: int) -> None:

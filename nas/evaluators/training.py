@@ -62,7 +62,6 @@ class TrainingEvaluator:
     inherits = True
     full_epochs = FULL_EPOCHS
     phases = (differentiable.PHASE,)
-    _unseen: datasets.Dataset | None  # the data set with its test images, once they were asked for
 
     def __init__(
         self,
@@ -196,7 +195,9 @@ class TrainingEvaluator:
         return module
 
     def _part(self, device: torch.device, samples: float) -> TrainingData:
-        """The data on `device`, with a fraction `samples` of what is trained on; each is made once."""
+        """The data on `device`, with a fraction `samples` of what is trained on. All fractions share one copy of the images."""
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", torch.cuda.current_device())  # not a second copy under another name
         with self._lock:
             key = (str(device), samples)
             if key not in self._parts:
@@ -205,11 +206,12 @@ class TrainingEvaluator:
             return self._parts[key]
 
     def _test(self, data: TrainingData) -> TrainingData | None:
-        """The test images beside `data`, as the rows to judge by; None where the data set has none."""
+        """The test images beside `data`, as the rows to judge by; None where the data set has none. One copy a device."""
+        device = str(data.images.device)
         with self._lock:
-            if self._unseen is None:
-                self._unseen = datasets.load(self.dataset, data_dir=self._folder())
-        return data.tested_on(self._unseen)
+            if device not in self._tests:
+                self._tests[device] = data.tested_on(datasets.load(self.dataset, data_dir=self._folder()))
+            return self._tests[device]
 
     def _read(self, device: torch.device) -> TrainingData:
         data = TrainingData.of(datasets.load(self.dataset, data_dir=self._folder()), self.validation, self.split_seed, device)
@@ -221,11 +223,11 @@ class TrainingEvaluator:
     def _forget(self) -> None:
         self._lock = threading.RLock()
         self._parts: dict[tuple[str, float], TrainingData] = {}
-        self._unseen = None
+        self._tests: dict[str, TrainingData | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Settings only: neither data nor locks travel to a worker."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_parts", "_unseen")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_parts", "_tests")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

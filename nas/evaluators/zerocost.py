@@ -81,11 +81,14 @@ def probe(dataset: Dataset, seed: int) -> Probe:
     """
     import numpy as np
 
+    from nas.data.pictures import Pictures
     from nas.measures.network import batch_size
 
     count = min(batch_size(dataset.input), len(dataset.x_train))
     rows = np.sort(np.random.default_rng(seed).choice(len(dataset.x_train), count, replace=False))
-    images = dataset.x_train[rows].astype(np.float32).transpose(0, 3, 1, 2)
+    given = dataset.x_train
+    shown = given.read(rows.tolist()) if isinstance(given, Pictures) else given[rows]
+    images = shown.astype(np.float32).transpose(0, 3, 1, 2)
     mean, deviation = images.mean((0, 2, 3), keepdims=True), images.std((0, 2, 3), keepdims=True)
     deviation[deviation < 1e-6] = 1.0
     return Probe(seed, np.ascontiguousarray((images - mean) / deviation), dataset.y_train[rows])

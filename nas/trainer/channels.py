@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from nas.data import Dataset
+from nas.data.base import Images
+from nas.data.pictures import Pictures
 from nas.errors import NasError
 
 
@@ -18,5 +20,10 @@ def with_channels(dataset: Dataset, channels: int) -> Dataset:
         return dataset
     if own != 1:
         raise NasError(f"input has {channels} channels, images of {dataset.name} {own}; allowed: {own}, or any number for grey images")
-    test = None if dataset.x_test is None else dataset.x_test.repeat(channels, axis=3)
-    return dataclasses.replace(dataset, x_train=dataset.x_train.repeat(channels, axis=3), x_test=test)
+    test = None if dataset.x_test is None else _alike(dataset.x_test, channels)
+    return dataclasses.replace(dataset, x_train=_alike(dataset.x_train, channels), x_test=test)
+
+
+def _alike(images: Images | Pictures, channels: int) -> Images | Pictures:
+    """(N, H, W, 1) as (N, H, W, channels)."""
+    return images.with_channels(channels) if isinstance(images, Pictures) else images.repeat(channels, axis=3)

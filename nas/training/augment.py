@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -30,16 +31,24 @@ class Augmentation:
 def gather(images: Tensor, rows: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
     """The images `rows` (B,) of `images` (N, H, W, C), shifted and mirrored: (B, H, W, C) of the same dtype.
 
-    One gather does selection, reflected border, crop and flip: each output pixel is looked up where it comes from, so
-    nothing is padded or copied first. The draws depend on the generator alone, one of each kind per image.
+    Selection, reflected border, crop and flip are two look-ups, of lines and then of columns, each output pixel where it
+    comes from; nothing is padded first. The draws depend on the generator alone, one of each kind per image.
     """
-    count, (_, height, width, _) = len(rows), images.shape
+    count, (_, height, width, channels) = len(rows), images.shape
     y = _reflect(_shifted(count, height, augmentation.shift[0], generator), height)
     x = _reflect(_shifted(count, width, augmentation.shift[1], generator), width)
     if augmentation.flip:
         mirrored = torch.rand(count, 1, generator=generator, device=generator.device) < 0.5
         x = torch.where(mirrored, width - 1 - x, x)
-    return images[rows[:, None, None], y[:, :, None], x[:, None, :]]
+    if augmentation.shift[0] == 0:
+        chosen = images.index_select(0, rows)
+    else:
+        chosen = images.reshape(-1, width * channels).index_select(0, (rows[:, None] * height + y).view(-1))
+    if augmentation.shift[1] == 0 and not augmentation.flip:
+        return chosen.view(count, height, width, channels)
+    columns = (x[:, :, None] * channels + torch.arange(channels, device=x.device)).view(count, 1, -1)
+    lines = chosen.view(count, height, -1)
+    return lines.gather(2, columns.expand_as(lines)).view(count, height, width, channels)
 
 
 def cut_out(images: Tensor, square: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -56,30 +65,40 @@ def cut_out(images: Tensor, square: tuple[int, int], generator: torch.Generator)
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and inverse standard deviation of each channel, each (C,) float32, over the images trained on."""
+    """Mean and inverse standard deviation of each channel, each (C,) float32, over the images trained on.
+
+    low, high: the smallest and the largest value in them; one apart where they are the same.
+    """
 
     mean: Tensor
     inverse: Tensor
+    low: float
+    high: float
 
     @staticmethod
     def of(images: Tensor, rows: Tensor) -> Normalisation:
         """From the images `rows` of `images` (N, H, W, C); a constant channel is left at its scale."""
         count, total, squares = 0, torch.zeros(1), torch.zeros(1)
+        low, high = math.inf, -math.inf
         for part in torch.split(rows, 4096):  # float64 copies of a whole data set would not fit in memory
             pixels = images[part].reshape(-1, images.shape[-1]).double()
             count, total, squares = count + len(pixels), total + pixels.sum(0), squares + pixels.square().sum(0)
+            low, high = min(low, float(pixels.min())), max(high, float(pixels.max()))
         mean = total / count
         std = (squares / count - mean.square()).clamp_min(0).sqrt()
         inverse = torch.where(std > 1e-6 * mean.abs().clamp_min(1e-6), 1 / std, torch.ones_like(std))
-        return Normalisation(mean.float(), inverse.float())
+        return Normalisation(mean.float(), inverse.float(), low, high if high > low else low + 1)
 
     def to(self, device: torch.device) -> Normalisation:
         """The same on another device."""
-        return Normalisation(self.mean.to(device), self.inverse.to(device))
+        return Normalisation(self.mean.to(device), self.inverse.to(device), self.low, self.high)
 
     def __call__(self, images: Tensor) -> Tensor:
         """(B, H, W, C) of any number type to float32 with mean 0 and deviation 1."""
-        return (images.float() - self.mean) * self.inverse
+        lines = images.reshape(*images.shape[:2], -1)  # whole lines at a time: a sum over three channels is slow on a CPU
+        width = images.shape[2]
+        made = lines.to(torch.float32, copy=True).sub_(self.mean.repeat(width)).mul_(self.inverse.repeat(width))
+        return made.view(images.shape)
 
 
 def to_input(images: Tensor) -> Tensor:

@@ -10,18 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.data.pictures import Pictures
 from nas.training.augment import Normalisation
+from nas.training.stream import Stream, streams
 
 if TYPE_CHECKING:
     from nas.data import Dataset
-    from nas.data.base import Labels
+    from nas.data.base import Images, Labels
+
+SAMPLE = 1024  # images of a stream that it is normalised by, evenly spaced among those trained on
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Images and labels on the device, and the rows of the two parts. Test images are not in here."""
+    """Images and labels on the device, and the rows of the two parts. Test images are not in here.
 
-    images: Tensor  # (N, H, W, C) uint8 or float32
+    Images that do not fit there are a `Stream`; all else is the same.
+    """
+
+    images: Tensor | Stream  # (N, H, W, C) uint8 or float32
     labels: Tensor  # (N,) int64
     train: Tensor  # rows to train on, (T,) int64
     validation: Tensor  # rows to judge by, (V,) int64
@@ -46,12 +53,11 @@ class TrainingData:
 
     @staticmethod
     def _of(dataset: Dataset, trained: Labels, judging: Labels, device: torch.device) -> TrainingData:
-        train, held_out = torch.from_numpy(trained), torch.from_numpy(judging)
-        images = torch.from_numpy(np.ascontiguousarray(dataset.x_train))
-        labels = torch.from_numpy(dataset.y_train)
-        normalisation = Normalisation.of(images, train).to(device)
-        images, labels, train, held_out = (tensor.to(device) for tensor in (images, labels, train, held_out))
-        return TrainingData(images, labels, train, held_out, normalisation, dataset.classes, dataset.flip)
+        train, held_out, labels = (torch.from_numpy(each) for each in (trained, judging, dataset.y_train))
+        images = _images(dataset.x_train, device)
+        normalisation = _normalisation(images, train).to(device)
+        labels, train, held_out = (each.to(device) for each in (labels, train, held_out))
+        return TrainingData(images.to(device), labels, train, held_out, normalisation, dataset.classes, dataset.flip)
 
     def tested_on(self, dataset: Dataset) -> TrainingData | None:
         """The same with the test images of `dataset` in place of the others, all of them to judge by; None without any.
@@ -61,7 +67,7 @@ class TrainingData:
         if dataset.x_test is None or dataset.y_test is None:
             return None
         device = self.images.device
-        images = torch.from_numpy(np.ascontiguousarray(dataset.x_test)).to(device)
+        images = _images(dataset.x_test, device).to(device)
         labels = torch.from_numpy(dataset.y_test).to(device)
         rows = torch.arange(len(labels), device=device)
         return dataclasses.replace(self, images=images, labels=labels, train=rows[:0], validation=rows)
@@ -83,6 +89,23 @@ class TrainingData:
         rows = rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))]
         kept = [own[: max(2, round(fraction * len(own)))] for own in _by_class(rows, self.labels.cpu())]
         return dataclasses.replace(self, train=torch.cat(kept).to(self.train.device))
+
+
+def _images(images: Images | Pictures, device: torch.device) -> Tensor | Stream:
+    """The images in the host's memory, or a stream of them onto `device` where they do not fit there."""
+    if isinstance(images, Pictures) or streams(images, device):
+        return Stream(images, device)
+    return torch.from_numpy(np.ascontiguousarray(images))
+
+
+def _normalisation(images: Tensor | Stream, rows: Tensor) -> Normalisation:
+    """By the images `rows`, or some of them where they are streamed."""
+    if isinstance(images, Tensor):
+        return Normalisation.of(images, rows)
+    if len(rows) > SAMPLE:
+        rows = rows[torch.linspace(0, len(rows) - 1, SAMPLE, dtype=torch.float64).long()]
+    shown = images.host(rows)
+    return Normalisation.of(shown, torch.arange(len(shown)))
 
 
 def _by_class(rows: Tensor, labels: Tensor) -> tuple[Tensor, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,7 @@ from nas.training.dataset import TrainingData
 from nas.training.mix import mix
 from nas.training.randaugment import random_augment
 from nas.training.recipe import Recipe
+from nas.training.stream import Reader
 from nas.training.warp import random_crop
 
 
@@ -23,28 +27,44 @@ class Inputs:
         self, data: TrainingData, recipe: Recipe, size: tuple[int, int] | None, generator: torch.Generator
     ) -> None:
         self.data, self.recipe, self.size, self.generator = data, recipe, size_of(data, recipe, size), generator
+        self.reader = Reader(data.images)
         _, height, width, _ = data.images.shape
         self.augmentation = Augmentation.of(recipe.flip and data.flip, recipe.translate, recipe.cutout, height, width)
-        self._range = _range(data) if recipe.crop > 0 or recipe.random_augment > 0 else None
+
+    def expect(self, parts: Iterable[Tensor]) -> None:
+        """A hint that the rows (B,) of each of `parts` will be asked for next, in this order, so that they can be read ahead."""
+        self.reader.expect(parts)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Within it images may be read ahead; whatever ends it, those who read are free for others."""
+        try:
+            yield
+        finally:
+            self.reader.close()
 
     def drawn(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Augmented images (B, C, H, W) of `rows` (B,), and their labels (B,), or shares (B, classes) if mixed."""
-        images = gather(self.data.images, rows, self.augmentation, self.generator)
-        if self._range is not None:
-            images = self._disturbed(images, *self._range)
+        return self.augmented(*self.reader.take(rows), self.data.labels[rows])
+
+    def augmented(self, images: Tensor, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """`drawn`, of the images `rows` (B,) among `images` (M, H, W, C) with labels (B,). Never waits for the device."""
+        images = gather(images, rows, self.augmentation, self.generator)
+        if self.recipe.crop > 0 or self.recipe.random_augment > 0:
+            images = self._disturbed(images)
         images = cut_out(self.data.normalisation(images), self.augmentation.square, self.generator)
-        inputs, labels = resized(to_input(images), self.size), self.data.labels[rows]
+        inputs = resized(to_input(images), self.size)
         if self.recipe.mixup == 0 and self.recipe.cutmix == 0:
             return inputs, labels
         return mix(inputs, labels, self.data.classes, self.recipe.mixup, self.recipe.cutmix, self.generator)
 
     def plain(self, rows: Tensor) -> Tensor:
         """The images (B, C, H, W) of `rows` (B,) as they are."""
-        return plain(self.data, rows, self.size)
+        return plain(self.data, rows, self.size, self.reader)
 
-    def _disturbed(self, images: Tensor, low: float, high: float) -> Tensor:
-        """Cropped and randomly augmented `images` (B, H, W, C) of values from `low` to `high`, as floats."""
-        recipe = self.recipe
+    def _disturbed(self, images: Tensor) -> Tensor:
+        """Cropped and randomly augmented `images` (B, H, W, C), as floats."""
+        recipe, low, high = self.recipe, self.data.normalisation.low, self.data.normalisation.high
         inner = ((images.float() - low) / (high - low)).permute(0, 3, 1, 2)
         if recipe.crop > 0:
             inner = random_crop(inner, recipe.crop, self.generator)
@@ -59,9 +79,10 @@ def size_of(data: TrainingData, recipe: Recipe, size: tuple[int, int] | None = N
     return size or data.size or (None if recipe.image is None else (recipe.image, recipe.image))
 
 
-def plain(data: TrainingData, rows: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """The normalised images (B, C, H, W) of `rows` (B,) at `size` (rows, columns), or their own."""
-    return resized(to_input(data.normalisation(data.images[rows])), size)
+def plain(data: TrainingData, rows: Tensor, size: tuple[int, int] | None, reader: Reader | None = None) -> Tensor:
+    """The normalised images (B, C, H, W) of `rows` (B,) at `size` (rows, columns), or their own; `reader` may have read ahead."""
+    images, places = (reader or Reader(data.images)).take(rows)
+    return resized(to_input(data.normalisation(images.index_select(0, places))), size)
 
 
 def resized(images: Tensor, size: tuple[int, int] | None) -> Tensor:
@@ -72,8 +93,3 @@ def resized(images: Tensor, size: tuple[int, int] | None) -> Tensor:
 
     return resample(images, size)
 
-
-def _range(data: TrainingData) -> tuple[float, float]:
-    """The smallest and the largest value of all images; one apart where they are the same."""
-    low, high = (float(each) for each in torch.aminmax(data.images))
-    return low, high if high > low else low + 1

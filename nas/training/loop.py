@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import torch
@@ -12,6 +13,7 @@ from nas.training.inputs import plain, size_of
 from nas.training.loss import losses
 from nas.training.recipe import Recipe
 from nas.training.run import Metrics, Run, Size, TrainingFailure, precision_of
+from nas.training.stream import Reader
 
 __all__ = ["Metrics", "Run", "TrainingFailure", "judge", "losses", "train"]
 
@@ -65,9 +67,12 @@ def judge(
     precision = precision_of(recipe.precision, data.images.device)
     right = torch.zeros((), dtype=torch.int64, device=data.images.device)
     module.eval()
-    for rows in torch.split(data.validation, 2 * recipe.batch):
-        check()
-        with torch.autocast(data.images.device.type, precision, enabled=precision is not torch.float32):
-            logits = module(plain(data, rows, size_of(data, recipe, size)))
-        right += (logits.argmax(1) == data.labels[rows]).sum()
+    parts = torch.split(data.validation, 2 * recipe.batch)
+    with contextlib.closing(Reader(data.images)) as reader:
+        reader.expect(parts)
+        for rows in parts:
+            check()
+            with torch.autocast(data.images.device.type, precision, enabled=precision is not torch.float32):
+                logits = module(plain(data, rows, size_of(data, recipe, size), reader))
+            right += (logits.argmax(1) == data.labels[rows]).sum()
     return float(right) / len(data.validation)

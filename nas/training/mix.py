@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 def mix(
@@ -14,27 +13,22 @@ def mix(
 
     By mixup (Zhang et al., arXiv 1710.09412), lambda * image + (1 - lambda) * other, or by CutMix (Yun et al., arXiv
     1905.04899), a box of the other image with the area 1 - lambda; lambda from Beta(alpha, alpha) for each image.
-    `mixup` and `cutmix` are their alphas; where both are above 0, each batch is mixed by one or the other, evenly.
+    `mixup` and `cutmix` are their alphas; where both are above 0, each batch is mixed by one or the other, evenly. Which one
+    is decided on the device, which is never waited for.
     """
-    device = generator.device
-    others = torch.randperm(len(images), generator=generator, device=device)
-    boxed = cutmix > 0 and (mixup == 0 or float(torch.rand((), generator=generator, device=device)) < 0.5)
-    share = _beta(cutmix if boxed else mixup, len(images), generator)
-    if boxed:
-        box = _boxes(share, images.shape[2], images.shape[3], generator)
-        images = torch.where(box[:, None], images[others], images)
-        share = 1 - box.flatten(1).float().mean(1)  # what a cut box leaves
-    else:
-        images = torch.lerp(images[others], images, share[:, None, None, None])
-    own = functional.one_hot(labels, classes).float()
-    return images, torch.lerp(own[others], own, share[:, None])
-
-
-def _beta(alpha: float, count: int, generator: torch.Generator) -> Tensor:
-    """Draws (count,) from Beta(alpha, alpha)."""
-    alphas = torch.full((count, 2), alpha, device=generator.device)
-    shares: Tensor = torch._sample_dirichlet(alphas, generator)  # a pair of Dirichlet shares is a Beta
-    return shares[:, 0].clamp(0, 1)
+    count, device = len(images), generator.device
+    others = torch.randperm(count, generator=generator, device=device)
+    boxed = torch.full((), cutmix > 0, device=device)
+    if mixup > 0 and cutmix > 0:
+        boxed = torch.rand((), generator=generator, device=device) < 0.5
+    alphas = torch.where(boxed, cutmix, mixup).expand(count, 2)
+    share = torch._sample_dirichlet(alphas, generator)[:, 0].clamp(0, 1)  # a pair of Dirichlet shares is a Beta
+    weights = share[:, None, None]
+    if cutmix > 0:
+        left = 1 - _boxes(share, images.shape[2], images.shape[3], generator).float()  # what the cut boxes leave
+        weights, share = torch.where(boxed, left, weights), torch.where(boxed, left.flatten(1).mean(1), share)
+    own = (labels[:, None] == torch.arange(classes, device=device)).float()
+    return torch.lerp(images[others], images, weights[:, None]), torch.lerp(own[others], own, share[:, None])
 
 
 def _boxes(share: Tensor, height: int, width: int, generator: torch.Generator) -> Tensor:

@@ -114,7 +114,7 @@ class Run:
 
     def epoch(self) -> Metrics:
         """One pass over the training rows (in whole batches), or what is left of it, and one over the validation rows."""
-        with self.noise:
+        with self.noise, self.inputs.reading():
             loss = self._pass()
             accuracy, val_loss = self.validate()
         self.epochs, self._shuffle, self._index = self.epochs + 1, None, 0
@@ -129,6 +129,8 @@ class Run:
         rows = self._order()
         self.network.train()
         count = len(rows) // self.batch
+        left = rows[self._index * self.batch : count * self.batch]
+        self.inputs.expect(self.ranks.share(part) for part in torch.split(left, self.batch))
         while self._index < count:
             self.check()
             start = self._index * self.batch
@@ -183,7 +185,9 @@ class Run:
             return math.nan, math.nan
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)  # one transfer for both
         share = self.ranks.share(self.data.validation)
-        for rows in torch.split(share, 2 * self.recipe.batch) if len(share) else ():  # without gradients, twice the batch fits
+        parts = torch.split(share, 2 * self.recipe.batch) if len(share) else ()  # without gradients, twice the batch fits
+        self.inputs.expect(parts)
+        for rows in parts:
             self.check()
             totals += self.validation_step(rows)
             self.pace.step()

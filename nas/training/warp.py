@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -18,13 +19,23 @@ def warp(images: Tensor, matrices: Tensor, fill: Tensor | None = None) -> Tensor
     down, to where it comes from. What comes from outside is `fill` (C,), or without it the pixel at the border.
     """
     height, width = images.shape[2:]
-    scale = images.new_tensor([width, height]) / 2  # pixels to the unit of torch's grids, half a side
-    matrices = torch.cat([matrices[:, :, :2] * scale, matrices[:, :, 2:]], 2) / scale[:, None]
+    # from pixels to the unit of torch's grids, half a side
+    matrices = matrices * constant(((1, height / width, 2 / width), (width / height, 1, 2 / height)), matrices)
     grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     if fill is None:
         return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
     colour = fill[:, None, None]
     return functional.grid_sample(images - colour, grid, align_corners=False) + colour
+
+
+def constant(values: tuple[object, ...], like: Tensor) -> Tensor:
+    """`values` as a tensor of the type and on the device of `like`: sent there once, for each time would wait for it."""
+    return _constant(values, like.dtype, like.device)
+
+
+@functools.lru_cache(64)
+def _constant(values: tuple[object, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def matrices(count: int, like: Tensor) -> Tensor:
