@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from nas.errors import NasError
 from nas.evaluators.clock import Clock, CutOff
+from nas.evaluators.faults import MEMORY, out_of_memory
 from nas.evaluators.store import Store
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Evaluation:
     """One evaluation: its seed, its device (`cpu` or `cuda`), its clock, its task, and what it has reported so far.
 
     found: decisions of networks that a phase has come to, the best first; the strategy is told of them.
+    crowded: whether others may run in this process meanwhile, so that the memory it takes is not this one's alone.
     """
 
     seed: int = 0
@@ -98,6 +100,7 @@ class Evaluation:
     reports: list[tuple[float, Metrics]] = field(default_factory=list)  # (seconds since the start, metrics)
     task: Task = field(default_factory=Task)
     found: list[Mapping[str, Any]] = field(default_factory=list)
+    crowded: bool = False
 
     def report(self, metrics: Mapping[str, float]) -> None:
         """Validated once more: the best state so far counts if the budget cuts this candidate off."""
@@ -114,6 +117,9 @@ class Evaluator(Protocol):
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
     trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that
     it cannot evaluate; `phases`, names of the phases that it knows (see `Task`);
+    `memory(architecture, fidelity, device)` is the bytes of its device, `cpu` or `cuda`, that an evaluation is expected to
+    take at most, beyond `standing_bytes(device)`, which a worker holds there whatever it evaluates: then several share a
+    device as far as they fit, and a metric `peak_memory_bytes` of the former corrects what is expected of others;
     `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """
@@ -209,14 +215,9 @@ def _clean(metrics: Mapping[Any, Any]) -> Metrics:
 
 def _reason(error: BaseException) -> str:
     text = _line(error)
-    low = text.lower()
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"OutOfMemoryError", "MemoryError"} or any(mark in low for mark in _MEMORY_MARKS):
-        return f"out of memory: {text}" if text else "out of memory"
+    if out_of_memory(text, {kind.__name__ for kind in type(error).__mro__}):
+        return f"{MEMORY}: {text}" if text else MEMORY
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-_MEMORY_MARKS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 def _line(value: object) -> str:

@@ -20,6 +20,7 @@ class Trial:
     first of them `value`; empty unless complete.
     `device_seconds` sums all attempts, those cut off by a kill included. `order` counts finished trials from 0.
     `parent` is the number of the trial it was made from, `how` what made it; `fraction` is of the run's fidelity.
+    `solo`: it failed beside others on its device, and was tried again alone there.
     A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
 
@@ -46,6 +47,7 @@ class Trial:
     phase: str | None = None
     children: tuple[dict[str, Any], ...] = ()
     found: tuple[dict[str, Any], ...] = ()
+    solo: bool = False
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -94,4 +96,5 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         phase=attrs.get("phase"),
         children=tuple(attrs.get("children") or ()),
         found=tuple(attrs.get("found") or ()),
+        solo=bool(attrs.get("solo", False)),
     )

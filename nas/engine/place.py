@@ -1,0 +1,37 @@
+"""Where a lane works: the device it has, whether that can be used, and a stream of its own on a GPU."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from contextlib import AbstractContextManager
+
+
+def memory_of(device: str) -> float:
+    """Bytes of a GPU (`cuda`, `cuda:1`), all in all; `inf` for a CPU, whose workers share the host's as they always did.
+
+    Raises what torch raises where the GPU cannot be used.
+    """
+    if not device.startswith("cuda"):
+        return math.inf
+    import torch
+
+    return float(torch.cuda.get_device_properties(torch.device(device)).total_memory)
+
+
+def check_device(device: str) -> None:
+    """Use a GPU once: whoever can't shall not begin. Raises what torch raises."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.ones(1, device=device).item()
+
+
+def own_stream(device: str) -> AbstractContextManager[object]:
+    """On a GPU: what the thread does within goes to a new stream, beside what other threads do there."""
+    if not device.startswith("cuda"):
+        return contextlib.nullcontext()
+    import torch
+
+    made: AbstractContextManager[object] = torch.cuda.stream(torch.cuda.Stream(torch.device(device)))
+    return made
