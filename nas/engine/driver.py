@@ -26,7 +26,6 @@ from nas.strategies.dominance import Front
 from nas.study import Recorder
 
 if TYPE_CHECKING:
-    from nas.arch import Architecture
     from nas.strategies import Strategy
 
 ATTEMPTS = 3  # a candidate that took this many workers down with it has failed
@@ -149,21 +148,22 @@ class Driver:
 
     def _step(self) -> None:
         events = [self._measured(event) for event in self._lanes.poll(POLL_SECONDS)]
+        self._account(write=False)  # by what ran until now
         finished: list[Finished] = []
         with self._study.batch():
             for event in events:
                 finished += self._handle(event)
             finished += self._give_up()
-            launches = list(self._launches())
+            launches = list(self._launches()) if self._lane_count else []
             self._account(write=time.monotonic() >= self._beaten + self._heartbeat)
-        if self._lane_count == 0:
-            raise NasError(self._no_lane())
         for lane, candidate in launches:  # only now are they sure to be in the record
-            self._running[lane].started = self._now()
+            self._running[lane].begin(self._now())
             self._lanes.submit(lane, candidate)
         self._allow()
         self._save_best()
         self._tell_observer(finished, launches)
+        if not self._lane_count and self._may_launch():
+            raise NasError(self._no_lane())
 
     def _measured(self, event: Event) -> Event:
         """With what the objectives need beyond what was reported; before the record is locked, for it may take a while."""
@@ -215,7 +215,7 @@ class Driver:
         """It was not its end: the lane holds nothing any more."""
         del self._running[done.lane]
         self._leave(done)
-        work.prior += seconds * self._lanes.share
+        work.prior += work.charge(seconds, self._lanes.share)
 
     def _leave(self, done: Done) -> None:
         if done.gone:
@@ -250,7 +250,7 @@ class Driver:
     def _finish(self, done: Done, work: Work) -> Finished:
         outcome, values = done.outcome, values_of(self._goals, done.outcome)
         value = values[0] if values else None
-        seconds = work.prior + outcome.seconds * self._lanes.share
+        seconds = work.prior + work.charge(outcome.seconds, self._lanes.share)
         self._study.finish(work.number, outcome, values or None, seconds, done.lane)
         del self._running[done.lane]
         self._leave(done)
@@ -309,7 +309,7 @@ class Driver:
     def _may_launch(self) -> bool:
         """Whether time is left for one more candidate to be validated once, and the trials allow one more."""
         left = self._left()
-        seconds = left.lane_seconds(self._lane_count, self._lanes.share)
+        seconds = left.lane_seconds(max(1, self._lane_count), self._lanes.share)
         if seconds <= max(self._first, default=0.0) or self._hopeless():
             self._closing = True
         return not self._closing and left.trials > len(self._running)
@@ -327,7 +327,7 @@ class Driver:
             if found is not None:
                 lane, work = found
                 self._running[lane] = work
-                work.started = self._now()
+                work.begin(self._now())
                 yield lane, self._candidate(work)
 
     def _propose(self) -> bool:
@@ -350,7 +350,7 @@ class Driver:
         return Work(number, proposal, architecture)
 
     def _candidate(self, work: Work) -> Candidate:
-        seconds = self._left().lane_seconds(self._lane_count, self._lanes.share)
+        seconds = self._left().lane_seconds(max(1, self._lane_count), self._lanes.share)
         work.deadline = work.started + min(seconds, self._timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
         phase = work.proposal.phase is not None
@@ -389,7 +389,9 @@ class Driver:
     def _account(self, *, write: bool) -> None:
         """Bring the ledger up to now."""
         now = self._now()
-        used = {work.number: work.prior + (now - work.started) * self._lanes.share for work in self._running.values()}
+        for lane, work in self._running.items():
+            work.count(now, self._queue.room.part(lane, self._lanes.share))
+        used = {work.number: work.prior + work.used for work in self._running.values()}
         self._study.beat(used, now - self._began, write=write)
         if write:
             self._beaten = time.monotonic()
@@ -435,7 +437,7 @@ class Driver:
         left = self._budget.left(ledger)
         done = ledger.finished + ledger.failed
         by_trials = left.trials * ledger.seconds / done if done else math.inf
-        seconds = min(left.lane_seconds(self._lane_count, self._lanes.share), by_trials)
+        seconds = min(left.lane_seconds(max(1, self._lane_count), self._lanes.share), by_trials)
         return seconds if math.isfinite(seconds) else None
 
 

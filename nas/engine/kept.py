@@ -18,7 +18,7 @@ class KeptLanes:
         self._make, self._lanes, self._used = make, make(), False
         self.count, self.share, self.device = self._lanes.count, self._lanes.share, self._lanes.device
         self.grace_seconds = self._lanes.grace_seconds
-        self.apart, self.entangled = self._lanes.apart, self._lanes.entangled
+        self.apart = self._lanes.apart
         self.dashboard: Dashboard | None = None
         self._up = False
         self._known: dict[int, Ready | Retired] = {}  # the last that a lane said of itself
@@ -39,8 +39,12 @@ class KeptLanes:
         self._up = self._used = True
         self._idle, self._busy, self._waiting, self._known = set(), set(), [], {}
         self._lanes.start()
-        self.entangled = self._lanes.entangled
         self.dashboard = self._lanes.dashboard
+
+    @property
+    def entangled(self) -> bool:
+        """As of the lanes."""
+        return self._lanes.entangled
 
     def submit(self, lane: int, candidate: Candidate) -> None:
         """Hand a candidate to a lane."""

@@ -88,8 +88,12 @@ class Lanes(Protocol):
     device: str
     grace_seconds: float
     apart: bool
-    entangled: bool
     dashboard: Dashboard | None
+
+    @property
+    def entangled(self) -> bool:
+        """See above; it may be known only once they are up."""
+        ...
 
     def start(self) -> None:
         """Bring the lanes up; each announces itself by `Ready`."""

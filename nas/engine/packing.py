@@ -109,6 +109,17 @@ class Room:
         name = self._places.get(lane)
         return None if name is None else self._devices[name].held.get(lane)
 
+    def part(self, lane: int, share: float) -> float:
+        """Devices that what a lane holds takes, where each lane stands for a `share` of one: idle lanes' go to who runs there.
+
+        So a GPU shared by four counts as one, also while a large candidate has it for itself.
+        """
+        name = self._places.get(lane)
+        if share >= 1 or name is None:
+            return share
+        device = self._devices[name]
+        return share * len(device.lanes) / max(1, len(device.held))
+
     def _hold(self, device: _Device, lane: int, held: Held) -> None:
         held.beside = bool(device.held)
         for other in device.held.values():

@@ -33,5 +33,5 @@ def own_stream(device: str) -> AbstractContextManager[object]:
         return contextlib.nullcontext()
     import torch
 
-    made: AbstractContextManager[object] = torch.cuda.stream(torch.cuda.Stream(torch.device(device)))
+    made: AbstractContextManager[object] = torch.cuda.stream(torch.cuda.Stream(torch.device(device)))  # type: ignore[no-untyped-call]
     return made

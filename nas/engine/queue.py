@@ -37,6 +37,8 @@ class Work:
     need: float = 0.0
     started: float = 0.0  # by the driver's clock
     deadline: float = math.inf
+    seen: float = 0.0  # up to when `used` was counted
+    used: float = 0.0  # device seconds of this attempt
 
     @property
     def fraction(self) -> float:
@@ -47,6 +49,21 @@ class Work:
     def alone(self) -> bool:
         """Whether nothing else may run meanwhile."""
         return self.proposal.phase is not None
+
+    def begin(self, now: float) -> None:
+        """It is handed to a lane."""
+        self.started = self.seen = now
+        self.used = 0.0
+
+    def count(self, now: float, devices: float) -> None:
+        """It has held so many devices since the last count."""
+        self.used += (now - self.seen) * devices
+        self.seen = now
+
+    def charge(self, seconds: float, devices: float) -> float:
+        """Device seconds of an attempt that took `seconds` by the lane's clock; `devices`: where none were counted yet."""
+        counted = self.seen - self.started
+        return seconds * (self.used / counted if counted > 0 else devices)
 
     @classmethod
     def of(cls, trial: Trial, architecture: Architecture) -> Work:

@@ -17,7 +17,7 @@ import ray
 from ray import cloudpickle, tune
 
 from nas.engine.devices import Shares
-from nas.engine.lanes import Candidate, Dashboard, Event, Ready, Retired
+from nas.engine.lanes import Candidate, Dashboard, Event, Ready
 from nas.engine.local import GRACE_SECONDS
 from nas.engine.mailbox import BEAT_SECONDS, Mailbox
 from nas.engine.mps import Mps

@@ -23,7 +23,7 @@ class SimulatedLanes:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         self.count, self.share, self.device = lanes.count, lanes.share, lanes.device
-        self.grace_seconds, self.apart, self.entangled = lanes.grace_seconds, lanes.apart, lanes.entangled
+        self.grace_seconds, self.apart, self.entangled = lanes.grace_seconds, lanes.apart, False
         self.dashboard: Dashboard | None = None
         self._time = 0.0
         self._begun: dict[int, float] = {}  # of lanes that have not answered yet

@@ -15,7 +15,7 @@ _MEMORY_MARKS = (
 )  # fmt: skip
 _LOST = re.compile(  # the GPU is gone, or was never there: whatever ran on it can't help it
     r"gpu is lost|device lost|fallen off the bus|\bxid\b|\becc\b|uncorrectable|driver shutting down|"
-    r"no cuda-capable device|no cuda gpus are available|devices? (is/are|are|is) busy or unavailable|"
+    r"no cuda-capable device|no cuda gpus are available|busy or unavailable|"
     r"\bmps (client|server)|cudaerror(devicesunavailable|nodevice|eccuncorrectable|cudartunloading|unknown)|cuda error: unknown error"
 )
 _DEVICE = re.compile(  # after these every call of the process on that device fails

@@ -181,7 +181,7 @@ class TrainingEvaluator:
         with self._lock:
             for key in [key for key in self._parts if key[0].startswith("cuda")]:
                 del self._parts[key]
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _recipe(self, data: TrainingData) -> Recipe:

@@ -28,6 +28,8 @@ class Settings:
     `evaluator` is a registered name, or None for one that was handed in and has to be handed in again to resume.
     `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
     `latency` says how what is timed is measured, see `nas.latency.Setting`; empty where nothing is, and in old runs.
+    `packed`: as many workers share a device as fit, chosen anew when the run is resumed; `memory_per_device`: bytes that
+    candidates on one device may take together, 0 for what a GPU has.
     `control` whether a random search follows. `references` are decisions that others are held against: tried first,
     confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
     `role` is `search`, or what the run is within another: `control`, `confirm`.
@@ -64,6 +66,8 @@ class Settings:
     latency: str = ""
     inherit: bool = False
     keep: str = ""
+    packed: bool = False
+    memory_per_device: float = 0.0
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -93,7 +97,9 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "list[dict[str, Any]]": (list,),
 }
 
-_SELDOM = ("objectives", "references", "network", "latency", "inherit", "keep")  # not written where there are none
+_SELDOM = (  # not written where there are none
+    "objectives", "references", "network", "latency", "inherit", "keep", "packed", "memory_per_device",
+)  # fmt: skip
 
 
 def write_settings(directory: Path, settings: Settings) -> None:
