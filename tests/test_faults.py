@@ -184,7 +184,8 @@ def test_a_fault_of_its_own_fails_a_candidate_at_once_where_processes_are_apart(
 def test_workers_that_never_came_up_are_said_so(tmp_path: Path) -> None:
     machine = Machine(2, None)
     machine.events = [Retired(0, "no torch here"), Retired(1, "no torch here")]
-    with create_study(tmp_path / "run", settings(), SPACE) as study, pytest.raises(NasError, match="the workers cannot start: no torch here"):
+    clear = pytest.raises(NasError, match="the workers cannot start: no torch here")
+    with create_study(tmp_path / "run", settings(), SPACE) as study, clear:
         drive(study, None, "2trials", 2, lanes=machine)
     assert machine.stopped
 

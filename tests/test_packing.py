@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -9,6 +10,7 @@ import random
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ import torch
 from nas import data as datasets
 from nas import spaces
 from nas.budget import Budget
-from nas.engine import Driver, LocalLanes
+from nas.engine import Driver, LocalLanes, resume, search
 from nas.engine.devices import AUTO, Shares, share_out
 from nas.engine.mps import CONTROL, LOG, PIPE, Mps
 from nas.engine.packing import ENOUGH, UNMEASURED, Correction, Room, lanes_that_fit
+from nas.engine.place import check_device
 from nas.engine.queue import Expected, Queue
 from nas.engine.sharing import memory_per_device, packed
 from nas.errors import NasError
@@ -251,7 +254,7 @@ def test_shares_by_themselves() -> None:
 
 @pytest.mark.parametrize("given", ["", "lots", "12", 5, -1, "-3GB", math.inf, math.nan, True, "2 parsecs"])
 def test_a_size_that_is_none_is_refused(given: Any) -> None:
-    with pytest.raises(NasError, match="memory_per_device=.*allowed"):
+    with pytest.raises(NasError, match=r"memory_per_device=.*allowed"):
         memory_per_device(given)
     assert [memory_per_device(size) for size in (None, 0, "2GB", "512MiB", 3e9)] == [0.0, 0.0, 2e9, 512 * 2**20, 3e9]
 
@@ -326,7 +329,8 @@ def test_candidates_run_together_as_far_as_they_fit(tmp_path: Path) -> None:
 def test_candidates_that_take_more_than_predicted_teach_the_prediction(tmp_path: Path) -> None:
     evaluator = Sized({}, factor=3.0, seconds=0.005)
     searched(tmp_path / "run", evaluator, "15trials", 4, room_for(evaluator, 6.5))
-    learned = Expected(evaluator, Fidelity(), "cpu", [(SPACE.decode(t.decisions), 1.0, t.metrics) for t in open_study(tmp_path / "run").trials])
+    finished = [(SPACE.decode(trial.decisions), 1.0, trial.metrics) for trial in open_study(tmp_path / "run").trials]
+    learned = Expected(evaluator, Fidelity(), "cpu", finished)
     assert learned.factor == 3.0  # the same from the record
     assert len(open_study(tmp_path / "run").trials) > ENOUGH
     evaluator.most = 0.0
@@ -388,6 +392,80 @@ def test_who_is_to_be_tried_alone_is_so_after_a_resume(tmp_path: Path) -> None:
     assert (trial.state, trial.solo, tried, evaluator.attempts.count(trial.number)) == ("COMPLETE", True, 1, 2)
     assert trial.device_seconds > left[0].device_seconds > 0
     assert all(trial.state == "COMPLETE" for trial in open_study(tmp_path / "run").trials)
+
+
+def test_a_real_search_within_a_bound_on_memory(tmp_path: Path) -> None:
+    class Notes(Watching):
+        lines: list[str] = []
+
+        def note(self, line: str) -> None:
+            self.lines.append(line)
+
+    given: dict[str, Any] = {"engine": "local", "dataset": "digits", "fidelity": Fidelity(samples=0.05), "dashboard": False}
+    observer = Notes()
+    study = search("tiny", budget="3trials", out=tmp_path / "run", gpus_per_trial="auto", memory_per_device="480MB", **given, observer=observer)
+    assert [trial.state for trial in study.trials] == ["COMPLETE"] * 3
+    assert observer.lines[-1].startswith("packing: 1 worker, ")
+    assert (study.settings.packed, study.settings.memory_per_device, study.settings.workers) == (True, 480e6, 1)
+    again = search("tiny", budget="4trials", out=tmp_path / "two", workers=2, memory_per_device="480MB", **given)
+    assert again.ledger().finished == 4
+    assert [trial.value for trial in again.trials[:3]] == [trial.value for trial in study.trials]
+    assert resume(tmp_path / "two", memory_per_device="2GB").ledger().finished == 4
+    with pytest.raises(NasError, match="memory_per_device is for an evaluator that says"):
+        search("tiny", evaluator=lambda architecture, fidelity: 0.5, budget="4trials", out=tmp_path / "no", memory_per_device="2GB")
+    assert not (tmp_path / "no").exists()
+
+
+# ---- a GPU, pretended ----------------------------------------------------------------------------------------------
+
+
+def test_the_peak_of_a_gpu_is_what_was_reserved_beyond_what_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    reserved = {"now": 100.0, "most": 900.0}
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: reserved.update(now=40.0))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: reserved.update(most=reserved["now"]))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: reserved["now"])
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: reserved["most"])
+    peak = Peak(torch.device("cuda"))
+    reserved["most"] = 240.0
+    assert peak.of({"accuracy": 0.5}) == {"accuracy": 0.5, "peak_memory_bytes": 200.0}
+    assert Peak(torch.device("cuda"), crowded=True).of({"accuracy": 0.5}) == {"accuracy": 0.5}
+
+
+def test_threads_on_a_gpu_have_streams_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams: dict[str, list[Any]] = {}
+
+    class Stream:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+    @contextlib.contextmanager
+    def stream(made: Stream) -> Iterator[None]:
+        streams.setdefault(threading.current_thread().name, []).append(made)
+        yield
+
+    class Seen(Sized):
+        seen: list[tuple[str, bool]] = []
+
+        def evaluate(self, architecture: Any, fidelity: Fidelity, evaluation: Evaluation) -> dict[str, float]:
+            self.seen.append((evaluation.device, evaluation.crowded))
+            return super().evaluate(architecture, fidelity, evaluation)
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    evaluator = Seen({})
+    lanes = LocalLanes(evaluator, 3, share=0.5, devices=("cuda:0", "cuda:1"), memory={"cuda:0": 8.0, "cuda:1": 8.0})
+    study = searched(tmp_path / "run", evaluator, "12trials", lanes=lanes)
+    assert study.ledger().finished == 12
+    assert {name: [str(made.device) for made in each] for name, each in streams.items()} == {
+        "lane-0": ["cuda:0"], "lane-1": ["cuda:0"], "lane-2": ["cuda:1"],
+    }  # fmt: skip
+    assert set(evaluator.seen) == {("cuda:0", True), ("cuda:1", False)}
+
+
+def test_a_lane_whose_gpu_cannot_be_used_does_not_begin() -> None:
+    with pytest.raises((RuntimeError, AssertionError), match=r"CUDA|NVIDIA"):
+        check_device("cuda")
+    check_device("cpu")
 
 
 # ---- MPS -----------------------------------------------------------------------------------------------------------

@@ -39,7 +39,10 @@ class Share(click.ParamType[float | str]):
         """As click asks for it."""
         if value == "auto":
             return "auto"
-        return click.FloatRange(0).convert(value, param, ctx)
+        try:
+            return click.FloatRange(0).convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r}; allowed: a fraction of a GPU, a whole number of them, 0 for none, or auto", param, ctx)
 
 
 def engine_options(function: Any) -> Any:

@@ -15,6 +15,7 @@ from nas.engine.judging import measured, values_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.engine.queue import Queue, Work
+from nas.engine.roster import Roster
 from nas.engine.timing import NOTHING, Timed
 from nas.errors import NasError, StudyError
 from nas.evaluators import Fidelity, Outcome, Store, Task
@@ -67,9 +68,7 @@ class Driver:
         self._observer, self._store = observer or Observer(), store
         self._timeout = study.settings.timeout or math.inf
         self._running: dict[int, Work] = {}  # by lane
-        self._retired: dict[int, str] = {}  # lanes that are not used any more, and why
-        self._faults: dict[int, int] = {}  # by lane: GPUs that were lost, one candidate after another
-        self._came_up = False  # whether any lane has
+        self._roster = Roster(lanes.count)
         self._closing = False  # no time is left for another launch
         self._now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
         self._began = self._now() - spent - study.ledger().seconds
@@ -154,7 +153,7 @@ class Driver:
             for event in events:
                 finished += self._handle(event)
             finished += self._give_up()
-            launches = list(self._launches()) if self._lane_count else []
+            launches = list(self._launches()) if self._roster.count else []
             self._account(write=time.monotonic() >= self._beaten + self._heartbeat)
         for lane, candidate in launches:  # only now are they sure to be in the record
             self._running[lane].begin(self._now())
@@ -162,8 +161,8 @@ class Driver:
         self._allow()
         self._save_best()
         self._tell_observer(finished, launches)
-        if not self._lane_count and self._may_launch():
-            raise NasError(self._no_lane())
+        if not self._roster.count and self._may_launch():
+            raise NasError(self._roster.why_none())
 
     def _measured(self, event: Event) -> Event:
         """With what the objectives need beyond what was reported; before the record is locked, for it may take a while."""
@@ -182,8 +181,8 @@ class Driver:
             return []
         if isinstance(event, Ready):
             lost = self._lost(event.lane, event.seconds) if work else []
-            self._came_up = True
-            if event.lane not in self._retired:
+            self._roster.came_up()
+            if event.lane in self._roster:
                 self._queue.room.up(event.lane, event.device, event.memory)
             return lost
         if work is None or work.number != event.number:
@@ -194,9 +193,12 @@ class Driver:
         """A lane has answered: with what counts, or with a fault of its device, for which the candidate gets another chance."""
         fault = fault_of(done.outcome.reason) if done.outcome.state == "fail" else None
         held = self._queue.room.holds(done.lane)
-        self._faults[done.lane] = self._faults.get(done.lane, 0) + 1 if fault == "lost" else 0
+        useless = self._roster.answered(done.lane, lost=fault == "lost")
         if fault == "lost":
-            return self._lost(done.lane, done.outcome.seconds, done)
+            finished = self._lost(done.lane, done.outcome.seconds, done)
+            if useless:
+                self._retire(done.lane, done.outcome.reason or "")
+            return finished
         crowded = held is not None and held.beside and not work.solo
         if crowded and (fault == "memory" or (fault == "device" and self._lanes.entangled)):
             self._again_alone(done, work)
@@ -225,27 +227,16 @@ class Driver:
 
     def _retire(self, lane: int, reason: str, seconds: float = 0.0) -> None:
         """Go on without a lane. What it held is next: that the lane is gone is no fault of its."""
-        if lane in self._retired:
+        if lane not in self._roster:
             return
-        self._retired[lane] = reason
+        self._roster.retire(lane, reason)
         work = self._running.get(lane)
         if work is not None:
             self._take_back(Done(lane, work.number, Outcome("fail"), gone=True), work, seconds)
             self._study.lost(work.number, work.lost, work.prior)
             self._queue.first(work)
         self._queue.room.down(lane)
-        self._observer.retired(lane, reason, self._lane_count)
-
-    @property
-    def _lane_count(self) -> int:
-        """Lanes that are up, or may come up."""
-        return self._lanes.count - len(self._retired)
-
-    def _no_lane(self) -> str:
-        reason = next(reversed(self._retired.values()))
-        if not self._came_up:
-            return f"the workers cannot start: {reason}"
-        return f"no worker is left: {reason}; nothing finished is lost, `nas resume` goes on"
+        self._observer.retired(lane, reason, self._roster.count)
 
     def _finish(self, done: Done, work: Work) -> Finished:
         outcome, values = done.outcome, values_of(self._goals, done.outcome)
@@ -276,16 +267,12 @@ class Driver:
         work.lost += 1
         if work.lost >= ATTEMPTS:
             outcome = Outcome("fail", {}, f"the worker died {ATTEMPTS} times (killed, or out of memory)", seconds)
-            finished = [self._finish(done or Done(lane, work.number, outcome), work)]
-        else:
-            finished = []
-            self._take_back(done or Done(lane, work.number, Outcome("fail")), work, seconds)
-            self._study.lost(work.number, work.lost, work.prior)
-            self._queue.first(work)
-            self._observer.lost(work.number, work.lost)
-        if done is not None and self._faults[lane] >= ATTEMPTS:
-            self._retire(lane, done.outcome.reason or "")
-        return finished
+            return [self._finish(done or Done(lane, work.number, outcome), work)]
+        self._take_back(done or Done(lane, work.number, Outcome("fail")), work, seconds)
+        self._study.lost(work.number, work.lost, work.prior)
+        self._queue.first(work)
+        self._observer.lost(work.number, work.lost)
+        return []
 
     def _give_up(self) -> list[Finished]:
         """Lanes that say nothing long after what they hold must have been ended by force."""
@@ -309,7 +296,7 @@ class Driver:
     def _may_launch(self) -> bool:
         """Whether time is left for one more candidate to be validated once, and the trials allow one more."""
         left = self._left()
-        seconds = left.lane_seconds(max(1, self._lane_count), self._lanes.share)
+        seconds = left.lane_seconds(max(1, self._roster.count), self._lanes.share)
         if seconds <= max(self._first, default=0.0) or self._hopeless():
             self._closing = True
         return not self._closing and left.trials > len(self._running)
@@ -350,11 +337,11 @@ class Driver:
         return Work(number, proposal, architecture)
 
     def _candidate(self, work: Work) -> Candidate:
-        seconds = self._left().lane_seconds(max(1, self._lane_count), self._lanes.share)
+        seconds = self._left().lane_seconds(max(1, self._roster.count), self._lanes.share)
         work.deadline = work.started + min(seconds, self._timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
         phase = work.proposal.phase is not None
-        wanted = NOTHING if phase else self._timed.wanted(work.architecture, self._lane_count, seconds)
+        wanted = NOTHING if phase else self._timed.wanted(work.architecture, self._roster.count, seconds)
         fidelity, task = self._fidelity.part(work.fraction), self._task(work)
         return Candidate(work.number, work.architecture, fidelity, seed, seconds, self._timeout, wanted, task)
 
@@ -372,7 +359,7 @@ class Driver:
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
-        lanes = self._lane_count if not self._closing else len(self._running)
+        lanes = self._roster.count if not self._closing else len(self._running)
         seconds = self._left().lane_seconds(lanes, self._lanes.share) if lanes else math.inf
         if math.isfinite(seconds):
             now = self._now()
@@ -428,7 +415,7 @@ class Driver:
             ledger = self._study.ledger()
             left = self._seconds_left()
             self._observer.tick(
-                Progress(self._budget, ledger, len(self._running), self._lane_count, self._best, left, len(self._front))
+                Progress(self._budget, ledger, len(self._running), self._roster.count, self._best, left, len(self._front))
             )  # fmt: skip
 
     def _seconds_left(self) -> float | None:
@@ -437,7 +424,7 @@ class Driver:
         left = self._budget.left(ledger)
         done = ledger.finished + ledger.failed
         by_trials = left.trials * ledger.seconds / done if done else math.inf
-        seconds = min(left.lane_seconds(max(1, self._lane_count), self._lanes.share), by_trials)
+        seconds = min(left.lane_seconds(max(1, self._roster.count), self._lanes.share), by_trials)
         return seconds if math.isfinite(seconds) else None
 
 

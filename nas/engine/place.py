@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 from contextlib import AbstractContextManager
 
 
@@ -20,10 +21,9 @@ def memory_of(device: str) -> float:
 
 
 def check_device(device: str) -> None:
-    """Use a GPU once: whoever can't shall not begin. Raises what torch raises."""
-    if device.startswith("cuda"):
-        import torch
-
+    """Use a GPU once: whoever can't shall not begin. Raises what torch raises; an evaluator without torch needs none."""
+    torch = sys.modules.get("torch")
+    if torch is not None and device.startswith("cuda"):
         torch.ones(1, device=device).item()
 
 

@@ -27,6 +27,10 @@ class Starts(TrialProgressCallback):
         self._retired: list[Retired] = []
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Tune writes its callbacks down, for somebody who would go on with its trials; nobody does."""
+        return {}
+
     def came_up(self, lane: int) -> None:
         """Start counting anew; that the lane dies in its work does not count."""
         with self._lock:

@@ -118,7 +118,7 @@ def _needs(evaluator: Evaluator, space: Space, fidelity: Fidelity, seed: int, de
 def _line(count: int, device: str, each: int, needs: list[float], standing: float, capacity: float) -> str:
     """What a person reads of the choice."""
     typical = f", a candidate takes about {format_bytes(sum(needs) / len(needs))} of memory" if needs else ""
-    place = f"{each} on each GPU" if device == "cuda" else f"of {core_count()} cores"
+    place = f"{each} on each GPU" if device == "cuda" else f"{core_count()} cores"
     room = f" and a worker {format_bytes(standing)}; {format_bytes(capacity)} there" if math.isfinite(capacity) else ""
     return f"packing: {count} worker{'s' if count > 1 else ''}, {place}{typical}{room}"
 
