@@ -403,7 +403,8 @@ def test_a_real_search_within_a_bound_on_memory(tmp_path: Path) -> None:
 
     given: dict[str, Any] = {"engine": "local", "dataset": "digits", "fidelity": Fidelity(samples=0.05), "dashboard": False}
     observer = Notes()
-    study = search("tiny", budget="3trials", out=tmp_path / "run", gpus_per_trial="auto", memory_per_device="480MB", **given, observer=observer)
+    auto = {"gpus_per_trial": "auto", "memory_per_device": "480MB", "observer": observer}
+    study = search("tiny", budget="3trials", out=tmp_path / "run", **given, **auto)
     assert [trial.state for trial in study.trials] == ["COMPLETE"] * 3
     assert observer.lines[-1].startswith("packing: 1 worker, ")
     assert (study.settings.packed, study.settings.memory_per_device, study.settings.workers) == (True, 480e6, 1)

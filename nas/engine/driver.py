@@ -245,11 +245,10 @@ class Driver:
         self._study.finish(work.number, outcome, values or None, seconds, done.lane)
         del self._running[done.lane]
         self._leave(done)
-        if outcome.state == "complete":
-            self._queue.learn(work, outcome.metrics)
         self._tell(work.number, work.proposal, values, outcome.found)
         if work.proposal.phase is None:
             self._timed.learn(work.architecture.digest, outcome.metrics)
+            self._queue.learn(work, outcome.metrics)
             if outcome.first_seconds is not None:
                 self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)

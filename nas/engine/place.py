@@ -7,9 +7,11 @@ import math
 import sys
 from contextlib import AbstractContextManager
 
+from nas.engine.packing import USABLE
+
 
 def memory_of(device: str) -> float:
-    """Bytes of a GPU (`cuda`, `cuda:1`), all in all; `inf` for a CPU, whose workers share the host's as they always did.
+    """Usable bytes of a GPU (`cuda`, `cuda:1`); `inf` for a CPU, whose workers share the host's as they always did.
 
     Raises what torch raises where the GPU cannot be used.
     """
@@ -17,7 +19,7 @@ def memory_of(device: str) -> float:
         return math.inf
     import torch
 
-    return float(torch.cuda.get_device_properties(torch.device(device)).total_memory)
+    return USABLE * float(torch.cuda.get_device_properties(torch.device(device)).total_memory)
 
 
 def check_device(device: str) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas.engine.packing import Correction, Room
-from nas.errors import NasError
 from nas.strategies import Proposal
 
 if TYPE_CHECKING:
@@ -84,10 +83,10 @@ class Expected:
             self.learn(self.predicted(architecture, fraction), metrics)
 
     def predicted(self, architecture: Architecture, fraction: float) -> float:
-        """Before the correction; 0 where it does not fit its input: that will be said when it is evaluated."""
+        """Before the correction; 0 where it can't be told, as of what does not fit its input: its evaluation will say why."""
         try:
-            return float(self._evaluator.memory(architecture, self._fidelity.part(fraction), self._device))
-        except NasError:
+            return max(0.0, float(self._evaluator.memory(architecture, self._fidelity.part(fraction), self._device)))
+        except Exception:  # an evaluator may be a user's
             return 0.0
 
     def learn(self, predicted: float, metrics: dict[str, float]) -> None:

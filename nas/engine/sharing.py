@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nas.engine.devices import Shares, core_count, gpu_count
-from nas.engine.packing import UNMEASURED, USABLE, Room, lanes_that_fit
+from nas.engine.packing import REMEMBERED, UNMEASURED, Room, lanes_that_fit
 from nas.engine.place import memory_of
-from nas.engine.queue import Expected, Queue
+from nas.engine.queue import MEASURED, Expected, Queue
 from nas.errors import ArchitectureError, NasError
 from nas.units import format_bytes, parse_bytes
 
@@ -81,18 +81,17 @@ def queue_of(study: Recorder, lanes: Lanes, evaluator: Evaluator, fidelity: Fide
     if not shared or not hasattr(evaluator, "memory"):
         return Queue(Room())
     standing = float(getattr(evaluator, "standing_bytes", _nothing)(lanes.device))
-    measured = ((study.space.decode(trial.decisions), trial.fraction, trial.metrics) for trial in study.trials if trial.judged)
-    return Queue(Room(given or None, standing, lanes.apart), Expected(evaluator, fidelity, lanes.device, measured))
-
-
-def usable(memory: float) -> float:
-    """Of the bytes of a GPU."""
-    return memory * USABLE
+    measured = [trial for trial in study.trials if trial.judged and MEASURED in trial.metrics][-REMEMBERED:]
+    known = [(study.space.decode(trial.decisions), trial.fraction, trial.metrics) for trial in measured]
+    return Queue(Room(given or None, standing, lanes.apart), Expected(evaluator, fidelity, lanes.device, known))
 
 
 def gpu_memories() -> dict[str, float]:
-    """Usable bytes of the GPUs of this machine, by `cuda:N`."""
-    return {name: usable(memory_of(name)) for name in (f"cuda:{index}" for index in range(gpu_count()))}
+    """Usable bytes of the GPUs of this machine, by `cuda:N`. Raises `NasError` for one that can't be asked."""
+    try:
+        return {name: memory_of(name) for name in (f"cuda:{index}" for index in range(gpu_count()))}
+    except (RuntimeError, AssertionError) as error:
+        raise NasError(f"a GPU cannot be used: {' '.join(str(error).split())[:200]}") from None
 
 
 def _capacity(device: str, here: bool) -> float:
