@@ -153,7 +153,7 @@ class Driver:
             for event in events:
                 finished += self._handle(event)
             finished += self._give_up()
-            launches = list(self._launches()) if self._roster.count else []
+            launches = list(self._launches())
             self._account(write=time.monotonic() >= self._beaten + self._heartbeat)
         for lane, candidate in launches:  # only now are they sure to be in the record
             self._running[lane].begin(self._now())
@@ -306,7 +306,7 @@ class Driver:
 
     def _launches(self) -> Iterator[tuple[int, Candidate]]:
         """Candidates for lanes that have room for them, recorded as running but not submitted yet."""
-        while self._may_launch() and not any(work.alone for work in self._running.values()):
+        while self._queue.room.idle and self._may_launch() and not any(work.alone for work in self._running.values()):
             found = self._queue.next(bool(self._running))
             if found is None and not self._propose():
                 return

@@ -78,6 +78,11 @@ class Room:
         return None if name is None else self._devices[name].held.pop(lane, None)
 
     @property
+    def idle(self) -> bool:
+        """Whether some lane holds nothing."""
+        return any(device.idle for device in self._devices.values())
+
+    @property
     def open(self) -> bool:
         """Whether some lane is idle on a device that nothing waits for."""
         return any(device.idle for device in self._devices.values() if device.claim is None)

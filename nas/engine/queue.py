@@ -60,9 +60,10 @@ class Work:
         self.seen = now
 
     def charge(self, seconds: float, devices: float) -> float:
-        """Device seconds of an attempt that took `seconds` by the lane's clock; `devices`: where none were counted yet."""
+        """Device seconds of an attempt that took `seconds` by the lane's clock; `devices` is what a lane holds as a rule."""
         counted = self.seen - self.started
-        return seconds * (self.used / counted if counted > 0 else devices)
+        usual = counted <= 0 or math.isclose(self.used, counted * devices, rel_tol=1e-9)
+        return seconds * (devices if usual else self.used / counted)
 
     @classmethod
     def of(cls, trial: Trial, architecture: Architecture) -> Work:

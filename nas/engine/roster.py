@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LOSSES = 3  # GPUs that a lane lost in a row: it would take one candidate after another down with it
+LOSSES = 2  # GPUs that a lane lost in a row: fewer than the attempts of a candidate, whose last is then elsewhere
 
 
 class Roster:
