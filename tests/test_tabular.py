@@ -335,6 +335,7 @@ class Scripted:
     """Lanes that answer as they are told to."""
 
     count, share, device, grace_seconds, dashboard = 2, 1.0, "cpu", 1.0, None
+    apart, entangled = True, False
 
     def __init__(self, *polls: list[Event]) -> None:
         self.polls = list(polls)

@@ -20,7 +20,8 @@ from nas.errors import NasError
 @engine_options
 def command(
     run: Path, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
-    workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None,
+    workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
+    engine: str | None, address: str | None,
     no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Go on with the search or the training in the folder RUN, after Ctrl-C, a kill or a crash.
@@ -37,7 +38,8 @@ def command(
     if is_training(run):
         given = {
             "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--correlate": correlate, "--workers": workers,
-            "--gpus-per-trial": gpus_per_trial, "--engine": engine, "--address": address, "--no-dashboard": no_dashboard,
+            "--gpus-per-trial": gpus_per_trial, "--memory-per-device": memory_per_device, "--no-mps": no_mps,
+            "--engine": engine, "--address": address, "--no-dashboard": no_dashboard,
             "--storage": storage,
         }  # fmt: skip
         _go_on(run, [name for name, value in given.items() if value])
@@ -48,7 +50,8 @@ def command(
         screen.directory = run
         study = nas.resume(
             run, confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate, workers=workers,
-            gpus_per_trial=gpus_per_trial, storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
+            gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps,
+            storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
 

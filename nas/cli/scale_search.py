@@ -69,7 +69,8 @@ def refuse(context: click.Context, searching: bool) -> None:
 def run(
     network: str, *, out: str | Path | None, as_json: bool, budget: str, dataset: str | None, data_dir: Path | None, step: float,
     strategy: str, epochs: int | None, confirm: str, confirm_epochs: int | None, seed: int, workers: int | None,
-    gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
+    gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
+    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search in the run folder `out` (default: runs/NAME-TIME), and print what was found; as JSON the progress goes to stderr."""
     import nas
@@ -85,7 +86,8 @@ def run(
             network, step=step, strategy=chosen.name, strategy_options=chosen.options, budget=budget, dataset=dataset,
             evaluator_options={} if data_dir is None else {"data_dir": str(data_dir)},
             fidelity=None if epochs is None else Fidelity(epochs), confirm=again, confirm_epochs=confirm_epochs, seed=seed,
-            workers=workers, gpus_per_trial=gpus_per_trial, engine=engine or "ray", address=address, dashboard=not no_dashboard,
+            workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps,
+            engine=engine or "ray", address=address, dashboard=not no_dashboard,
             storage=storage, out=out, observer=screen,
         )  # fmt: skip
         if not as_json:

@@ -48,11 +48,34 @@ def fidelity_options(function: Any) -> Any:
     return function
 
 
+class Share(click.ParamType[float | str]):
+    """A number from 0, or `auto`."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """As click asks for it."""
+        if value == "auto":
+            return "auto"
+        try:
+            return click.FloatRange(0).convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r}; allowed: a fraction of a GPU, a whole number of them, 0 for none, or auto", param, ctx)
+
+
 def engine_options(function: Any) -> Any:
     """Options that say where candidates are trained; `search` and `resume` share them."""
     for option in reversed((
         click.option("--workers", type=click.IntRange(1), metavar="N", help="Candidates at once (default: all GPUs, else all cores)."),
-        click.option("--gpus-per-trial", type=click.FloatRange(0), metavar="X", help="Share of a GPU a worker holds, such as 0.25."),
+        click.option(
+            "--gpus-per-trial", type=Share(), metavar="X|auto",
+            help="Share of a GPU a worker holds, such as 0.25; auto: as many workers share it as their candidates fit.",
+        ),
+        click.option(
+            "--memory-per-device", metavar="SIZE",
+            help="What candidates may take together of a GPU, or of the host: 40GB (default: what a GPU has; of the host no bound).",
+        ),
+        click.option("--no-mps", is_flag=True, help="Without NVIDIA's MPS where workers share a GPU (default: with, where it runs)."),
         click.option("--engine", type=click.Choice(["ray", "local"]), help="ray (default), or local: in this process, without Ray."),
         click.option("--address", metavar="WHERE", help="A running Ray cluster: auto, or ray://HOST:PORT."),
         click.option("--no-dashboard", is_flag=True, help="Without the Ray dashboard."),
@@ -103,6 +126,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 1h --strategy evolution --inherit",
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
+        "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --gpus-per-trial auto",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -147,7 +171,8 @@ def command(
     ladder: str | None, stop_early: str | None, keep: str | None, inherit: bool,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
-    workers: int | None, gpus_per_trial: float | None, engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
+    workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
+    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
 
@@ -171,7 +196,7 @@ def command(
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), latency=latency, filter=filters,
             features=[name for name in features.split(",") if name.strip()],
             fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
-            workers=workers, gpus_per_trial=gpus_per_trial, timeout=timeout,
+            workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import evaluators, measures, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
+from nas.engine import sharing
 from nas.engine.confirm import ask_for, follow_up, plan, planned
-from nas.engine.devices import Shares, gpu_count
+from nas.engine.devices import AUTO, Shares, core_count
 from nas.engine.driver import Driver
 from nas.engine.judging import check, own, read
 from nas.engine.keeping import cap_of
@@ -86,7 +88,9 @@ def search(
     network: str | None = None,
     latency: str | Setting | None = None,
     workers: int | None = None,
-    gpus_per_trial: float | None = None,
+    gpus_per_trial: float | str | None = None,
+    memory_per_device: str | float | None = None,
+    mps: bool = True,
     timeout: float | None = None,
     confirm: str | int | None = None,
     confirm_epochs: int | None = None,
@@ -106,6 +110,9 @@ def search(
     number, the `objective`). objectives: several, such as ("accuracy", "params", "min:val_loss"): metrics of the
     evaluator, or `nas.measures` of the candidate; see `nas.objectives.parse` for their directions.
     workers: default all GPUs, else all cores (one thread with the local engine).
+    gpus_per_trial: of a GPU that a worker holds; "auto": as many workers on a GPU as fit. memory_per_device: such as
+    "40GB", that candidates on one GPU, or on the host's cores, may take together (default: what a GPU has; on cores no
+    bound). mps: whether processes may share a GPU by NVIDIA's MPS, where that is installed.
     start: networks that are tried first, as far as they lie in the space: names, files, architectures or decisions.
     references: decisions of networks that the others are held against: tried before all others, confirmed with the best,
     and never the best themselves. candidates: how many will be looked at, where that is known: the fewer the longer each
@@ -141,7 +148,7 @@ def search(
     steps = ladder_of(ladder, strategy, strategy_options or {})
     references = list(references)
     wish = planned(confirm, confirm_epochs, control, strategy, bool(references), correlate)
-    shares = shares_of(engine, workers, gpus_per_trial, address)
+    shares, memory = shares_of(engine, workers, gpus_per_trial, address), sharing.memory_per_device(memory_per_device)
     options = dict(evaluator_options or {})
     if isinstance(evaluator, str):
         evaluator, named = evaluators.parse(evaluator)
@@ -158,6 +165,7 @@ def search(
     cap_of(keep or "")
     check_inherit(inherit, strategy, asked, judge)
     check_seconds("timeout", timeout)
+    sharing.check_memory(judge, memory)
     check_space(judge, searched)
     check_phase(judge, strategy, searched)
     check_sampling(judge, asked, strategy, bool(steps))
@@ -173,6 +181,11 @@ def search(
     if steps:
         check_rungs(fidelity, strategies.rungs(strategy, **dict(strategy_options or {})), steps)
     searched = screened(searched, filters, seed, watcher.note)
+    if gpus_per_trial == AUTO:
+        shares = sharing.packed(
+            shares, judge, searched, fidelity, seed, memory, workers=workers, apart=engine == "ray", here=address is None,
+            note=watcher.note,
+        )  # fmt: skip
     settings = Settings(
         study=directory.name,
         space=searched.to_yaml(),
@@ -193,6 +206,8 @@ def search(
         engine=engine,
         workers=shares.workers,
         gpus_per_trial=shares.gpus,
+        packed=gpus_per_trial == AUTO,
+        memory_per_device=memory,
         device=shares.device,
         versions=versions(),
         command=list(sys.argv),
@@ -209,7 +224,7 @@ def search(
         stop_early=quantile,
     )
     with (
-        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
+        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
         create_study(directory, settings, searched) as study,
     ):
         return _whole(study, judge, lanes, observer, time.monotonic() - begun, storage)
@@ -224,7 +239,9 @@ def resume(
     control: bool = False,
     correlate: str | int | None = None,
     workers: int | None = None,
-    gpus_per_trial: float | None = None,
+    gpus_per_trial: float | str | None = None,
+    memory_per_device: str | float | None = None,
+    mps: bool = True,
     storage: str | None = None,
     engine: str | None = None,
     address: str | None = None,
@@ -236,36 +253,59 @@ def resume(
     The search comes first, then what is missing of its confirmation, its rank correlation and its control; `confirm`,
     `correlate` and `control` ask for them where the search was started without.
 
-    Settings are those of the run; `workers`, `gpus_per_trial`, `engine` and `storage` can be given anew, and an
+    Settings are those of the run; `workers`, `gpus_per_trial`, `memory_per_device`, `engine` and `storage` can be given anew, and an
     `evaluator` that was handed in must be handed in again. A run whose budget is spent is returned as it is.
     Raises as `search` does.
     """
-    settings = open_study(directory, storage=storage).settings
+    known = open_study(directory, storage=storage)
+    settings = known.settings
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
     engine = engine or settings.engine
-    if gpus_per_trial is None and settings.device == "cpu":
-        gpus_per_trial = 0.0  # a device-hour must stay what it was
-    shares = shares_of(engine, workers or settings.workers, gpus_per_trial, address)
+    given = settings.memory_per_device if memory_per_device is None else sharing.memory_per_device(memory_per_device)
+    sharing.check_memory(judge, given)
+    shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, (observer or Observer()).note)
     if settings.latency:
         check_lanes(settings.timing, shares.device, address is None)
     with (
-        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard)) as lanes,
+        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
         resume_study(directory, storage=storage) as study,
     ):
+        study.settings = replace(study.settings, memory_per_device=given)
         ask_for(study, wish, control, judge, correlating)
         return _whole(study, judge, lanes, observer, 0.0, storage)
 
 
-def make_lanes(engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> Lanes:
+def _resumed_shares(
+    study: Study, judge: Evaluator, engine: str, workers: int | None, gpus_per_trial: float | str | None, memory: float,
+    address: str | None, note: Callable[[str], None],
+) -> Shares:  # fmt: skip
+    """Those of the run, but for what is given; where they were chosen by what fits, they are chosen anew for this machine."""
+    settings, asked = study.settings, gpus_per_trial
+    if asked is None and settings.device == "cpu":
+        asked = 0.0  # a device-hour must stay what it was
+    elif asked is None:
+        asked = AUTO if settings.packed else settings.gpus_per_trial
+    if asked != AUTO and not (settings.packed and gpus_per_trial is None):
+        return shares_of(engine, workers or settings.workers, asked, address)
+    shares = shares_of(engine, workers or (None if asked == AUTO else core_count()), asked, address)
+    fidelity, apart = Fidelity.from_dict(settings.fidelity), engine == "ray"
+    return sharing.packed(
+        shares, judge, study.space, fidelity, settings.seed, memory, workers=workers, apart=apart, here=address is None, note=note
+    )
+
+
+def make_lanes(
+    engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True, mps: bool = True
+) -> Lanes:  # fmt: skip
     """The lanes of an engine, not started yet."""
     if engine == "local":
-        devices = tuple(f"cuda:{index}" for index in range(gpu_count())) if shares.gpus else ("cpu",)
-        return LocalLanes(evaluator, shares.workers, share=shares.devices, devices=devices)
+        memory = sharing.gpu_memories() if shares.gpus else {}
+        return LocalLanes(evaluator, shares.workers, share=shares.devices, devices=tuple(memory) or ("cpu",), memory=memory)
     from nas.engine.ray_lanes import RayLanes
 
-    return RayLanes(evaluator, shares, address=address, dashboard=dashboard)
+    return RayLanes(evaluator, shares, address=address, dashboard=dashboard, mps=mps)
 
 
 def _whole(
@@ -297,6 +337,7 @@ def _drive(
         Driver(
             study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock,
             store=Store((study.directory.parent if settings.role == CORRELATE else study.directory) / FOLDER),
+            queue=sharing.queue_of(study, lanes, evaluator, fidelity),
         ).run()  # fmt: skip
     finally:
         show()

@@ -62,7 +62,7 @@ def scale_search(
     budget: str | Budget = "5m",
     confirm: str | int | None = "3x3",
     workers: int | None = None,
-    gpus_per_trial: float | None = None,
+    gpus_per_trial: float | str | None = None,
     seed: int = 0,
     engine: str = "ray",
     address: str | None = None,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from nas.errors import NasError
 
+AUTO = "auto"  # as many candidates on a GPU as fit
+
 
 @dataclass(frozen=True)
 class Shares:
@@ -43,13 +45,16 @@ def core_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def share_out(workers: int | None, gpus_per_trial: float | None, *, gpus: int, cores: int) -> Shares:
+def share_out(workers: int | None, gpus_per_trial: float | str | None, *, gpus: int, cores: int) -> Shares:
     """Workers for all devices, or as many as asked for: a GPU each (or the share asked for), else a core each.
 
+    With `auto` one a GPU, or core, to begin with: `nas.engine.sharing.packed` chooses, once it is known what is trained.
     Raises `NasError` when what is asked for is no count or share, or more than there is of GPUs.
     """
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise NasError(f"workers={workers!r}; allowed: a whole number from 1")
+    if gpus_per_trial == AUTO:
+        return share_out(min(workers or gpus, gpus) or workers, None, gpus=gpus, cores=cores)
     share = _share(gpus_per_trial, gpus)
     if not share:
         return Shares(workers or cores, 0.0, 1)
@@ -61,12 +66,13 @@ def share_out(workers: int | None, gpus_per_trial: float | None, *, gpus: int, c
     return Shares(count, share, max(1, cores // count))
 
 
-def _share(asked: float | None, gpus: int) -> float:
+def _share(asked: float | str | None, gpus: int) -> float:
     if asked is None:
         return 1.0 if gpus else 0.0
-    number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    if not number or not 0 <= asked < float("inf") or (asked > 1 and asked != int(asked)):
-        raise NasError(f"gpus_per_trial={asked!r}; allowed: a fraction in (0, 1], a whole number, or 0 for none")
+    known = isinstance(asked, int | float) and not isinstance(asked, bool)
+    if not known or isinstance(asked, str) or not 0 <= asked < float("inf") or (asked > 1 and asked != int(asked)):
+        raise NasError(f"gpus_per_trial={asked!r}; allowed: a fraction in (0, 1], a whole number, 0 for none, or 'auto'")
+    asked = float(asked)
     if asked and not gpus:
         raise NasError(f"gpus_per_trial={asked:g}, but no GPU can be used here; leave it out to search on CPU cores")
-    return float(asked)
+    return asked

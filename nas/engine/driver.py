@@ -8,19 +8,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nas.budget import Budget
 from nas.engine.judging import measured, values_of
 from nas.engine.keeping import Keeping, cap_of
-from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
+from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
 from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.queue import Queue, Work
+from nas.engine.roster import Roster
 from nas.engine.stopping import Stopping
 from nas.engine.timing import NOTHING, Timed
-from nas.errors import StudyError
+from nas.errors import NasError, StudyError
 from nas.evaluators import Fidelity, Outcome, Store, Task
 from nas.evaluators.curve import Curve
+from nas.evaluators.faults import fault_of
 from nas.objectives import oriented
 from nas.repeatable import derived_seed
 from nas.strategies import PROMOTION, Proposal, Trial
@@ -28,7 +31,6 @@ from nas.strategies.dominance import Front
 from nas.study import Recorder
 
 if TYPE_CHECKING:
-    from nas.arch import Architecture
     from nas.strategies import Strategy
 
 ATTEMPTS = 3  # a candidate that took this many workers down with it has failed
@@ -40,36 +42,14 @@ HOPELESS = 50  # candidates that failed before one was complete: the fault is no
 LOST_SECONDS = 15.0  # beyond the grace: a lane that has not answered by then never will
 
 
-@dataclass
-class Work:
-    """A trial on its way. `prior` is the device seconds of its earlier attempts, `lost` the workers that died with it."""
-
-    number: int
-    proposal: Proposal
-    architecture: Architecture
-    prior: float = 0.0
-    lost: int = 0
-    started: float = 0.0  # by the driver's clock
-    deadline: float = math.inf
-
-    @property
-    def fraction(self) -> float:
-        """Of the full fidelity."""
-        return self.proposal.fraction
-
-    @property
-    def alone(self) -> bool:
-        """Whether nothing else may run meanwhile."""
-        return self.proposal.phase is not None
-
-
 class Driver:
     """Runs a study to the end of its budget, new or resumed: its state is what the strategy is told of the record.
 
     first_seconds: how long a candidate is expected to need to its first validation, until trials have shown it;
     spent: wall seconds that were used before the driver began, as for fitting the fidelity; show_best: called when there
     is a better trial in the record; simulated: a clock by which budgets are counted in place of the real one, where
-    evaluators do not wait; store: where evaluations leave weights for later ones.
+    evaluators do not wait; store: where evaluations leave weights for later ones; queue: what waits for a lane, with the
+    room on devices.
     """
 
     def __init__(
@@ -86,12 +66,13 @@ class Driver:
         show_best: Callable[[], None] = lambda: None,
         simulated: Callable[[], float] | None = None,
         store: Store | None = None,
+        queue: Queue | None = None,
     ) -> None:
         self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
         self._observer, self._store = observer or Observer(), store
         self._timeout = study.settings.timeout or math.inf
         self._running: dict[int, Work] = {}  # by lane
-        self._idle: set[int] = set()
+        self._roster = Roster(lanes.count)
         self._closing = False  # no time is left for another launch
         self._now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
         self._began = self._now() - spent - study.ledger().seconds
@@ -107,14 +88,10 @@ class Driver:
         self._stopping = Stopping(self._goals[0], study.settings.stop_early, study.settings.seed)
         self._keeping = Keeping(store, cap_of(study.settings.keep), lanes.count)
         self._said: set[str] = set()  # kinds of notes
-        self._redo = deque(self._unfinished())
+        self._queue = queue or Queue()
+        for trial in study.unfinished():
+            self._queue.add(Work.of(trial, study.space.decode(trial.decisions)))
         self._replay()
-
-    def _unfinished(self) -> Iterator[Work]:
-        for trial in self._study.unfinished():
-            architecture = self._study.space.decode(trial.decisions)
-            proposal = Proposal(trial.decisions, trial.parent, trial.how, trial.fraction, trial.phase, trial.children)
-            yield Work(trial.number, proposal, architecture, trial.device_seconds, trial.lost)
 
     def _replay(self) -> None:
         for trial in self._study.history():
@@ -190,12 +167,13 @@ class Driver:
 
     def _prune(self) -> None:
         """Remove weights that are no longer needed, beyond the cap."""
-        held = [*self._running.values(), *self._redo]
+        held = [*self._running.values(), *self._queue.waiting]
         parents = [work.proposal.parent for work in held if work.proposal.parent is not None]
         self._keeping.prune([work.number for work in held], parents)
 
     def _step(self) -> None:
         events = [self._measured(event) for event in self._lanes.poll(POLL_SECONDS)]
+        self._account(write=False)  # by what ran until now
         finished: list[Finished] = []
         with self._study.batch():
             for event in events:
@@ -206,16 +184,18 @@ class Driver:
         if finished:
             self._prune()
         for lane, candidate in launches:  # only now are they sure to be in the record
-            self._running[lane].started = self._now()
+            self._running[lane].begin(self._now())
             self._lanes.submit(lane, candidate)
         self._allow()
         self._save_best()
         self._tell_observer(finished, launches)
+        if not self._roster.count and self._may_launch():
+            raise NasError(self._roster.why_none())
 
     def _measured(self, event: Event) -> Event:
         """With what the objectives need beyond what was reported; before the record is locked, for it may take a while."""
         work = self._running.get(event.lane)
-        if isinstance(event, Ready) or work is None or work.number != event.number:
+        if not isinstance(event, Done) or work is None or work.number != event.number:
             return event
         if work.proposal.phase is not None:  # it judges nothing, but the record wants a number for each goal
             blank = dict.fromkeys((goal.name for goal in self._goals), 0.0)
@@ -224,25 +204,80 @@ class Driver:
 
     def _handle(self, event: Event) -> list[Finished]:
         work = self._running.get(event.lane)
+        if isinstance(event, Retired):
+            self._retire(event.lane, event.reason, event.seconds)
+            return []
         if isinstance(event, Ready):
-            self._idle.add(event.lane)
-            return self._lost(event.lane, event.seconds) if work else []
+            lost = self._lost(event.lane, event.seconds) if work else []
+            self._roster.came_up()
+            if event.lane in self._roster:
+                self._queue.room.up(event.lane, event.device, event.memory)
+            return lost
         if work is None or work.number != event.number:
             return []  # the driver had given it up
-        return [self._finish(event, work)]
+        return self._done(event, work)
+
+    def _done(self, done: Done, work: Work) -> list[Finished]:
+        """A lane has answered: with what counts, or with a fault of its device, for which the candidate gets another chance."""
+        fault = fault_of(done.outcome.reason) if done.outcome.state == "fail" else None
+        held = self._queue.room.holds(done.lane)
+        useless = self._roster.answered(done.lane, lost=fault == "lost")
+        if fault == "lost":
+            finished = self._lost(done.lane, done.outcome.seconds, done)
+            if useless:
+                self._retire(done.lane, done.outcome.reason or "")
+            return finished
+        crowded = held is not None and held.beside and not work.solo
+        if crowded and (fault == "memory" or (fault == "device" and self._lanes.entangled)):
+            self._again_alone(done, work)
+            return []
+        return [self._finish(done, work)]
+
+    def _again_alone(self, done: Done, work: Work) -> None:
+        """What ran beside it may be why it failed."""
+        work.solo = True
+        self._take_back(done, work, done.outcome.seconds)
+        self._study.crowded(work.number, work.prior)
+        self._queue.first(work)
+        self._observer.crowded(work.number, done.outcome.reason or "")
+
+    def _take_back(self, done: Done, work: Work, seconds: float) -> None:
+        """It was not its end: the lane holds nothing any more."""
+        del self._running[done.lane]
+        self._leave(done)
+        work.prior += work.charge(seconds, self._lanes.share)
+
+    def _leave(self, done: Done) -> None:
+        if done.gone:
+            self._queue.room.down(done.lane)
+        else:
+            self._queue.room.free(done.lane)
+
+    def _retire(self, lane: int, reason: str, seconds: float = 0.0) -> None:
+        """Go on without a lane. What it held is next: that the lane is gone is no fault of its."""
+        if lane not in self._roster:
+            return
+        self._roster.retire(lane, reason)
+        work = self._running.get(lane)
+        if work is not None:
+            self._take_back(Done(lane, work.number, Outcome("fail"), gone=True), work, seconds)
+            self._study.lost(work.number, work.lost, work.prior)
+            self._queue.first(work)
+        self._queue.room.down(lane)
+        self._observer.retired(lane, reason, self._roster.count)
 
     def _finish(self, done: Done, work: Work) -> Finished:
         outcome, values = done.outcome, values_of(self._goals, done.outcome)
         value = values[0] if values else None
-        seconds = work.prior + outcome.seconds * self._lanes.share
+        seconds = work.prior + work.charge(outcome.seconds, self._lanes.share)
         self._study.finish(work.number, outcome, values or None, seconds, done.lane)
         del self._running[done.lane]
-        if not done.gone:
-            self._idle.add(done.lane)
+        self._leave(done)
         self._tell(work.number, work.proposal, values, outcome.found, outcome.curve, outcome.stopped is not None)
         self._note(work.number, outcome.notes)
         if work.proposal.phase is None:
             self._timed.learn(work.architecture.digest, outcome.metrics)
+            self._queue.learn(work, outcome.metrics)
             if outcome.first_seconds is not None:
                 self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction, work.proposal.phase)
@@ -263,17 +298,16 @@ class Driver:
         """Whether its network may be the best."""
         return work.proposal.phase is None and work.proposal.decisions not in self._study.settings.references
 
-    def _lost(self, lane: int, seconds: float) -> list[Finished]:
-        """The worker died with what it held: that is next, under its number, unless it has had its attempts."""
+    def _lost(self, lane: int, seconds: float, done: Done | None = None) -> list[Finished]:
+        """The worker died with what it held, or (`done`) its GPU did: that is next, under its number, unless it has had its attempts."""
         work = self._running[lane]
         work.lost += 1
         if work.lost >= ATTEMPTS:
             outcome = Outcome("fail", {}, f"the worker died {ATTEMPTS} times (killed, or out of memory)", seconds)
-            return [self._finish(Done(lane, work.number, outcome), work)]
-        del self._running[lane]
-        work.prior += seconds * self._lanes.share
+            return [self._finish(done or Done(lane, work.number, outcome), work)]
+        self._take_back(done or Done(lane, work.number, Outcome("fail")), work, seconds)
         self._study.lost(work.number, work.lost, work.prior)
-        self._redo.appendleft(work)
+        self._queue.first(work)
         self._observer.lost(work.number, work.lost)
         return []
 
@@ -290,16 +324,16 @@ class Driver:
     def _close_record(self) -> None:
         """No time is left to run these again."""
         with self._study.batch():
-            for work in self._redo:
+            for work in self._queue.waiting:
                 self._study.finish(work.number, Outcome("fail", {}, "budget"), None, work.prior, 0)
-        self._redo.clear()
+        self._queue.waiting.clear()
 
     # ---- launching -----------------------------------------------------------------------------------------------
 
     def _may_launch(self) -> bool:
         """Whether time is left for one more candidate to be validated once, and the trials allow one more."""
         left = self._left()
-        seconds = left.lane_seconds(self._lanes.count, self._lanes.share)
+        seconds = left.lane_seconds(max(1, self._roster.count), self._lanes.share)
         if seconds <= max(self._first, default=0.0) or self._hopeless():
             self._closing = True
         return not self._closing and left.trials > len(self._running)
@@ -309,26 +343,27 @@ class Driver:
         return ledger.finished == 0 and ledger.failed >= HOPELESS
 
     def _launches(self) -> Iterator[tuple[int, Candidate]]:
-        """Candidates for the idle lanes, recorded as running but not submitted yet."""
-        while self._idle and self._may_launch() and not any(work.alone for work in self._running.values()):
-            work = self._next()
-            if work is None:
+        """Candidates for lanes that have room for them, recorded as running but not submitted yet."""
+        while self._queue.room.idle and self._may_launch() and not any(work.alone for work in self._running.values()):
+            found = self._queue.next(bool(self._running))
+            if found is None and not self._propose():
                 return
-            lane = min(self._idle)
-            self._idle.remove(lane)
-            self._running[lane] = work
-            work.started = self._now()
-            yield lane, self._candidate(work)
+            if found is not None:
+                lane, work = found
+                self._running[lane] = work
+                work.begin(self._now())
+                yield lane, self._candidate(work)
 
-    def _next(self) -> Work | None:
-        """What is to be launched next; None where that must wait until nothing runs."""
-        if self._redo:
-            return None if self._redo[0].alone and self._running else self._redo.popleft()
-        number = self._study.next_number
+    def _propose(self) -> bool:
+        """Put something new into the queue, where a lane is left for it; whether that was done."""
+        number, waiting = self._study.next_number, len(self._queue.waiting)
+        if not self._queue.open or self._left().trials <= len(self._running) + waiting:
+            return False
         proposal = self._strategy.ask(number)
-        if proposal.phase is not None and self._running:
-            return None  # asked again when nothing runs, for it may depend on how that ends
-        return self._begun(number, proposal)
+        if proposal.phase is not None and (self._running or waiting):
+            return False  # asked again when nothing runs, for it may depend on how that ends
+        self._queue.add(self._begun(number, proposal))
+        return True
 
     def _begun(self, number: int, proposal: Proposal) -> Work:
         """A new trial, recorded as running."""
@@ -342,11 +377,11 @@ class Driver:
         return self._fidelity.part(fraction, self._study.settings.ladder)
 
     def _candidate(self, work: Work) -> Candidate:
-        seconds = self._left().lane_seconds(self._lanes.count, self._lanes.share)
+        seconds = self._left().lane_seconds(max(1, self._roster.count), self._lanes.share)
         timeout = self._timeout_of(work)
         work.deadline = work.started + min(seconds, timeout)
         seed = trial_seed(self._study.settings.seed, work.number)
-        wanted = NOTHING if work.alone else self._timed.wanted(work.architecture, self._lanes.count, seconds)
+        wanted = NOTHING if work.alone else self._timed.wanted(work.architecture, self._roster.count, seconds)
         fidelity, task = self._at(work.fraction), self._task(work)
         return Candidate(work.number, work.architecture, fidelity, seed, seconds, timeout, wanted, task)
 
@@ -373,7 +408,7 @@ class Driver:
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
-        lanes = self._lanes.count if not self._closing else len(self._running)
+        lanes = self._roster.count if not self._closing else len(self._running)
         seconds = self._left().lane_seconds(lanes, self._lanes.share) if lanes else math.inf
         if math.isfinite(seconds):
             now = self._now()
@@ -390,7 +425,9 @@ class Driver:
     def _account(self, *, write: bool) -> None:
         """Bring the ledger up to now."""
         now = self._now()
-        used = {work.number: work.prior + (now - work.started) * self._lanes.share for work in self._running.values()}
+        for lane, work in self._running.items():
+            work.count(now, self._queue.room.part(lane, self._lanes.share))
+        used = {work.number: work.prior + work.used for work in self._running.values()}
         self._study.beat(used, now - self._began, write=write)
         if write:
             self._beaten = time.monotonic()
@@ -413,7 +450,7 @@ class Driver:
         lanes = self._lanes
         return Start(
             self._study.directory, self._budget, self._study.ledger(), lanes.count, lanes.device, lanes.share,
-            self._fidelity, lanes.dashboard, len(self._redo), self._study.settings.role, self._goals,
+            self._fidelity, lanes.dashboard, len(self._queue.waiting), self._study.settings.role, self._goals,
         )  # fmt: skip
 
     def _tell_observer(self, finished: list[Finished], launches: list[tuple[int, Candidate]]) -> None:
@@ -427,7 +464,7 @@ class Driver:
             ledger = self._study.ledger()
             left = self._seconds_left()
             self._observer.tick(
-                Progress(self._budget, ledger, len(self._running), self._lanes.count, self._best, left, len(self._front))
+                Progress(self._budget, ledger, len(self._running), self._roster.count, self._best, left, len(self._front))
             )  # fmt: skip
 
     def _seconds_left(self) -> float | None:
@@ -436,7 +473,7 @@ class Driver:
         left = self._budget.left(ledger)
         done = ledger.finished + ledger.failed
         by_trials = left.trials * ledger.seconds / done if done else math.inf
-        seconds = min(left.lane_seconds(self._lanes.count, self._lanes.share), by_trials)
+        seconds = min(left.lane_seconds(max(1, self._roster.count), self._lanes.share), by_trials)
         return seconds if math.isfinite(seconds) else None
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
+from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready, Retired
 
 
 class KeptLanes:
@@ -17,8 +18,10 @@ class KeptLanes:
         self._make, self._lanes, self._used = make, make(), False
         self.count, self.share, self.device = self._lanes.count, self._lanes.share, self._lanes.device
         self.grace_seconds = self._lanes.grace_seconds
+        self.apart = self._lanes.apart
         self.dashboard: Dashboard | None = None
         self._up = False
+        self._known: dict[int, Ready | Retired] = {}  # the last that a lane said of itself
         self._idle: set[int] = set()
         self._busy: set[int] = set()
         self._waiting: list[Event] = []  # for the next run
@@ -27,14 +30,21 @@ class KeptLanes:
         """Bring the lanes up, or announce again those that are."""
         if self._up:
             self.dashboard = None  # where it was
-            self._waiting = [Ready(lane) for lane in sorted(self._idle)]
+            gone = [known for known in self._known.values() if isinstance(known, Retired)]
+            there = [replace(known, seconds=0.0) for known in self._known.values() if known.lane in self._idle]
+            self._waiting = sorted((*there, *gone), key=lambda known: known.lane)
             return
         if self._used:
             self._lanes = self._make()
         self._up = self._used = True
-        self._idle, self._busy, self._waiting = set(), set(), []
+        self._idle, self._busy, self._waiting, self._known = set(), set(), [], {}
         self._lanes.start()
         self.dashboard = self._lanes.dashboard
+
+    @property
+    def entangled(self) -> bool:
+        """As of the lanes."""
+        return self._lanes.entangled
 
     def submit(self, lane: int, candidate: Candidate) -> None:
         """Hand a candidate to a lane."""
@@ -50,7 +60,11 @@ class KeptLanes:
         events = self._lanes.poll(timeout)
         for event in events:
             self._busy.discard(event.lane)
-            if not (isinstance(event, Done) and event.gone):
+            if not isinstance(event, Done):
+                self._known[event.lane] = event
+            if isinstance(event, Retired) or (isinstance(event, Done) and event.gone):
+                self._idle.discard(event.lane)
+            else:
                 self._idle.add(event.lane)
         return events
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -33,10 +34,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Ready:
-    """A lane has (re)started and holds nothing. `seconds` is how long at most its predecessor worked."""
+    """A lane has (re)started and holds nothing. `seconds` is how long at most its predecessor worked.
+
+    device: a name of the device that it works on, the same for all lanes there; memory: bytes of that, where it is known.
+    """
 
     lane: int
     seconds: float = 0.0
+    device: str = ""
+    memory: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,16 @@ class Done:
     gone: bool = False
 
 
-Event = Ready | Done
+@dataclass(frozen=True)
+class Retired:
+    """A lane that does not come back, and why. What it held is to be run elsewhere; it had worked on that for `seconds`."""
+
+    lane: int
+    reason: str
+    seconds: float = 0.0
+
+
+Event = Ready | Done | Retired
 
 
 @dataclass(frozen=True)
@@ -64,13 +79,21 @@ class Lanes(Protocol):
     """Muscle: knows nothing of strategies or storage. `share` is the devices that a lane holds, `count` how many lanes.
 
     `grace_seconds` after its deadline a candidate that goes on is ended by force; its lane comes back by itself.
+    apart: whether each lane is a process of its own; entangled: whether a fault that one candidate makes on a GPU may end
+    another there.
     """
 
     count: int
     share: float
     device: str
     grace_seconds: float
+    apart: bool
     dashboard: Dashboard | None
+
+    @property
+    def entangled(self) -> bool:
+        """See above; it may be known only once they are up."""
+        ...
 
     def start(self) -> None:
         """Bring the lanes up; each announces itself by `Ready`."""

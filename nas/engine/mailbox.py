@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,11 +42,11 @@ class Mailbox:
 
     # ---- the lane's side -----------------------------------------------------------------------------------------
 
-    async def join(self, lane: int) -> int:
-        """A lane has started; its ticket. Whoever had the lane before is gone, or will be refused."""
+    async def join(self, lane: int, device: str = "", memory: float = math.inf) -> int:
+        """A lane has started on a device with so many bytes; its ticket. Whoever had the lane before is gone, or will be refused."""
         before = self._boxes.get(lane, _Box())
         self._boxes[lane] = _Box(before.ticket + 1)
-        self._tell(Ready(lane, before.worked()))
+        self._tell(Ready(lane, before.worked(), device, memory))
         return self._boxes[lane].ticket
 
     async def next(self, lane: int, ticket: int, done: tuple[int, Outcome] | None) -> bytes:

@@ -92,6 +92,12 @@ class Observer:
     def lost(self, number: int, times: int) -> None:
         """A worker died with a trial, for the `times`-th time; the trial will be run again."""
 
+    def crowded(self, number: int, reason: str) -> None:
+        """A trial failed for want of memory, or by a GPU's fault, beside others; it will be run again alone on its device."""
+
+    def retired(self, worker: int, reason: str, left: int) -> None:
+        """A worker does not come back; the search goes on with those that are `left`."""
+
     def tick(self, progress: Progress) -> None:
         """Several times a second."""
 

@@ -15,7 +15,7 @@ from nas import evaluators, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine import stopping
-from nas.engine.devices import Shares, core_count, gpu_count, share_out
+from nas.engine.devices import AUTO, Shares, core_count, gpu_count, share_out
 from nas.engine.judging import own
 from nas.engine.observer import Observer
 from nas.errors import ArchitectureError, NasError, StudyError, unknown
@@ -176,7 +176,7 @@ def settings_of(evaluator: Evaluator) -> dict[str, Any]:
     return dict(settings()) if settings else {}
 
 
-def shares_of(engine: str, workers: int | None, gpus_per_trial: float | None, address: str | None) -> Shares:
+def shares_of(engine: str, workers: int | None, gpus_per_trial: float | str | None, address: str | None) -> Shares:
     """The workers of an engine and what each holds. Raises `NasError` for what this machine, or the cluster, does not have."""
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
@@ -188,7 +188,7 @@ def shares_of(engine: str, workers: int | None, gpus_per_trial: float | None, ad
 
         gpus, cores = cluster_devices(address)
     shares = share_out(workers, gpus_per_trial, gpus=gpus, cores=cores)
-    if engine == "local" and workers is None:
+    if engine == "local" and workers is None and gpus_per_trial != AUTO:
         return replace(shares, workers=1)
     return shares
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import sys
@@ -10,18 +11,20 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from nas.engine.mailbox import BEAT_SECONDS, STOP
+from nas.engine.place import check_device, memory_of
 from nas.engine.timing import evaluated, taken
-from nas.evaluators import Evaluation, Evaluator, clock_of, cut_off
+from nas.evaluators import Evaluation, Evaluator, Outcome, clock_of, cut_off
+from nas.evaluators.faults import poisons
 
 if TYPE_CHECKING:
     from nas.engine.lanes import Candidate
 
 
 class RayLane:
-    """One life of a lane. `mailbox` is the actor's handle, `get` waits for an answer of it."""
+    """One life of a lane. `mailbox` is the actor's handle, `get` waits for an answer of it; `place` names the device that it has."""
 
-    def __init__(self, lane: int, mailbox: Any, get: Any, evaluator: Evaluator, device: str, grace_seconds: float) -> None:
-        self._lane, self._mailbox, self._get = lane, mailbox, get
+    def __init__(self, lane: int, mailbox: Any, get: Any, evaluator: Evaluator, device: str, grace_seconds: float, place: str = "") -> None:
+        self._lane, self._mailbox, self._get, self._place = lane, mailbox, get, place
         self._evaluator, self._device, self._grace = evaluator, device, grace_seconds
         self._lock = threading.Lock()  # held by whoever reports the end of what is held
         self._held: tuple[Candidate, Evaluation] | None = None
@@ -29,8 +32,10 @@ class RayLane:
         self._taken = taken()
 
     def serve(self) -> None:
-        """Until the mailbox says stop."""
-        self._ticket = self._get(self._mailbox.join.remote(self._lane))
+        """Until the mailbox says stop, or its GPU can't be used any more. Raises what torch raises for a GPU that never could."""
+        check_device(self._device)
+        memory = memory_of(self._device) if hasattr(self._evaluator, "memory") else math.inf
+        self._ticket = self._get(self._mailbox.join.remote(self._lane, self._place, memory))
         threading.Thread(target=self._live, name="heartbeat", daemon=True).start()
         done = None
         while (parcel := self._get(self._mailbox.next.remote(self._lane, self._ticket, done))) != STOP:
@@ -43,6 +48,8 @@ class RayLane:
                 self._held = None
             done = (candidate.number, outcome)
             _flush()
+            if poisons(outcome.reason):
+                self._leave(done)
 
     def _live(self) -> None:
         pause = threading.Event()
@@ -68,8 +75,11 @@ class RayLane:
                 return
             candidate, evaluation = held
             outcome = cut_off(self._evaluator.objective, evaluation, evaluation.clock.limit)
-            self._get(self._mailbox.leave.remote(self._lane, self._ticket, (candidate.number, outcome)))
-            os._exit(1)
+            self._leave((candidate.number, outcome))
+
+    def _leave(self, done: tuple[int, Outcome]) -> None:
+        self._get(self._mailbox.leave.remote(self._lane, self._ticket, done))
+        os._exit(1)
 
 
 def _flush() -> None:

@@ -15,29 +15,39 @@ from typing import Any
 
 import ray
 from ray import cloudpickle, tune
-from ray.tune.progress_reporter import TrialProgressCallback
 
 from nas.engine.devices import Shares
-from nas.engine.lanes import Candidate, Dashboard, Event
+from nas.engine.lanes import Candidate, Dashboard, Event, Ready
 from nas.engine.local import GRACE_SECONDS
 from nas.engine.mailbox import BEAT_SECONDS, Mailbox
+from nas.engine.mps import Mps
 from nas.engine.ray_lane import RayLane
 from nas.engine.ray_start import init, line, login, quiet, session_logs
+from nas.engine.ray_starts import Starts
 from nas.errors import NasError
 from nas.evaluators import Evaluator
 
 START_SECONDS = 180.0  # by then the first lane must have come up
-START_ATTEMPTS = 3
 STOP_SECONDS = 3.0
 
-class RayLanes:
-    """`shares.workers` lanes on a local Ray that is started for them, or on the running cluster at `address`."""
 
-    def __init__(self, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True) -> None:
+class RayLanes:
+    """`shares.workers` lanes on a local Ray that is started for them, or on the running cluster at `address`.
+
+    mps: whether processes may share a GPU by NVIDIA's MPS, where that runs; see `nas.engine.mps`.
+    """
+
+    apart = True
+
+    def __init__(
+        self, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True, mps: bool = True
+    ) -> None:  # fmt: skip
         self.count, self.share, self.device = shares.workers, shares.devices, shares.device
         self.grace_seconds = float(getattr(evaluator, "grace_seconds", GRACE_SECONDS))
         self.dashboard: Dashboard | None = None
         self._evaluator, self._shares, self._address, self._with_dashboard = evaluator, shares, address, dashboard
+        self._mps = Mps() if mps and 0 < shares.gpus < 1 and address is None else None
+        self._starts = Starts()
         self._mailbox: Any = None
         self._asked: Any = None  # the answer of the mailbox that is waited for
         self._allowed = -math.inf
@@ -49,12 +59,19 @@ class RayLanes:
         self._scratch: Path | None = None
         self._quiet = contextlib.ExitStack()
 
+    @property
+    def entangled(self) -> bool:
+        """Whether processes share a GPU so closely that a fault of one may end another: under MPS."""
+        return self._mps is not None and self._mps.running
+
     # ---- the driver's side ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start or join Ray, and Tune's trials in a thread. Raises `NasError` when Ray or the evaluator cannot be used."""
         _check_portable(self._evaluator)
         self._quiet.enter_context(quiet())
+        if self._mps is not None and not ray.is_initialized():  # workers inherit where its pipe lies
+            self._mps.start()
         self._connect()
         self._check_room()
         self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox).remote()
@@ -74,7 +91,10 @@ class RayLanes:
             self._mailbox.limit.remote(dict(seconds))
 
     def poll(self, timeout: float) -> list[Event]:
-        """What happened; waits at most `timeout` s. Raises `NasError` when the lanes cannot come up or have all ended."""
+        """What happened; waits at most `timeout` s. Raises `NasError` when no lane comes up or Tune has ended."""
+        retired = self._starts.retired()
+        if retired:
+            return list(retired)
         self._check_alive()
         if self._asked is None:
             self._asked = self._mailbox.events.remote()
@@ -86,6 +106,9 @@ class RayLanes:
             raise NasError(f"Ray is gone: {line(error)}; `nas resume` goes on from the record") from None
         self._asked = self._mailbox.events.remote()  # answered while the driver is busy with these
         self._heard = True
+        for event in events:
+            if isinstance(event, Ready):
+                self._starts.came_up(event.lane)
         return events
 
     def stop(self) -> None:
@@ -100,6 +123,8 @@ class RayLanes:
                 self._join_tune()
         finally:
             self._quiet.close()
+            if self._mps is not None:
+                self._mps.stop()
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -128,16 +153,7 @@ class RayLanes:
     def _check_alive(self) -> None:
         if not self._fit.is_alive():
             raise NasError(f"the workers have ended: {line(self._error) if self._error else 'Ray Tune stopped'}")
-        if not self._heard:
-            self._check_start()
-
-    def _check_start(self) -> None:
-        """Tune would start lanes that cannot start for ever; what stops them is in its error files."""
-        errors = [path.read_text(errors="replace") for path in (self._scratch or Path()).glob("lanes/*/error.txt")]
-        hopeless = [text for text in errors if text.count("Failure # ") >= START_ATTEMPTS]
-        if hopeless:
-            raise NasError(f"the workers cannot start: {line(hopeless[0].strip().splitlines()[-1])}")
-        if time.monotonic() - self._started > START_SECONDS:
+        if not self._heard and time.monotonic() - self._started > START_SECONDS:
             raise NasError(f"no worker came up within {START_SECONDS:g} s; see {session_logs()}")
 
     def _run_tune(self) -> None:
@@ -157,27 +173,20 @@ class RayLanes:
                 name="lanes",
                 storage_path=str(self._scratch),
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=-1),  # a dead lane is always started again
-                callbacks=[_Silent()],
+                failure_config=tune.FailureConfig(max_failures=-1),  # a dead lane is started again, unless `Starts` gives it up
+                callbacks=[self._starts],
             ),
         )
 
 
 def _lane(config: dict[str, Any], evaluator: Evaluator, mailbox: Any, device: str, grace: float) -> None:
-    RayLane(int(config["lane"]), mailbox, ray.get, evaluator, device, grace).serve()
+    RayLane(int(config["lane"]), mailbox, ray.get, evaluator, device, grace, _place(device)).serve()
 
 
-class _Silent(TrialProgressCallback):
-    """Prints nothing: the driver's observer has the screen."""
-
-    def on_trial_result(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing."""
-
-    def on_trial_error(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing."""
-
-    def on_trial_complete(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing."""
+def _place(device: str) -> str:
+    """A name of the device that Ray has given to this worker: a GPU of a node, or the node."""
+    node = str(ray.get_runtime_context().get_node_id())
+    return f"{node}:{','.join(map(str, ray.get_gpu_ids()))}" if device.startswith("cuda") else node
 
 
 def _check_portable(evaluator: Evaluator) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready
+from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
 
 if TYPE_CHECKING:
     from nas.engine.lanes import Dashboard
@@ -23,13 +23,13 @@ class SimulatedLanes:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         self.count, self.share, self.device = lanes.count, lanes.share, lanes.device
-        self.grace_seconds = lanes.grace_seconds
+        self.grace_seconds, self.apart, self.entangled = lanes.grace_seconds, lanes.apart, False
         self.dashboard: Dashboard | None = None
         self._time = 0.0
         self._begun: dict[int, float] = {}  # of lanes that have not answered yet
         self._done: dict[int, tuple[float, Done]] = {}  # answers, and when they are due
         self._missing = set(range(lanes.count))  # lanes that have not come up yet: the search begins with all of them
-        self._ready: dict[int, Ready] = {}
+        self._ready: dict[int, Ready | Retired] = {}  # of which the driver is to hear at once
 
     def now(self) -> float:
         """Simulated seconds since the lanes were made."""
@@ -62,18 +62,23 @@ class SimulatedLanes:
         """Note what the lanes say. A worker that died took no simulated time."""
         for event in self._lanes.poll(timeout):
             begun = self._begun.pop(event.lane, None)
-            if isinstance(event, Ready):
+            if isinstance(event, Retired):
                 self._missing.discard(event.lane)
-                self._come_up(event.lane)
+                self._done.pop(event.lane, None)
+                self._ready[event.lane] = event
+            elif isinstance(event, Ready):
+                self._missing.discard(event.lane)
+                self._come_up(event)
             elif begun is not None:
                 self._done[event.lane] = (begun + event.outcome.seconds, event)
 
-    def _come_up(self, lane: int) -> None:
+    def _come_up(self, ready: Ready) -> None:
+        lane = ready.lane
         if lane in self._done:  # it had answered before it died: the answer counts, and then the lane is idle
             due, done = self._done[lane]
             self._done[lane] = (due, replace(done, gone=False))
         else:
-            self._ready[lane] = Ready(lane)
+            self._ready[lane] = replace(ready, seconds=0.0)
 
     def _next(self) -> list[Event]:
         if self._ready:

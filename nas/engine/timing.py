@@ -11,6 +11,7 @@ from nas.engine.judging import completed
 from nas.errors import NasError
 from nas.evaluators import Evaluation, Evaluator, Outcome, cut_off, is_simulated, run
 from nas.evaluators.clock import CutOff
+from nas.evaluators.faults import fault_of, recover
 from nas.latency import FULL, SEARCH, Setting
 from nas.memory import Memory
 
@@ -83,6 +84,8 @@ def evaluated(evaluator: Evaluator, candidate: Candidate, evaluation: Evaluation
     clock, simulated = evaluation.clock, is_simulated(evaluator)
     clock.keep(0.0 if simulated else wanted.seconds)
     outcome = run(evaluator, candidate.architecture, candidate.fidelity, evaluation)
+    if fault_of(outcome.reason) == "memory":
+        recover()
     clock.keep(0.0)
     check = _nothing if simulated else clock.check
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from nas.errors import NasError
 from nas.evaluators.clock import Clock, CutOff
 from nas.evaluators.curve import Bar, Curve, Point, Stopped, point, thinned
+from nas.evaluators.faults import MEMORY, out_of_memory
 from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.store import Store
 
@@ -57,7 +58,8 @@ class Evaluation:
 
     found: decisions of networks that a phase has come to, the best first; the strategy is told of them. curve: what was
     reached after each epoch, from the reports that say `epochs` and the objective; below: the epochs after which it was
-    first below the bar and let go on; notes: lines for the person, such as that weights could not be kept.
+    first below the bar and let go on; notes: lines for the person, such as that weights could not be kept. crowded:
+    whether others may run in this process meanwhile, so that the memory it takes is not this one's alone.
     """
 
     seed: int = 0
@@ -69,6 +71,7 @@ class Evaluation:
     curve: list[Point] = field(default_factory=list)
     below: float | None = None
     notes: list[str] = field(default_factory=list)
+    crowded: bool = False
 
     def report(self, metrics: Mapping[str, float]) -> None:
         """Validated once more: the best state so far counts if the budget cuts this candidate off.
@@ -99,6 +102,9 @@ class Evaluator(Protocol):
     it cannot evaluate; `phases`, names of the phases that it knows (see `Task`), and `check_phase(phase, space, fidelity)`,
     which raises for a space that one cannot train, before anything is written, and returns a line on it; `inherits`, true
     where it heeds `Task.inherit`;
+    `memory(architecture, fidelity, device)` is the bytes of its device, `cpu` or `cuda`, that an evaluation is expected to
+    take at most, beyond `standing_bytes(device)`, which a worker holds there whatever it evaluates: then several share a
+    device as far as they fit, and a metric `peak_memory_bytes` of the former corrects what is expected of others;
     `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """
@@ -224,14 +230,9 @@ def _clean(metrics: Mapping[Any, Any]) -> Metrics:
 
 def _reason(error: BaseException) -> str:
     text = _line(error)
-    low = text.lower()
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"OutOfMemoryError", "MemoryError"} or any(mark in low for mark in _MEMORY_MARKS):
-        return f"out of memory: {text}" if text else "out of memory"
+    if out_of_memory(text, {kind.__name__ for kind in type(error).__mro__}):
+        return f"{MEMORY}: {text}" if text else MEMORY
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-_MEMORY_MARKS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
 def _line(value: object) -> str:

@@ -24,6 +24,7 @@ from nas.evaluators.base import Evaluation, Metrics
 from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.fit import Fit, coarser, meeting, sample
 from nas.evaluators.handover import Handover, same
+from nas.evaluators.memory import CONTEXT, Peak, is_half, training_bytes
 from nas.evaluators.proxy import Plan, Size
 from nas.repeatable import one_thread, parameters_from
 from nas.training import recipes
@@ -134,16 +135,34 @@ class TrainingEvaluator:
         recipe = self._recipe(data)
         with _threads(data), _memory(data):
             evaluation.clock.check()
+            peak = Peak(data.images.device, evaluation.crowded)
             module = self._build(candidate, (fidelity.width, fidelity.depth), recipe, evaluation.seed)
             handover.inherit(module)
             metrics = train(
                 module, data, recipe, fidelity.epochs, seed=evaluation.seed, check=evaluation.clock.check,
-                report=lambda reached: evaluation.report({**reached, **facts, **handover.facts}), size=size,
+                report=lambda reached: evaluation.report(peak.of({**reached, **facts, **handover.facts})), size=size,
                 begin=handover.begin, end=handover.end,
             )  # fmt: skip
+            metrics = peak.of(metrics)
             if fidelity.test and (unseen := self._test(data)) is not None:
                 metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check, size=size)
         return {**metrics, **facts, **handover.facts}
+
+    def memory(self, architecture: Architecture, fidelity: Fidelity, device: str) -> float:
+        """Bytes of a `cpu` or `cuda` that training the candidate's proxy takes at most; see `training_bytes`.
+
+        Raises `ArchitectureError` if it does not fit the input.
+        """
+        data = self._part(torch.device("cpu"), fidelity.samples)
+        candidate = architecture.with_input(meeting(architecture, data, self.resample)[0], data.classes)
+        recipe = self._recipe(data)
+        proxy = candidate.resized(width=fidelity.width, depth=fidelity.depth)
+        return training_bytes(proxy, recipe, len(data.train), is_half(recipe.precision, device))
+
+    def standing_bytes(self, device: str) -> float:
+        """Bytes that a worker holds of a `cpu` or `cuda` whatever it trains: what torch needs, and the data set if it lies there."""
+        images = self._part(torch.device("cpu"), 1.0).images
+        return CONTEXT[device] + (float(images.nbytes) if isinstance(images, torch.Tensor) else 0.0)
 
     def check(self, space: Space) -> None:
         """Raise `NasError` where candidates differ in a resolution that training would not let them have."""
@@ -179,7 +198,16 @@ class TrainingEvaluator:
             fit = Fit(build, candidates, data, recipe, seed, self.resample)
             self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates_each)
         self.plan = dataclasses.replace(self.plan, spent=time.monotonic() - start)
+        self._leave_gpu()
         return self.plan.fidelity
+
+    def _leave_gpu(self) -> None:
+        """What was measured on a GPU is trained by workers, which need its memory."""
+        with self._lock:
+            for key in [key for key in self._parts if key[0].startswith("cuda")]:
+                del self._parts[key]
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     def _recipe(self, data: TrainingData) -> Recipe:
         return self.recipe or Recipe.default(len(data.train), min(data.shape[1:]))
@@ -203,6 +231,8 @@ class TrainingEvaluator:
             if key not in self._parts:
                 whole = self._read(device) if samples == 1.0 else self._part(device, 1.0)
                 self._parts[key] = whole.part(samples, self.split_seed)
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)  # other threads read it on streams of their own
             return self._parts[key]
 
     def _test(self, data: TrainingData) -> TrainingData | None:

@@ -110,6 +110,14 @@ class Screen(Observer):
         """A worker died."""
         self.say(f"trial {number}: its worker died ({times}); it is run again")
 
+    def crowded(self, number: int, reason: str) -> None:
+        """A trial is run again alone."""
+        self.say(f"trial {number}: {reason}; it is run again, alone on its device")
+
+    def retired(self, worker: int, reason: str, left: int) -> None:
+        """A worker is gone."""
+        self.say(f"worker {worker} does not come back: {reason}; {left} left")
+
     def tick(self, progress: Progress) -> None:
         """Redraw."""
         self._progress = progress

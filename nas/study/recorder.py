@@ -120,6 +120,13 @@ class Recorder(Study):
             self._set(number, "device_seconds", device_seconds)
             self._set(number, "lost", times)
 
+    def crowded(self, number: int, device_seconds: float) -> None:
+        """Record that a running trial failed beside others, by what may be their doing: it is to be tried alone."""
+        self._charge(number, device_seconds)
+        with self.batch():
+            self._set(number, "device_seconds", device_seconds)
+            self._set(number, "solo", True)
+
     def finish(
         self, number: int, outcome: Outcome, value: float | Sequence[float] | None, device_seconds: float, worker: int
     ) -> None:  # fmt: skip

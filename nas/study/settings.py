@@ -29,6 +29,8 @@ class Settings:
     `confirm` is empty, or says how many `networks` are trained again with how many `seeds` each for how many `epochs`;
     `latency` says how what is timed is measured, see `nas.latency.Setting`; empty where nothing is, and in old runs.
     `correlate`, in the same way, what is trained alone to be held against accuracies on shared weights.
+    `packed`: as many workers share a device as fit, chosen anew when the run is resumed; `memory_per_device`: bytes that
+    candidates on one device may take together, 0 for what a GPU has.
     `control` whether a random search follows. `references` are decisions that others are held against: tried first,
     confirmed with the best and never the best; `network` is what the space was made from, as a person named it.
     `inherit`: whether a candidate made from another begins with what of that one's trained parts fits it.
@@ -71,6 +73,8 @@ class Settings:
     correlate: dict[str, Any] = field(default_factory=dict)
     ladder: list[str] = field(default_factory=list)
     stop_early: float = 0.0
+    packed: bool = False
+    memory_per_device: float = 0.0
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -106,7 +110,8 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 _SELDOM = (  # not written where there are none
-    "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate",
+    "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate", "packed",
+    "memory_per_device",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ class Trial:
     `curve` has (epochs done, the first objective, seconds since it began) of what it reported. `stopped` is after how many
     epochs its curve was hopeless, and its value then what it had reached; `below` the same of one that was let go on all
     the same. `notes` are lines for the person.
+    `solo`: it failed beside others on its device, and was tried again alone there.
     A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
 
@@ -53,6 +54,7 @@ class Trial:
     stopped: float | None = None
     below: float | None = None
     notes: tuple[str, ...] = ()
+    solo: bool = False
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -105,4 +107,5 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         stopped=attrs.get("stopped"),
         below=attrs.get("below"),
         notes=tuple(attrs.get("notes") or ()),
+        solo=bool(attrs.get("solo", False)),
     )
