@@ -45,7 +45,8 @@ class Part(NamedTuple):
 def match(architecture: Architecture, params: int, step: int = 1) -> Matched:
     """The network of about `params` parameters, auxiliary heads left out: all widths times one factor, depth and input as they are.
 
-    Widths are rounded to multiples of `step` and of what their operations ask for (heads, groups); blocks as wide as each other
+    Widths of blocks are rounded to multiples of `step` and of what their operations ask for (heads, groups), what operations hold
+    themselves (the growth of a dense block) to whole numbers; blocks as wide as each other
     stay so. Of the factor's two neighbours the nearer is taken, then single widths are moved by one step where that comes
     nearer still. What is left is the result's `difference`; where widths of one step have too many parameters, that network.
     Raises `ArchitectureError` where the network does not fit its input, `NasError` for a number that is none.
