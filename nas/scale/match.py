@@ -15,7 +15,7 @@ from nas.scale.law import blocks
 
 SETTLED = 0.001  # so near to what is wanted nothing is moved any further
 LEAST, MOST = 1e-3, 1e3  # of the factor on widths
-HALVINGS = 24
+HALVINGS = 14  # the factor to 0.005%, where a channel of the widest layers is more
 # Of the factor on what an operation holds itself, when its next whole number is looked for: 2% a try, up to twice the size.
 TRY, TRIES = 1.02, 35
 
@@ -32,6 +32,14 @@ class Matched(NamedTuple):
     def difference(self) -> float:
         """By what fraction it has more parameters than wanted; below zero where it has fewer."""
         return self.params / self.wanted - 1.0
+
+
+class Look(NamedTuple):
+    """A network that was tried, and what stands where in it."""
+
+    architecture: Architecture
+    params: int
+    layers: tuple[tuple[str, str], ...]
 
 
 class Part(NamedTuple):
@@ -61,7 +69,7 @@ class _Search:
         self.architecture, self.wanted = architecture, wanted
         self.keys, self.parts = _parts(architecture, step)
         architecture.cost()  # one that does not fit its input has no size, which is an error
-        self.seen: dict[tuple[float, ...], tuple[Architecture, int] | None] = {}
+        self.seen: dict[tuple[float, ...], Look | None] = {}
 
     def run(self) -> Matched:
         """The nearest network."""
@@ -76,14 +84,15 @@ class _Search:
             factors = near
         found = self.look(factors)
         assert found is not None
-        return Matched(found[0], found[1], self.wanted, factor)
+        return Matched(found.architecture, found.params, self.wanted, factor)
 
-    def look(self, factors: tuple[float, ...]) -> tuple[Architecture, int] | None:
+    def look(self, factors: tuple[float, ...]) -> Look | None:
         """The network by a factor for each part, with its parameters; None where that is no network."""
         if factors not in self.seen:
             try:
                 made = self.made(factors)
-                self.seen[factors] = made, made.cost(aux=False).params
+                cost = made.cost(aux=False)
+                self.seen[factors] = Look(made, cost.params, tuple((layer.place, layer.kind) for layer in cost.layers))
             except NasError:
                 self.seen[factors] = None
         return self.seen[factors]
@@ -91,7 +100,7 @@ class _Search:
     def distance(self, factors: tuple[float, ...]) -> float:
         """How far from what is wanted, by ratio."""
         found = self.look(factors)
-        return math.inf if found is None else abs(math.log(max(found[1], 1) / self.wanted))
+        return math.inf if found is None else abs(math.log(max(found.params, 1) / self.wanted))
 
     def uniform(self) -> float:
         """The factor on all widths that comes nearest. Raises `NasError` where none makes a network."""
@@ -118,22 +127,24 @@ class _Search:
     def params(self, factor: float) -> int | None:
         """Parameters with one factor on all widths."""
         found = self.look((factor,) * len(self.parts))
-        return None if found is None else found[1]
+        return None if found is None else found.params
 
     def passed(self, params: int | None, up: bool) -> bool:
         """Whether the target lies behind, on the way up or down."""
         return params is not None and (params >= self.wanted if up else params <= self.wanted)
 
     def neighbours(self, factors: tuple[float, ...], uniform: float) -> Iterator[tuple[float, ...]]:
-        """One part more that is a step wider or narrower than by the factor that all began with, no layer more or less."""
+        """One part more that is a step wider or narrower than by the factor that all began with.
+
+        A projection must not come or go for the sake of the number: layers stay those that they are.
+        """
         found = self.look(factors)
         assert found is not None
-        layers = _layers(found[0])
         for index, part in enumerate(self.parts):
             for moved in _beside(part, uniform) if factors[index] == uniform else ():
                 near = (*factors[:index], moved, *factors[index + 1 :])
                 other = self.look(near)
-                if other is not None and _layers(other[0]) == layers:
+                if other is not None and other.layers == found.layers:
                     yield near
 
     def made(self, factors: tuple[float, ...]) -> Architecture:
@@ -208,8 +219,3 @@ def _beside(part: Part, factor: float) -> Iterator[float]:
 def _rounded(width: float, unit: int) -> int:
     """The nearest multiple, at least one."""
     return max(1, math.floor(width / unit + 0.5)) * unit
-
-
-def _layers(architecture: Architecture) -> list[tuple[str, str]]:
-    """What stands where: a projection must not come or go for the sake of the number."""
-    return [(layer.place, layer.kind) for layer in architecture.cost(aux=False).layers]
