@@ -139,7 +139,7 @@ def raising(line: str) -> Any:
     ("changed", "said"),
     [
         (("--params", "0"), "--params=0; allowed"),
-        (("--budget", "1gpuh"), "--budget=1gpuh; allowed: wall time or trials"),
+        (("--budget", "soon"), "soon"),
         (("--train-budget", "3trials"), "--train-budget=3trials; allowed: wall time"),
         (("--confirm", "3"), "--confirm=3; allowed: networks x seeds"),
         (("--baselines", "resnet2000"), "unknown network 'resnet2000'"),

@@ -110,5 +110,6 @@ def _one(job: Job, until: float) -> str:
         job.folder.mkdir(parents=True, exist_ok=True)
         (job.folder / FAILED).write_text(f"{type(error).__name__}: {reason}\n")
         return f"{job.folder.name}: failed, {reason}"
-    value = result.test_accuracy if result.test_accuracy is not None else result.accuracy
-    return f"{job.folder.name}: {100 * (value or 0.0):.2f}% in {result.seconds:.0f} s"
+    held_out = result.accuracy is not None
+    value = result.accuracy if held_out else result.test_accuracy
+    return f"{job.folder.name}: {100 * (value or 0.0):.2f}% {'validation' if held_out else 'test'} accuracy in {result.seconds:.0f} s"

@@ -96,14 +96,17 @@ class Discovery:
         if (self.folder / "searched.json").exists():
             return open_study(path)
         watcher = Until(self.until)
+        share = self.gpus / self.workers if self.gpus else None
         try:
             if (path / RUN_FILE).exists():
-                study = nas.resume(path, workers=self.workers, engine=options["engine"], dashboard=False, observer=watcher)
+                study = nas.resume(
+                    path, workers=self.workers, gpus_per_trial=share, engine=options["engine"], dashboard=False, observer=watcher
+                )
             else:
                 study = nas.search(
                     options["space"], strategy=options["strategy"], evaluator_options=self.evaluator(), dataset=options["dataset"],
                     budget=options["budget"], control=options["strategy"] != "random", seed=options["seed"], out=path,
-                    engine=options["engine"], workers=self.workers, gpus_per_trial=self.gpus / self.workers if self.gpus else None,
+                    engine=options["engine"], workers=self.workers, gpus_per_trial=share,
                     fidelity=Fidelity(options["search_epochs"]) if options["search_epochs"] else None, dashboard=False, observer=watcher,
                 )  # fmt: skip
         except KeyboardInterrupt:
@@ -338,8 +341,6 @@ def settled(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
 def checked(options: dict[str, Any]) -> dict[str, Any]:
     """With what follows from the others filled in. Raises `NasError`."""
     budget, made = Budget.parse(options["budget"]), dict(options)
-    if not math.isfinite(budget.seconds) and not math.isfinite(budget.trials):
-        raise NasError(f"--budget={options['budget']}; allowed: wall time or trials, such as 10m or 40trials")
     made["dataset"] = datasets.absolute(options["dataset"])
     known = datasets.load(made["dataset"], data_dir=None if options["data_dir"] is None else Path(options["data_dir"]))
     if known.x_test is None:
@@ -349,7 +350,7 @@ def checked(options: dict[str, Any]) -> dict[str, Any]:
     made["train_budget"] = options["train_budget"] or (options["budget"] if math.isfinite(budget.seconds) else "10m")
     if not math.isfinite(Budget.parse(made["train_budget"]).seconds):
         raise NasError(f"--train-budget={made['train_budget']}; allowed: wall time, such as 10m")
-    small = not gpu_count() and not SMALL_BUDGET < budget.seconds * core_count() < math.inf
+    small = not gpu_count() and not SMALL_BUDGET < min(budget.seconds * core_count(), budget.device_seconds) < math.inf
     made["space"] = options["space"] or ("nas-bench-201" if small else "nasnet-cell")
     nas.spaces.load(made["space"])
     for name in filter(None, options["baselines"].split(",")):
@@ -369,7 +370,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, type=Path, help="the folder that everything lies in")
     parser.add_argument("--dataset", help="digits, cifar10, npz:FILE, folder:DIR (default: digits)")
     parser.add_argument("--data-dir")
-    parser.add_argument("--budget", help="of the search, and of its control (default: 10m)")
+    parser.add_argument("--budget", help="of the search, and of its control: 10m of wall time, 0.1gpuh, 40trials (default: 10m)")
     parser.add_argument("--train-budget", help="of all final trainings together, by which epochs are chosen (default: as --budget)")
     parser.add_argument("--params", help="that all networks are brought to (default: 2M)")
     parser.add_argument("--space", help="default: nasnet-cell; nas-bench-201 for less than an hour of a CPU")
