@@ -19,6 +19,7 @@ from torch import nn
 
 from nas import data as datasets
 from nas.errors import NasError
+from nas.evaluators import differentiable
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
 from nas.evaluators.fit import Fit, meeting, sample
 from nas.evaluators.proxy import Plan, Size
@@ -57,6 +58,7 @@ class TrainingEvaluator:
 
     objective = "accuracy"
     full_epochs = FULL_EPOCHS
+    phases = (differentiable.PHASE,)
     _unseen: datasets.Dataset | None  # the data set with its test images, once they were asked for
 
     def __init__(
@@ -116,6 +118,8 @@ class TrainingEvaluator:
         Raises `ArchitectureError` if it does not fit the input, `TrainingFailure` if the loss is not finite, `CutOff`.
         """
         evaluation.clock.check()
+        if evaluation.task.phase == differentiable.PHASE:
+            return self._differentiable(fidelity, evaluation)
         data = self._part(self._device(evaluation.device), fidelity.samples)
         shape, size = meeting(architecture, data, self.resample)
         candidate = architecture.with_input(shape, data.classes)
@@ -137,6 +141,19 @@ class TrainingEvaluator:
         """Raise `NasError` where candidates differ in a resolution that training would not let them have."""
         if space.scales and not self.resample:
             raise NasError(f"space {space.name!r} scales its candidates' resolution; allowed: the evaluator option resample=True")
+
+    def check_phase(self, phase: str, space: Space, fidelity: Fidelity | None) -> str:
+        """A line on what differentiable search is to train; see `differentiable.check`."""
+        data = self._part(self._device("cuda" if torch.cuda.is_available() else "cpu"), 1.0)
+        return differentiable.check(space, self._recipe(data), data.shape, data.classes, data.images.device, fidelity)
+
+    def _differentiable(self, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
+        """A phase of differentiable search, on all images, at the width and depth of candidates."""
+        data = self._part(self._device(evaluation.device), 1.0)
+        with _threads(data), _memory(data):
+            return differentiable.Program(
+                data, self._recipe(data), lambda network: network.resized(width=fidelity.width, depth=fidelity.depth).build(), evaluation
+            ).run()
 
     def prepare(self, space: Space, seconds_per_worker: float, seed: int, candidates_each: float = math.inf) -> Fidelity:
         """The proxy that the budget affords, from the measured steps of a few candidates of `space`; see `self.plan`.
