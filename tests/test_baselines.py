@@ -34,7 +34,7 @@ PUBLISHED = Path(__file__).parent / "published.csv"
 NAMES = baselines.names()
 # More parameters than this pass forward and backward at a quarter of the width: weights and gradients of two processes fit 6 GB.
 # No number of parameters or multiply-adds was published for these, or none that counts the same network.
-UNPUBLISHED = {"lenet5", "alexnet_two_tower", "zfnet", "plain20", "plain56"}
+UNPUBLISHED = {"lenet5", "alexnet_two_tower", "zfnet", "plain20", "plain56", "wrn_16_4", "mobilenet_v2_cifar"}
 # What fvcore counts, which timm and some papers quote: each number that a norm gives costs this much beside the multiply-adds.
 NORMS = {"batch_norm": 2, "layer_norm": 5}
 # Names whose digits run together to those of another network: 1.6 GF and 16 GF.

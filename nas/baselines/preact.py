@@ -113,7 +113,7 @@ _cifar(
 )
 _cifar("preact_resnet164", PREACT, "Pre-activation ResNet-164 for CIFAR: 1.7M parameters.", PreactBottleneck(), 64, 18)
 
-for _depth, _widen, _millions in ((28, 10, "36.5"), (16, 8, "11.0"), (40, 4, "8.9")):
+for _depth, _widen, _millions in ((28, 10, "36.5"), (16, 8, "11.0"), (16, 4, "2.7"), (40, 4, "8.9")):
     # Table 1: depth is 6 * repeat + 4, the stages are 16, 32 and 64 times the widening factor; parameters as in table 4.
     _cifar(
         f"wrn_{_depth}_{_widen}",

@@ -29,6 +29,7 @@ OUT = "scaled.yaml"
         "nas scale runs/NAME/best.yaml --phi 2",
         "nas scale vit_s16 --target-macs 9G",
         "nas scale efficientnet --target-memory 8GB --batch 64",
+        "nas scale resnet20 --target-params 2M --only-width",
         "nas scale mobilenet_v2 --phi 0.5 --alpha 1.4 --beta 1 --gamma 1.2 --json",
         "nas scale efficientnet --search --budget 20gpuh --dataset cifar10",
     ),
@@ -39,6 +40,8 @@ OUT = "scaled.yaml"
 @click.option("--target-params", metavar="N", help="Find phi for so many parameters, such as 10M.")
 @click.option("--target-memory", metavar="SIZE", help="Find phi for so much training memory, such as 4GB.")
 @click.option("--target-latency-ms", type=float, metavar="MS", help="Find phi for so long an image on this machine, one thread.")
+@click.option("--only-width", is_flag=True, help="Reach --target-params by width alone, by no phi.")
+@click.option("--multiple", type=click.IntRange(1, 4096), metavar="N", help="With --only-width: multiples of N channels.")
 @click.option("--batch", type=click.IntRange(1, 10**6), default=32, show_default=True, metavar="N", help="Images of the training memory.")
 @click.option("--rule", type=click.Choice(["published", "powers"]), help="Which is the answer (default: published where there is one).")
 @click.option("--alpha", type=click.FloatRange(0, min_open=True), metavar="A", help="Depth at phi 1 (default: the family's, or 1.2).")
@@ -77,6 +80,7 @@ def command(
 
     path = None if out is None else out_path(out, OUT)
     target = _target(batch, **given)
+    _check_width(target, **given)
     base = load_one(network)
     law, made, solution = _answer(base, target, **given)
     solved = (target, solution) if target is not None and solution is not None else None
@@ -95,11 +99,14 @@ def command(
 
 def _answer(
     base: Architecture, target: Aim | None, *, phi: float | None, rule: str | None, force: bool, alpha: float | None,
-    beta: float | None, gamma: float | None, **_: object,
+    beta: float | None, gamma: float | None, only_width: bool, multiple: int | None, **_: object,
 ) -> tuple[Coefficients, tuple[Choice, ...], Solution | None]:  # fmt: skip
     """The law, the networks with the answer first, and what a target led to."""
-    from nas.scale import Coefficients, choices, law_of, solve
+    from nas.scale import Coefficients, by_width, choices, law_of, solve
 
+    if target is not None and only_width:
+        choice, solution = by_width(base, target, multiple or 1)
+        return law_of(base), (choice,), solution
     own = (alpha, beta, gamma)
     if rule == "published" and any(each is not None for each in own):
         raise NasError("--rule published with --alpha, --beta or --gamma; allowed: one of the two")
@@ -113,6 +120,18 @@ def _answer(
     solution = solve(base, law, target, force=force)
     best, others = solution.best.choice, () if solution.exact else solution.around
     return law, (best, *(each.choice for each in others if each is not solution.best)), solution
+
+
+def _check_width(target: Aim | None, *, only_width: bool, multiple: int | None, **given: Any) -> None:
+    """Raise `NasError` for options that --only-width needs, or has no use for."""
+    if multiple is not None and not only_width:
+        raise NasError("--multiple without --only-width; allowed: both, or neither: phi rounds by a rule of its own")
+    if not only_width:
+        return
+    if target is None or target.name != "params":
+        raise NasError("--only-width without --target-params; allowed: --target-params N --only-width")
+    if unused := [f"--{name}" for name in ("rule", "alpha", "beta", "gamma") if given[name] is not None]:
+        raise NasError(f"{', '.join(unused)} with --only-width, which has no phi; allowed: without")
 
 
 def _target(batch: int, **given: Any) -> Aim | None:

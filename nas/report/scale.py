@@ -83,15 +83,23 @@ def _remark(made: tuple[Choice, ...], solved: tuple[Aim, Solution] | None) -> st
 
 def _of_target(target: Aim, solution: Solution) -> str:
     value, wanted = solution.best.value, target.value
-    text = f"{target.name}: {target.text(value)} of {target.text(wanted)}, {100 * (value / wanted - 1):+.1f}%"
+    digits = 2 if solution.best.choice.rule == "width" else 1
+    text = f"{target.name}: {target.text(value)} of {target.text(wanted)}, {100 * (value / wanted - 1):+.{digits}f}%"
     if solution.moved is not None:
         text += f"; {solution.moved} moved on from the law"
+    if solution.best.choice.rule == "width":
+        return text if solution.exact else f"{text}; no width comes nearer"
     return text if solution.exact else f"{text}; no step lies within 3%: the nearest on either side are shown, the nearer is taken"
 
 
 def header(command: str, base: Architecture, choice: Choice) -> str:
     """The comment that a written network begins with."""
     depth, width, resolution = choice.factors
+    if choice.rule == "width":
+        return _comment(command, f"{base.name} by width alone, {width:.4g} times its own.")
     by = f"depth {depth:.4g}, width {width:.4g}, resolution {resolution:.4g}"
-    lines = (command, f"{base.name} by the rule {choice.rule} at phi {choice.phi:.4g}: {by}.")
+    return _comment(command, f"{base.name} by the rule {choice.rule} at phi {choice.phi:.4g}: {by}.")
+
+
+def _comment(*lines: str) -> str:
     return "".join(f"# {' '.join(line.split())}\n" for line in lines)  # a name may hold line breaks

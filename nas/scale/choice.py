@@ -21,7 +21,7 @@ MAX_PARAMS = 10**12
 class Choice:
     """A network scaled from a base. `factors` are those asked for; what rounding made of them stands in the network."""
 
-    rule: Literal["base", "published", "powers"]
+    rule: Literal["base", "published", "powers", "width"]
     phi: float
     factors: Coefficients
     architecture: Architecture

@@ -10,6 +10,7 @@ from nas.arch import Architecture
 from nas.errors import NasError
 from nas.scale.choice import Choice, at, base_of
 from nas.scale.law import Coefficients
+from nas.scale.match import match
 
 # How far from the target still counts as there, by ratio.
 TOLERANCE = 0.03
@@ -67,6 +68,14 @@ def solve(architecture: Architecture, law: Coefficients, target: Aim, *, force: 
             search.move(start, field)
     best = search.nearest()
     return Solution(best, search.exact, search.around(), search.moved.get(best.choice.factors))
+
+
+def by_width(architecture: Architecture, target: Aim, step: int = 1) -> tuple[Choice, Solution]:
+    """The network of so many parameters by its widths alone (`nas.scale.match`), as the answer to a target. Raises `NasError`."""
+    found = match(architecture, round(target.value), step)
+    named = replace(found.architecture, name=f"{architecture.name}_width{found.factor:.4g}")
+    choice = Choice("width", 0.0, Coefficients(width=found.factor), named)
+    return choice, Solution(Tried(choice, found.params), abs(found.difference) <= TOLERANCE, ())
 
 
 class _Search:
