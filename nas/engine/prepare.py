@@ -86,9 +86,13 @@ def fit(
     known = {}
     if candidates is not None and math.isfinite(seconds) and "candidates_each" in inspect.signature(prepare).parameters:
         known = {"candidates_each": math.ceil(candidates / shares.workers)}
+    if "cores_each" in inspect.signature(prepare).parameters:
+        known["cores_each"] = max(1, core_count() // shares.workers)
     fitted: Fidelity = prepare(space, seconds, seed, **known)
     if evaluators.is_simulated(evaluator):
         watcher.note("time is simulated: a trial counts the seconds that its training took")
+    if (choice := getattr(evaluator, "choice", None)) is not None:
+        watcher.note(choice.line())
     if (plan := getattr(evaluator, "plan", None)) is not None:
         watcher.note(plan.line())
     return fitted

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import random
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -17,8 +18,10 @@ from nas.errors import ArchitectureError
 from nas.evaluators.proxy import SIZES, Plan, Seconds, Size, affords, plan
 from nas.scale import resize
 from nas.training.dataset import TrainingData
+from nas.training.execution import Execution
 from nas.training.measure import measure
 from nas.training.recipe import Recipe
+from nas.training.tuning import Choice, Network, tune
 
 if TYPE_CHECKING:
     from nas.ensembles import Ensemble
@@ -28,6 +31,7 @@ Shape = tuple[int, int, int]
 COSTED = 32  # candidates whose MACs are counted, for the tail
 MEASURED = 6  # of which so many are measured at each size, at most
 LONGEST = 10.0  # seconds that all measurements but the first may take
+TUNED = 3  # candidates that ways of running a step are measured on
 
 
 def meeting(network: Architecture | Ensemble, data: TrainingData, resample: bool) -> tuple[Shape, tuple[int, int] | None]:
@@ -69,7 +73,9 @@ class Fit:
         recipe: Recipe,
         seed: int,
         resample: bool = False,
+        execution: Execution | None = None,
     ) -> None:
+        self.execution = execution
         self.build, self.candidates, self.data, self.recipe, self.seed = build, candidates, data, recipe, seed
         self.resample = resample
         self.sizes = [SIZES[-1]] if resample else sizes(candidates)
@@ -97,6 +103,19 @@ class Fit:
                 break  # a larger one is out of reach, too
         return dataclasses.replace(plan(found, images, validated, seconds, most), measured=self.count)
 
+    def tune(self, seconds: float, fixed: Mapping[str, Any], cores: int) -> Choice:
+        """How steps are run from here on: what is not `fixed` is measured on a few candidates, for about `seconds`."""
+        growths = [(size, sum(self.macs[size]) / max(sum(self.macs[self.sizes[0]]), 1)) for size in self.sizes]
+        choice = tune(self._networks, growths, seconds, data=self.data, recipe=self.recipe, seed=self.seed, fixed=fixed, cores=cores)
+        self.execution = choice.execution
+        return choice
+
+    def _networks(self, size: Size) -> list[Network]:
+        return [
+            (functools.partial(self.build, candidate, size), meeting(candidate, self.data, self.resample)[1])
+            for candidate in self.candidates[:TUNED]
+        ]
+
     def _warm_up(self) -> list[Seconds]:
         """One measurement: of libraries and devices that wake up, so that what follows is typical. None if all fail."""
         for index in range(len(self.candidates)):
@@ -121,7 +140,7 @@ class Fit:
         try:
             candidate = self.candidates[index]
             _, shown = meeting(candidate, self.data, self.resample)
-            made = measure(lambda: self.build(candidate, size), self.data, self.recipe, self.seed, shown)
+            made = measure(lambda: self.build(candidate, size), self.data, self.recipe, self.seed, shown, self.execution)
         except (RuntimeError, ValueError):  # out of memory, or maps too small to normalise: a failed trial later on
             self.failures += 1
             return None

@@ -22,12 +22,14 @@ from nas.errors import NasError
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
 from nas.evaluators.fit import Fit, meeting, sample
 from nas.evaluators.proxy import Plan, Size
-from nas.repeatable import one_thread, parameters_from
+from nas.repeatable import parameters_from, threads
 from nas.training import recipes
 from nas.training.dataset import TrainingData
+from nas.training.execution import Execution, fixed_of, usual
 from nas.training.inputs import size_of
 from nas.training.loop import judge, train
 from nas.training.recipe import Recipe
+from nas.training.tuning import Choice
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -36,9 +38,11 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 METRICS = (
-    "accuracy", "val_loss", "train_loss", "epochs", "train_seconds", "images_per_second", "first_validation_seconds", "params", "macs",
+    "accuracy", "val_loss", "train_loss", "epochs", "train_seconds", "images_per_second", "first_validation_seconds", "once_seconds",
+    "params", "macs",
 )  # fmt: skip
 FIT_SHARE = 0.05  # of a worker's budget that fitting the proxy may measure
+TUNE_SHARE, TUNE_SECONDS = 0.02, 5.0  # of that budget, and at most, for the choice of how steps are run
 FULL_EPOCHS = 30  # of a network that is to be confirmed; one of `tiny` on digits gained nothing from 90 (3 seeds)
 WORKER_SECONDS = 5.0  # before a fresh worker can begin: every process starts, and imports torch
 
@@ -51,7 +55,8 @@ class TrainingEvaluator:
     left to the fidelity, but for the early stop. validation: the fraction of the training images that judges;
     split_seed: which ones, the same for all candidates. device: `auto` is the evaluation's own. resample: whether images
     are brought to a candidate's own rows and columns, as candidates of different resolution need; otherwise the candidate
-    is brought to theirs.
+    is brought to theirs. execution: how steps are run, in full or in part, as text or table (see `nas.training.execution`);
+    what is left out `prepare` chooses, and is as usual without it.
     Raises `NasError` on a bad setting. The test images are read only where a fidelity asks for `test`, and judge nothing.
     """
 
@@ -69,6 +74,7 @@ class TrainingEvaluator:
         split_seed: int = 0,
         device: str = "auto",
         resample: bool = False,
+        execution: str | Mapping[str, Any] | Execution | None = None,
     ) -> None:
         if not isinstance(validation, int | float) or not 0 < validation < 1:
             raise NasError(f"validation={validation!r}; allowed: a fraction between 0 and 1, both excluded")
@@ -82,7 +88,12 @@ class TrainingEvaluator:
         if not isinstance(resample, bool):
             raise NasError(f"resample={resample!r}; allowed: true or false")
         self.validation, self.split_seed, self.device, self.resample = float(validation), split_seed, device, resample
+        self.execution = fixed_of(execution)
+        stated = "auto" if self.recipe is None else self.recipe.precision
+        if stated != "auto" and self.execution.get("precision", stated) != stated:
+            raise NasError(f"execution precision={self.execution['precision']!r}; allowed with recipe.precision={stated!r}: that")
         self.plan: Plan | None = None  # what `prepare` found
+        self.choice: Choice | None = None
         self._forget()
 
     def settings(self) -> dict[str, Any]:
@@ -95,6 +106,7 @@ class TrainingEvaluator:
             "split_seed": self.split_seed,
             "device": self.device,
             "resample": self.resample,
+            "execution": dict(self.execution) or None,
         }
 
     @property
@@ -122,15 +134,20 @@ class TrainingEvaluator:
         cost = candidate.cost(aux=False)
         facts = {"params": float(cost.params), "macs": float(cost.macs)}
         recipe = self._recipe(data)
-        with _threads(data), _memory(data):
+        execution = usual(data.images.device, recipe.precision, self.execution)
+        with _threads(data, execution.threads), _memory(data):
             evaluation.clock.check()
+            begun = time.monotonic()
             module = self._build(candidate, (fidelity.width, fidelity.depth), recipe, evaluation.seed)
             metrics = train(
                 module, data, recipe, fidelity.epochs, seed=evaluation.seed, check=evaluation.clock.check,
                 report=lambda reached: evaluation.report({**reached, **facts}), size=size,
+                execution=execution, built=time.monotonic() - begun,
             )  # fmt: skip
             if fidelity.test and (unseen := self._test(data)) is not None:
-                metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check, size=size)
+                metrics["test_accuracy"] = judge(
+                    module, unseen, recipe, check=evaluation.clock.check, size=size, execution=execution
+                )
         return {**metrics, **facts}
 
     def check(self, space: Space) -> None:
@@ -138,21 +155,27 @@ class TrainingEvaluator:
         if space.scales and not self.resample:
             raise NasError(f"space {space.name!r} scales its candidates' resolution; allowed: the evaluator option resample=True")
 
-    def prepare(self, space: Space, seconds_per_worker: float, seed: int, candidates_each: float = math.inf) -> Fidelity:
+    def prepare(
+        self, space: Space, seconds_per_worker: float, seed: int, candidates_each: float = math.inf, cores_each: int = 1
+    ) -> Fidelity:
         """The proxy that the budget affords, from the measured steps of a few candidates of `space`; see `self.plan`.
 
         candidates_each: how many a worker needs to finish at most; where they are few each is trained for longer.
-        Measures for at most 5% of the budget and ten seconds, apart from reading the data and the first candidate.
+        cores_each: cores that there are for a worker. Before, how steps are run is chosen; see `self.choice`.
+        Measures for at most 7% of the budget and 15 seconds, apart from reading the data and the first candidates.
         """
         start = time.monotonic()
         data = self._part(self._device("cuda" if torch.cuda.is_available() else "cpu"), 1.0)
         reading = time.monotonic() - start  # every worker reads the data for itself
         recipe = self._recipe(data)
-        with _threads(data), _memory(data):
+        with _threads(data, 1), _memory(data):
             build = functools.partial(self._build, recipe=recipe, seed=seed)
             candidates = sample(space, data, random.Random(seed), self.resample)
             fit = Fit(build, candidates, data, recipe, seed, self.resample)
-            self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates_each)
+            self.choice = fit.tune(min(TUNE_SHARE * seconds_per_worker, TUNE_SECONDS), self.execution, cores_each)
+            self.execution = self.choice.execution.to_dict()
+            with _threads(data, self.choice.execution.threads):
+                self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates_each)
         self.plan = dataclasses.replace(self.plan, spent=time.monotonic() - start)
         return self.plan.fidelity
 
@@ -212,9 +235,9 @@ def _recipe(given: Recipe | Mapping[str, object] | str | Path | None) -> Recipe 
     return recipes.load(given) if isinstance(given, str | Path) else Recipe.from_dict(given)
 
 
-def _threads(data: TrainingData) -> contextlib.AbstractContextManager[None]:
-    """One thread where the data lie on a CPU."""
-    return one_thread() if data.images.device.type == "cpu" else contextlib.nullcontext()
+def _threads(data: TrainingData, count: int) -> contextlib.AbstractContextManager[None]:
+    """So many threads where the data lie on a CPU."""
+    return threads(count) if data.images.device.type == "cpu" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
