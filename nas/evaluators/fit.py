@@ -15,13 +15,14 @@ from torch import nn
 
 from nas.arch import Architecture
 from nas.errors import ArchitectureError
+from nas.evaluators.base import Fidelity
 from nas.evaluators.proxy import SIZES, Plan, Seconds, Size, affords, plan
 from nas.scale import resize
 from nas.training.dataset import TrainingData
 from nas.training.execution import Execution
 from nas.training.measure import measure
 from nas.training.recipe import Recipe
-from nas.training.tuning import Choice, Network, tune
+from nas.training.tuning import Choice, Network, Tuning
 
 if TYPE_CHECKING:
     from nas.ensembles import Ensemble
@@ -83,10 +84,11 @@ class Fit:
         self.count = 0
         self.last = 0.0  # seconds that the last measurement took
         self.failures = 0  # at the last size
+        self.found: dict[Size, list[Seconds]] = {}
 
     def run(self, seconds: float, allowed: float, most: float = math.inf) -> Plan:
         """The plan for a worker that has `seconds` for `most` candidates; measures for about `allowed` seconds at most."""
-        found: dict[Size, list[Seconds]] = {}
+        found = self.found
         images, validated = len(self.data.train), len(self.data.validation)
         costs = self._warm_up()
         end = time.monotonic() + min(allowed, LONGEST)
@@ -103,18 +105,25 @@ class Fit:
                 break  # a larger one is out of reach, too
         return dataclasses.replace(plan(found, images, validated, seconds, most), measured=self.count)
 
-    def tune(self, seconds: float, fixed: Mapping[str, Any], cores: int) -> Choice:
-        """How steps are run from here on: what is not `fixed` is measured on a few candidates, for about `seconds`."""
-        growths = [(size, sum(self.macs[size]) / max(sum(self.macs[self.sizes[0]]), 1)) for size in self.sizes]
-        choice = tune(self._networks, growths, seconds, data=self.data, recipe=self.recipe, seed=self.seed, fixed=fixed, cores=cores)
-        self.execution = choice.execution
-        return choice
-
-    def _networks(self, size: Size) -> list[Network]:
-        return [
+    def tune(self, fidelity: Fidelity, seconds: float, fixed: Mapping[str, Any], cores: int) -> Choice:
+        """How steps are best run: what is not `fixed` is measured on a few candidates at that size, for about `seconds`."""
+        size, end = (fidelity.width, fidelity.depth), time.monotonic() + seconds
+        networks: list[Network] = [
             (functools.partial(self.build, candidate, size), meeting(candidate, self.data, self.resample)[1])
             for candidate in self.candidates[:TUNED]
         ]
+        return Tuning(networks, self.data, self.recipe, self.seed, end, fixed=fixed, cores=cores).choose()
+
+    def again(self, before: Plan, faster: float, seconds: float, most: float = math.inf) -> Plan:
+        """The plan if steps take `faster` times less than was measured."""
+        if faster <= 1 or not self.found:
+            return before
+        costs = {
+            size: [Seconds(each.once, each.train / faster, each.validate / faster) for each in known]
+            for size, known in self.found.items()
+        }
+        made = plan(costs, len(self.data.train), len(self.data.validation), seconds, most)
+        return dataclasses.replace(made, measured=before.measured)
 
     def _warm_up(self) -> list[Seconds]:
         """One measurement: of libraries and devices that wake up, so that what follows is typical. None if all fail."""

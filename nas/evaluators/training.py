@@ -161,7 +161,7 @@ class TrainingEvaluator:
         """The proxy that the budget affords, from the measured steps of a few candidates of `space`; see `self.plan`.
 
         candidates_each: how many a worker needs to finish at most; where they are few each is trained for longer.
-        cores_each: cores that there are for a worker. Before, how steps are run is chosen; see `self.choice`.
+        cores_each: cores that there are for a worker. At the size that fits, how steps are run is chosen; see `self.choice`.
         Measures for at most 7% of the budget and 15 seconds, apart from reading the data and the first candidates.
         """
         start = time.monotonic()
@@ -171,11 +171,13 @@ class TrainingEvaluator:
         with _threads(data, 1), _memory(data):
             build = functools.partial(self._build, recipe=recipe, seed=seed)
             candidates = sample(space, data, random.Random(seed), self.resample)
-            fit = Fit(build, candidates, data, recipe, seed, self.resample)
-            self.choice = fit.tune(min(TUNE_SHARE * seconds_per_worker, TUNE_SECONDS), self.execution, cores_each)
+            fit = Fit(build, candidates, data, recipe, seed, self.resample, usual(data.images.device, recipe.precision, self.execution))
+            seconds = seconds_per_worker - WORKER_SECONDS - reading
+            found = fit.run(seconds, FIT_SHARE * seconds_per_worker, candidates_each)
+            allowed = min(TUNE_SHARE * seconds_per_worker, TUNE_SECONDS)
+            self.choice = fit.tune(found.fidelity, allowed, self.execution, cores_each)
             self.execution = self.choice.execution.to_dict()
-            with _threads(data, self.choice.execution.threads):
-                self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates_each)
+            self.plan = fit.again(found, self.choice.faster, seconds, candidates_each)
         self.plan = dataclasses.replace(self.plan, spent=time.monotonic() - start)
         return self.plan.fidelity
 

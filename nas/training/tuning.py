@@ -19,7 +19,7 @@ from nas.training.recipe import Recipe
 from nas.training.run import Run, Size
 
 ROUNDS = 3  # steps timed of each way and network, of which the fastest counts
-BATCH = 64  # images of these steps at most, on a CPU
+BATCH = 32  # images of these steps at most, on a CPU
 GAIN = {"layout": 1.05, "precision": 1.1, "graphs": 1.05, "threads": 1.2}  # what another value must gain to be taken
 GRAPH_STEPS = 24  # before a recorded step is timed: statistics come to rest, it is warmed up and recorded
 SAME = 0.05  # how much the loss may differ after them, relatively, with and without recording
@@ -31,10 +31,12 @@ Network = tuple[Callable[[], nn.Module], Size | None]  # what builds it, and the
 class Choice:
     """What was chosen, how many times as fast as float32 in the contiguous layout with one thread, and what it rests on.
 
-    gain: nan where that was not measured. networks: measured each way. seconds: that it took.
+    gain: nan where that was not measured. faster: how many times as fast as what is usual. networks: measured each way.
+    seconds: that it took.
     """
 
     execution: Execution
+    faster: float = 1.0
     gain: float = math.nan
     networks: int = 0
     seconds: float = 0.0
@@ -45,8 +47,8 @@ class Choice:
         text = f"steps: {self.execution.words()}"
         if not math.isnan(self.gain):
             text += f"; {self.gain:.1f} times float32 contiguous ({self.networks} networks measured in {self.seconds:.1f}s)"
-        elif not self.networks:
-            text += "; as usual, there was no time to measure"
+        elif not self.networks and not self.remark:
+            text += "; as usual, nothing was measured"
         return text + (f"; {self.remark}" if self.remark else "")
 
 
@@ -70,7 +72,9 @@ class Tuning:
     def choose(self) -> Choice:
         """The fastest way, one field after another; as usual in what there was no time for."""
         begun = time.monotonic()
-        best = usual(self.device, "auto", self.fixed)
+        best = first = usual(self.device, "auto", self.fixed)
+        if not any(self._others(best, name) for name in GAIN):
+            return Choice(best, remark="nothing is left to choose")
         plain = dataclasses.replace(best, layout="contiguous", precision="float32", graphs=False, threads=1)
         ways = [best, *self._others(best, "layout"), *self._others(best, "precision")]
         known = self._compare([*ways, *([] if plain in ways else [plain])])
@@ -78,14 +82,16 @@ class Tuning:
         for name in ("layout", "precision"):
             best = self._better(best, self._others(best, name), name, known)
         gain = known[plain] / known[best] if plain in known and best in known else math.nan
+        faster = known[first] / known[best] if first in known and best in known else 1.0
         for name in ("graphs", "threads"):  # which are worth a look only then, and are measured by the wall clock
             for other in self._others(best, name):
                 if self.left <= 0:
                     break
                 pair = self._compare([best, other], wall=True)
-                if (faster := self._better(best, [other], name, pair)) is not best:
-                    gain, best = gain * pair[best] / pair[faster], faster
-        return Choice(best, gain, networks, time.monotonic() - begun, self.remark)
+                if (winner := self._better(best, [other], name, pair)) is not best:
+                    won = pair[best] / pair[winner]
+                    gain, faster, best = gain * won, faster * won, winner
+        return Choice(best, faster, gain, networks, time.monotonic() - begun, self.remark)
 
     @property
     def left(self) -> float:
@@ -175,24 +181,3 @@ class Tuning:
             self.remark = "no CUDA graphs: their steps led elsewhere"
             return False
         return True
-
-
-def tune(make: Callable[[Any], Sequence[Network]], sizes: Sequence[tuple[Any, float]], seconds: float, **settings: Any) -> Choice:
-    """The choice at the largest of `sizes` that there is time for in `seconds`, from the smallest.
-
-    `make` gives the networks of a size; with each size stands how much longer a step takes than at the first, at most.
-    """
-    begun, end = time.monotonic(), time.monotonic() + seconds
-    found: Choice | None = None
-    spent = base = 0.0
-    for size, growth in sizes:
-        if found is not None and spent * growth / base > end - time.monotonic():
-            break
-        at = time.monotonic()
-        tuning = Tuning(make(size), end=end, **settings)
-        made = tuning.choose()
-        spent, base = time.monotonic() - at, growth
-        if found is None or made.networks:
-            found = made
-    assert found is not None
-    return dataclasses.replace(found, seconds=time.monotonic() - begun)
