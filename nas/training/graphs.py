@@ -76,7 +76,7 @@ class Graphed:
         self.seconds = 0.0  # that recording took
         self._warmed = 0
         self._replay: Callable[[], None] | None = None
-        self._inside = draws_alike(step.recipe)
+        self._inside = isinstance(step.inputs.data.images, Tensor) and draws_alike(step.recipe)
         self._buffers: tuple[Tensor, ...] = ()
         self._loss = torch.zeros((), device=step.device)
 

@@ -319,3 +319,8 @@ class Run:
             metrics["peak_memory_bytes"] = float(torch.cuda.max_memory_allocated(self.device))
         return metrics
 
+
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """The number type of forward passes by a recipe's `precision`; `auto` is bfloat16 on a GPU that has it, else float32."""
+    dtype: torch.dtype = getattr(torch, usual(device, name).precision)
+    return dtype
