@@ -95,7 +95,7 @@ def _checked(path: Path, data: Any) -> Settings:
     for key, value in values.items():
         if key not in known:
             raise TrainingError(f"{path}: {key!r} is unknown; allowed: {', '.join(known)}")
-        if not isinstance(value, _KINDS[known[key]]) or isinstance(value, bool):
+        if not isinstance(value, _KINDS[known[key]]) or (isinstance(value, bool) and known[key] != "bool"):
             raise TrainingError(f"{path}: {key}={value!r:.60} is of the wrong type; allowed: {known[key]}")
     for name in ("network", "digest", "dataset", "recipe", "seed"):
         if name not in values:
