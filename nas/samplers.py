@@ -41,10 +41,16 @@ def optuna_sampler(strategy: str, space: str | Path | Space, *, seed: int = 0, *
     fidelity, and has Optuna's pruners instead.
     """
     if strategy.partition(":")[0] in strategies.WRAPPERS:
-        raise NasError(f"strategy {strategy} as an Optuna sampler; allowed: {', '.join(strategies.names())}; Optuna's pruners halve there")
+        raise NasError(f"strategy {strategy} as an Optuna sampler; allowed: {', '.join(_able())}; Optuna's pruners halve there")
+    if strategies.find(strategy).phase:
+        raise NasError(f"strategy {strategy} as an Optuna sampler: it trains candidates together; allowed: {', '.join(_able())}")
     loaded = spaces.load(space)
     strategies.check(strategy, **options)
     return StrategySampler(strategy, loaded, seed, options)
+
+
+def _able() -> list[str]:
+    return [name for name in strategies.names() if not strategies.find(name).phase]
 
 
 def suggest(trial: optuna.Trial | optuna.trial.FixedTrial, space: str | Path | Space) -> Architecture:

@@ -58,6 +58,8 @@ def test_command(call: Callable[..., Run], page: str, line: str, tmp_path: Path)
     if words[0] == "search":
         looked_up = "tabular" in words  # nothing is trained: there is no data set, and one fidelity
         words += [*(CHEAPER[:4] if looked_up else CHEAPER), "--out", str(tmp_path / "run")]
+    if "darts" in words:  # a budget in trials counts its phases
+        words += ["--strategy", "darts(epochs=1)", "--budget", "11trials"]
     if "--search" in words:
         words += [*CHEAPER[:8], "--budget", "5trials", "--confirm", "0", "--out", str(tmp_path / "run")]
     if words[0] == "train":
@@ -102,7 +104,7 @@ def test_examples_in_help_are_read(call: Callable[..., Run], verb: str) -> None:
 def test_demo(tmp_path: Path) -> None:
     """The first command of the README, with a smaller budget."""
     before = set((TOP / "runs").glob("demo-*"))
-    environment = {**os.environ, "NAS_DEMO_BUDGET": "60s"}
+    environment = {**os.environ, "NAS_DEMO_BUDGET": "30s"}
     run = subprocess.run([str(TOP / "scripts/demo")], capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stdout + run.stderr
     (left,) = set((TOP / "runs").glob("demo-*")) - before

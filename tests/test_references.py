@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -19,16 +20,11 @@ from tests import references
 from tests.networks import small
 
 PAIRS = [(name, reference) for name in baselines.names() for reference in baselines.get(name).references]
-# Numbers are compared on fewer pixels here, where the whole image takes more than some seconds: the side in pixels. DenseNet-121's
-# is no multiple of 32, so that its pools leave an edge.
-FEWER = {
-    "densenet121": 152, "vit_h14": 70, "vit_l16": 112, "mixer_l16": 112, "resmlp_big_24": 112, "efficientnet_b7": 320,
-    "convnext_large": 160,
-}  # fmt: skip
-# The second of two references is compared on as few pixels as the network takes (tests/networks.py) from this many multiply-adds
-# on; the first was on the whole image. Of those with this many parameters the second is compared by structure alone where a
-# smaller network of its kind has its weights in the same order.
-LARGE, HEAVY = 1e9, 50_000_000
+# Numbers are compared at half the side from LARGE multiply-adds on, where the network has the same weights there or its
+# constructor is told the side, and those of a second reference on as few pixels as the network takes (tests/networks.py). Of
+# those with HEAVY parameters the second, and with GIANT the first, is compared by structure alone where a smaller network of
+# its kind has its weights in the same order.
+LARGE, HEAVY, GIANT = 1e9, 50_000_000, 250_000_000
 SIZES = {"ti", "s", "b", "l", "h", "tiny", "small", "base", "large"}
 # Whose constructors are told the rows and columns of an image, because weights depend on them.
 SIZED = {("vit", "torchvision")} | {(family, "timm") for family in ("vit", "mixer", "resmlp", "gmlp")}
@@ -69,18 +65,23 @@ def test_same_structure(name: str, reference: Reference) -> None:
 def pixels(name: str, reference: Reference) -> tuple[int, int]:
     """Rows and columns to compare the numbers on."""
     architecture = nas.load(name)
-    if name in FEWER:
-        return FEWER[name], FEWER[name]
-    second = reference != baselines.get(name).references[0]
-    if second and architecture.cost().macs > LARGE and name.partition("_")[0] not in WHOLE:
+    family, (channels, rows, columns) = name.partition("_")[0], architecture.input
+    if architecture.cost().macs <= LARGE or family in WHOLE:
+        return rows, columns
+    if reference != baselines.get(name).references[0]:
         return small(name).input[1:]
-    return architecture.input[1:]
+    for less in (rows // 2, rows // 2 + 16):  # patches of 14 or 16 pixels divide the first, of 32 the second
+        half = architecture.with_input((channels, less, less), architecture.classes)
+        with contextlib.suppress(ArchitectureError):
+            if half.cost().params == architecture.cost().params or (family, reference.package) in SIZED:
+                return less, less
+    return rows, columns
 
 
 def by_structure_alone(name: str, reference: Reference) -> bool:
     """Whether its numbers are left to a smaller network that differs from it in size alone."""
     params = nas.load(name).cost().params
-    if params < HEAVY or reference == baselines.get(name).references[0]:
+    if params < (GIANT if reference == baselines.get(name).references[0] else HEAVY):
         return False
     return params > min(nas.load(other).cost().params for other, its in PAIRS if its.package == reference.package and kin(other, name))
 

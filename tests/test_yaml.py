@@ -460,7 +460,7 @@ SOURCES = {
 
 def cases(text):
     """Number of cases: fewer for long texts, which take longer. `NAS_FUZZ=20` makes twenty times as many."""
-    return (150 if len(text) < 2000 else 60 if len(text) < 5000 else 30) * int(os.environ.get("NAS_FUZZ", "1"))
+    return (80 if len(text) < 2000 else 30 if len(text) < 5000 else 15) * int(os.environ.get("NAS_FUZZ", "1"))
 
 
 @pytest.mark.parametrize("name", SOURCES)

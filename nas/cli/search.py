@@ -76,6 +76,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
         "nas search --space nasnet-cell --budget 5m --execution precision=float32,threads=1",
+        "nas search --space darts --strategy darts --budget 10gpuh --dataset cifar10",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -210,6 +211,7 @@ def closing(study: Any) -> None:
     from rich.text import Text
 
     from nas.report.coefficients import coefficients
+    from nas.report.darts import lines
     from nas.report.honest import honest
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
@@ -231,6 +233,8 @@ def closing(study: Any) -> None:
         f"{ledger.finished} trials finished{failed}; used {ledger.device_seconds / 3600:.3g} device-hours, "
         f"{format_seconds(ledger.seconds)} of wall time; budget {study.settings.budget}"
     )
+    for line in [] if single else lines(study):
+        click.echo(line)
     for part in coefficients(study) if scaling else honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)

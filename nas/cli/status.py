@@ -55,6 +55,7 @@ def _training(run: Path, storage: str | None, as_json: bool) -> None:
 
 def _plain(study: Any) -> dict[str, Any]:
     from nas.report.coefficients import plain as scaling
+    from nas.report.darts import plain as searches
     from nas.report.honest import plain
 
     ledger = study.ledger()
@@ -69,6 +70,7 @@ def _plain(study: Any) -> dict[str, Any]:
         "objectives": [str(goal) for goal in study.goals],
         "front": [trial.number for trial in study.front],
         **plain(study),
+        **({"darts": darts} if (darts := searches(study)) else {}),
         **({"coefficients": scaling(study)} if study.settings.network is not None else {}),
         "trials": [
             {

@@ -76,6 +76,7 @@ _SPECIAL: dict[str, Any] = {
     "transformer": lambda op: f"transformer, {_counted(op.heads, 'head')}",
     "layers": lambda op: _counted(len(op.layers), "layer"),
     "dense_layers": lambda op: f"dense, {_counted(op.layers, 'layer')}",
+    "mixed": lambda op: f"mixture of {len(op.ops)}",
     "sequential": lambda op: _listed("sequence of", op.ops),
     "branches": lambda op: f"{len(op.branches)} branches, {op.combine}",
     "residual": lambda op: _listed("residual of", op.body),

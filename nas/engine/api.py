@@ -21,6 +21,7 @@ from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
 from nas.engine.prepare import (
+    check_phase,
     check_seconds,
     check_space,
     decisions_of,
@@ -133,12 +134,15 @@ def search(
     goals = check(goals, judge)
     check_seconds("timeout", timeout)
     check_space(judge, searched)
+    check_phase(judge, strategy, searched)
     latency, searched = settled(latency, goals, searched, shares.device, address is None)
     directory = check_new(out if out is not None else default_folder(searched.name))
     searched = for_task(searched, judge)
     compared = [searched.ordered(decisions) for decisions in references]
     seeds = compared + [decisions_of(searched, item) for item in start]
     fidelity = fidelity or fit(judge, searched, total, shares, seed, watcher, candidates)
+    if line := check_phase(judge, strategy, searched, fidelity):
+        watcher.note(line)
     searched = screened(searched, filters, seed, watcher.note)
     settings = Settings(
         study=directory.name,

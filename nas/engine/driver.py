@@ -216,7 +216,7 @@ class Driver:
             self._timed.learn(work.architecture.digest, outcome.metrics)
             if outcome.first_seconds is not None:
                 self._first.append(outcome.first_seconds)
-        finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction)
+        finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction, work.proposal.phase)
         if finished.better(self._best, self._goals[0]) and self._counts(work):
             self._best, self._news = finished, True
         return finished
@@ -319,6 +319,8 @@ class Driver:
             keep=inherits or proposal.fraction < 1.0,
             inherit=proposal.parent if inherits and not promoted else None,
             go_on=proposal.parent if promoted else None,
+            space=self._study.settings.space if proposal.phase is not None else "",
+            options=self._study.settings.strategy_options if proposal.phase is not None else {},
         )  # fmt: skip
 
     def _allow(self) -> None:

@@ -36,7 +36,7 @@ class Start:
 class Finished:
     """A trial has ended; `value` is the first objective's, None when it failed. Those of the others are in the metrics.
 
-    `fraction` is of the run's fidelity.
+    `fraction` is of the run's fidelity. Of a `phase` the architecture only stands for all that it trained.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Finished:
     outcome: Outcome
     device_seconds: float
     fraction: float = 1.0
+    phase: str | None = None
 
     def better(self, other: Finished | None, objective: Objective | None = None) -> bool:
         """Whether it is the better of two, of which values count only at equal fractions; a failed one never is."""

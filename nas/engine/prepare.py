@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators
+from nas import evaluators, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine.devices import Shares, core_count, gpu_count, share_out
@@ -66,6 +66,20 @@ def check_space(evaluator: Evaluator, space: Space) -> None:
     check = getattr(evaluator, "check", None)
     if check is not None:
         check(space)
+
+
+def check_phase(evaluator: Evaluator, strategy: str, space: Space, fidelity: Fidelity | None = None) -> str:
+    """Raise `NasError` where the strategy proposes phases that the evaluator does not know, or cannot train of `space`.
+
+    A line on what is to be trained; empty where the strategy has no phases.
+    """
+    phase = strategies.find(strategy).phase
+    if not phase:
+        return ""
+    if phase not in getattr(evaluator, "phases", ()):
+        raise NasError(f"strategy {strategy} needs an evaluator that trains networks together; allowed: --evaluator training")
+    line: str = evaluator.check_phase(phase, space, fidelity)  # type: ignore[attr-defined]
+    return line
 
 
 def decisions_of(space: Space, item: str | Path | Architecture | Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Task:
     in `Proposal`. keep: whether what it is trained to is to be written to the store, under `store.of_trial(number)`, for a
     later one to begin with. inherit: the trial whose parts it begins with as far as they fit; go_on: the trial whose
     training it goes on with, the same network at a lower fidelity. Where that is kept no more, it begins anew.
+    space, options: of a phase, the space of its search (YAML) and what its strategy was given.
     """
 
     number: int = 0
@@ -83,6 +84,8 @@ class Task:
     keep: bool = False
     inherit: int | None = None
     go_on: int | None = None
+    space: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -113,7 +116,8 @@ class Evaluator(Protocol):
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
     trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that
-    it cannot evaluate; `phases`, names of the phases that it knows (see `Task`);
+    it cannot evaluate; `phases`, names of the phases that it knows (see `Task`), and `check_phase(phase, space, fidelity)`,
+    which raises for a space that one cannot train, before anything is written, and returns a line on it;
     `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """

@@ -19,6 +19,7 @@ from torch import nn
 
 from nas import data as datasets
 from nas.errors import NasError
+from nas.evaluators import differentiable
 from nas.evaluators.base import Evaluation, Fidelity, Metrics
 from nas.evaluators.fit import Fit, meeting, sample
 from nas.evaluators.proxy import Plan, Size
@@ -62,6 +63,7 @@ class TrainingEvaluator:
 
     objective = "accuracy"
     full_epochs = FULL_EPOCHS
+    phases = (differentiable.PHASE,)
     _unseen: datasets.Dataset | None  # the data set with its test images, once they were asked for
 
     def __init__(
@@ -128,13 +130,15 @@ class TrainingEvaluator:
         Raises `ArchitectureError` if it does not fit the input, `TrainingFailure` if the loss is not finite, `CutOff`.
         """
         evaluation.clock.check()
+        if evaluation.task.phase == differentiable.PHASE:
+            return self._differentiable(fidelity, evaluation)
         data = self._part(self._device(evaluation.device), fidelity.samples)
         shape, size = meeting(architecture, data, self.resample)
         candidate = architecture.with_input(shape, data.classes)
         cost = candidate.cost(aux=False)
         facts = {"params": float(cost.params), "macs": float(cost.macs)}
         recipe = self._recipe(data)
-        execution = usual(data.images.device, recipe.precision, self.execution)
+        execution = self._execution(data)
         with _threads(data, execution.threads), _memory(data):
             evaluation.clock.check()
             begun = time.monotonic()
@@ -155,6 +159,19 @@ class TrainingEvaluator:
         if space.scales and not self.resample:
             raise NasError(f"space {space.name!r} scales its candidates' resolution; allowed: the evaluator option resample=True")
 
+    def check_phase(self, phase: str, space: Space, fidelity: Fidelity | None) -> str:
+        """A line on what differentiable search is to train; see `differentiable.check`."""
+        data = self._part(self._device("cuda" if torch.cuda.is_available() else "cpu"), 1.0)
+        return differentiable.check(space, self._recipe(data), data.shape, data.classes, data.images.device, fidelity)
+
+    def _differentiable(self, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
+        """A phase of differentiable search, on all images, at the width and depth of candidates."""
+        data = self._part(self._device(evaluation.device), 1.0)
+        with _threads(data, self._execution(data).threads), _memory(data):
+            return differentiable.Program(
+                data, self._recipe(data), lambda network: network.resized(width=fidelity.width, depth=fidelity.depth).build(), evaluation
+            ).run()
+
     def prepare(
         self, space: Space, seconds_per_worker: float, seed: int, candidates_each: float = math.inf, cores_each: int = 1
     ) -> Fidelity:
@@ -171,7 +188,7 @@ class TrainingEvaluator:
         with _threads(data, 1), _memory(data):
             build = functools.partial(self._build, recipe=recipe, seed=seed)
             candidates = sample(space, data, random.Random(seed), self.resample)
-            fit = Fit(build, candidates, data, recipe, seed, self.resample, usual(data.images.device, recipe.precision, self.execution))
+            fit = Fit(build, candidates, data, recipe, seed, self.resample, self._execution(data))
             seconds = seconds_per_worker - WORKER_SECONDS - reading
             found = fit.run(seconds, FIT_SHARE * seconds_per_worker, candidates_each)
             allowed = min(TUNE_SHARE * seconds_per_worker, TUNE_SECONDS)
@@ -183,6 +200,10 @@ class TrainingEvaluator:
 
     def _recipe(self, data: TrainingData) -> Recipe:
         return self.recipe or Recipe.default(len(data.train), min(data.shape[1:]))
+
+    def _execution(self, data: TrainingData) -> Execution:
+        """How steps are run on the device of `data`."""
+        return usual(data.images.device, self._recipe(data).precision, self.execution)
 
     def _device(self, offered: str) -> torch.device:
         return torch.device(offered if self.device == "auto" else self.device)

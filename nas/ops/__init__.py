@@ -7,6 +7,7 @@ from nas.ops.code import Call, Expression, call, expression
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Blend, Concat, Multiply
+from nas.ops.mix import Mix
 from nas.ops.norm import BatchNorm, LayerNorm, LocalResponseNorm
 from nas.ops.pool import AdaptivePool, AvgPool, GlobalPool, MaxPool
 from nas.ops.scan import SelectiveScan
@@ -19,7 +20,7 @@ from nas.ops.zero import Zero
 __all__ = [
     "ACTIVATIONS", "LEAVES", "POINT", "Activation", "AdaptivePool", "Add", "Affine", "Attention", "AvgPool",
     "BatchNorm", "Blend", "Call", "Channels", "ClassToken", "Concat", "Conv", "DropPath", "Dropout", "Expression", "Flatten", "Frozen",
-    "GlobalPool", "LayerNorm", "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Multiply",
+    "GlobalPool", "LayerNorm", "LayerScale", "Leaf", "Linear", "LocalResponseNorm", "Map", "MaxPool", "Mix", "Multiply",
     "Pad", "Pair", "PickToken", "Positions", "Reach", "Reverse", "Scale", "SelectiveScan", "Shape", "Shift",
     "Shuffle", "SpaceToDepth", "ToMap", "ToTokens", "Tokens", "Transpose", "Vector", "WindowAttention", "Zero", "call", "expression",
     "frozen", "pair", "rounded",

@@ -458,3 +458,20 @@ class SelectiveScanModule(nn.Module):
             reach *= 2
         # Of a single token nothing decays; the zero gives the decay a gradient all the same.
         return (state @ c[..., None]).squeeze(-1) + (self.skip + 0.0 * self.decay.sum(1)) * x
+
+
+class MixModule(nn.Module):
+    """Inputs times their parts of a softmax over learned scores, added; scores beyond the inputs are those of zeros."""
+
+    def __init__(self, vector: str, options: int) -> None:
+        super().__init__()
+        self.vector = vector
+        self.scores = nn.Parameter(torch.zeros(options))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Tensors of one shape to that shape."""
+        weights = self.scores.softmax(0).to(inputs[0].dtype)
+        total = inputs[0] * weights[0]
+        for i, x in enumerate(inputs[1:], 1):
+            total = torch.addcmul(total, x.to(total.dtype), weights[i])
+        return total

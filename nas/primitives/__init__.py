@@ -22,6 +22,7 @@ from nas.primitives.fire import Fire
 from nas.primitives.inception import Inception
 from nas.primitives.layers import Layer, LayerGraph
 from nas.primitives.local import LocalNorm
+from nas.primitives.mixed import Mixed
 from nas.primitives.mobile import InvertedResidual
 from nas.primitives.preact import PreactBasic, PreactBottleneck
 from nas.primitives.regnet import RegNetBlock
@@ -47,7 +48,7 @@ __all__ = [
     "Branches", "CellGraph", "CellNode", "ConvNeXtBlock", "ConvNormAct", "CycleMLP", "DenseBlock", "DenseLayers",
     "DenseTransition", "DepthwiseSeparable", "DropoutLayer", "Edge", "FactorizedConv", "FactorizedReduction", "Fire",
     "Flattening", "GatedMLP", "GlobalPooling", "Inception", "InvertedResidual", "Layer", "LayerGraph", "LinearLayer",
-    "LocalNorm", "MaxPooling", "Mixer", "MixerOverPositions", "Narrow", "NoConnection", "Norm", "PatchMerging",
+    "LocalNorm", "MaxPooling", "Mixed", "Mixer", "MixerOverPositions", "Narrow", "NoConnection", "Norm", "PatchMerging",
     "Patches", "PickClassToken", "PreactBasic", "PreactBottleneck", "RegNetBlock", "Residual", "SeparableConv",
     "Sequential", "ShuffleUnit", "ShuffleUnitV2", "SkipConnect", "SpatialShift", "SqueezeExcite", "StateSpace",
     "StateSpaceOverPositions", "Step", "Transformer", "WindowTransformer",

@@ -129,6 +129,9 @@ class Screen(Observer):
         head = f"trial {finished.number:>4}"
         if finished.value is None:
             return f"{head}   failed: {finished.outcome.reason}"
+        if finished.phase is not None:
+            value = value_text(self.objectives[0].name, finished.value)
+            return f"{head}   {value:>7}   phase of {finished.phase}, all networks together   {format_seconds(finished.device_seconds)}"
         cost = finished.architecture.cost(aux=False)
         cut = "   cut off by the budget" if finished.outcome.cut else ""
         part = "" if finished.fraction == 1.0 else f"   at {fraction_text(finished.fraction)} of the fidelity"

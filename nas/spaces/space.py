@@ -102,6 +102,11 @@ class Space:
         return Space({**self.to_data(), "fitting": True})
 
     @property
+    def template(self) -> Open:
+        """What it was read into: an architecture some of whose parts are open."""
+        return self._template
+
+    @property
     def scales(self) -> bool:
         """Whether it scales what it makes: then candidates differ in their input, too."""
         return isinstance(self._template, Scaled)

@@ -17,6 +17,7 @@ from nas.errors import NasError, unknown
 from nas.registry import Registry
 from nas.strategies import auto, optuna_samplers
 from nas.strategies.base import PROMOTION, Context, Proposal, Strategy, Trial
+from nas.strategies.darts import Darts, DartsOptions
 from nas.strategies.evolution import Evolution, EvolutionOptions
 from nas.strategies.grid import Grid, GridOptions
 from nas.strategies.halving import HalvingOptions, asha, hyperband
@@ -51,7 +52,8 @@ __all__ = [
 @dataclass(frozen=True)
 class Entry:
     """A registered strategy: `make(space, seed, options, context)`, the dataclass of its options, a line that says what it
-    is, and whether it takes several objectives, and features.
+    is, and whether it takes several objectives, and features. phase: of that name it proposes phases, which an evaluator
+    must know; nothing but a search of `nas.search` can run it.
     """
 
     make: Callable[[Space, int, Any, Context], Strategy]
@@ -59,6 +61,7 @@ class Entry:
     about: str = ""
     several: bool = False
     features: bool = False
+    phase: str = ""
 
 
 STRATEGIES: Registry[Entry] = Registry("strategy")
@@ -70,6 +73,7 @@ STRATEGIES.add("predictor", Entry(Predictor, PredictorOptions, "what a model of 
 STRATEGIES.add("nsga2", Entry(NSGA2, NSGA2Options, "NSGA-II (Deb et al., 2002), steady state", several=True))
 STRATEGIES.add("pareto-evolution", Entry(ParetoEvolution, ParetoEvolutionOptions, "regularised evolution by Pareto rank", several=True))
 STRATEGIES.add("rl", Entry(ppo, PPOOptions, "controller trained by PPO (arXiv 1707.07012)"))
+STRATEGIES.add("darts", Entry(Darts, DartsOptions, "all networks at once, by gradient (arXiv 1806.09055)", phase="darts"))
 STRATEGIES.add("rl:ppo", STRATEGIES.get("rl"))
 STRATEGIES.add("rl:reinforce", Entry(reinforce, ReinforceOptions, "controller trained by REINFORCE (arXiv 1611.01578)"))
 
@@ -120,7 +124,10 @@ def find(name: str) -> Entry:
         if name not in STRATEGIES:
             raise unknown("strategy", name, [*STRATEGIES.names(), *WRAPPERS.names()])
         return STRATEGIES.get(name)
-    return _wrapped(WRAPPERS.get(outer), STRATEGIES.get(inner if colon else "random", where=str(name)))
+    entry = STRATEGIES.get(inner if colon else "random", where=str(name))
+    if entry.phase:
+        raise NasError(f"strategy {name}: {inner} trains candidates together, which have no fidelity each; allowed: {inner} alone")
+    return _wrapped(WRAPPERS.get(outer), entry)
 
 
 def _wrapped(outer: Wrapper, inner: Entry) -> Entry:

@@ -28,8 +28,10 @@ class Spec:
 
     def create(self, space: Space, seed: int, context: Context) -> Strategy:
         """The strategy. Raises `NasError` for an unknown name or option."""
-        from nas.strategies import create  # not at the top, for that imports this
+        from nas.strategies import create, find  # not at the top, for that imports this
 
+        if find(self.name).phase:
+            raise NasError(f"strategy {self.text} trains networks together, and a table knows each alone; allowed: in nas search")
         return create(self.name, space, seed, context, **self.options)
 
 

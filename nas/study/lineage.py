@@ -37,6 +37,8 @@ def lineage(trials: list[Trial], number: int) -> list[Step]:
         raise StudyError(f"no trial {number}; allowed: {_numbers(known)}")
     line = [known[number]]
     while (parent := line[-1].parent) is not None and parent in known and parent < line[-1].number:  # a record may be damaged
+        if known[parent].phase is not None:
+            break  # what was trained together is no network that was changed
         line.append(known[parent])
     line.reverse()
     steps = [Step(child, changes(before.decisions, child.decisions)) for before, child in itertools.pairwise(line)]

@@ -21,6 +21,7 @@ from nas.ops.channels import Channels, Scale, Shuffle
 from nas.ops.conv import Conv, Pad
 from nas.ops.linear import Attention, Linear
 from nas.ops.merge import Add, Blend, Concat, Multiply
+from nas.ops.mix import Mix
 from nas.ops.pool import AdaptivePool, AvgPool, MaxPool
 from nas.ops.scan import SelectiveScan
 from nas.ops.shift import Shift
@@ -65,6 +66,7 @@ EXAMPLES: dict[str, list[Example]] = {
     ],
     "linear": [(Linear(4, bias), (shape,)) for bias in (True, False) for shape in (T, V)],
     "max_pool": _pools(MaxPool),
+    "mix": [(Mix("a", options), (shape,) * count) for shape in DEFAULTS for count, options in ((1, 1), (1, 2), (2, 2), (2, 3), (3, 3))],
     "multiply": [(Multiply(), shapes) for shapes in ((M, M), (M, Vector(6)), (T, T), (T, Vector(12)), (V, V))],
     "pad": [(Pad((1, 2), (0, 3), 0.5), (M,)), (Pad((-1, 1), (-2, 0)), (M,)), (Pad((0, 0), (1, 0), channels=(-1, 4)), (M,))],
     "pick_token": [(PickToken(index), (T,)) for index in (0, 4)],

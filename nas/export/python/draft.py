@@ -152,7 +152,8 @@ class Drafter:
     ) -> Step | int:
         """The step of a node, or the value that it hands on where it does nothing."""
         if isinstance(op, Leaf):
-            if (len(reads) == 1 and op.arity is None) or (isinstance(op, DropPath) and self.drop_path <= 0.0):
+            alone = len(reads) == 1 and op.arity is None and op.params(*shapes) == 0  # a sum of one
+            if alone or (isinstance(op, DropPath) and self.drop_path <= 0.0):
                 return reads[0]
             return leaf_step(name, op, shapes, reads, self.drop_path * depth)
         label = _label(op.label, hint)
