@@ -296,7 +296,7 @@ class FakeMachine:
     def __init__(self, room: float = math.inf) -> None:
         self.room = room
 
-    def __call__(self, build: Any, data: Any, recipe: Recipe, seed: int, size: Any = None) -> tuple[float, float, float]:
+    def __call__(self, build: Any, data: Any, recipe: Recipe, seed: int, *others: Any) -> tuple[float, float, float]:
         with torch.device("meta"):  # nothing is computed
             params = sum(parameter.numel() for parameter in build().parameters())
         if params > self.room:
@@ -307,7 +307,8 @@ class FakeMachine:
 @pytest.mark.parametrize("room", [2e5, 1e6, math.inf])
 def test_a_size_for_which_there_is_no_memory_is_not_taken(room: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nas.evaluators.fit.measure", FakeMachine(room))
-    evaluator, space = TrainingEvaluator(), spaces.load("nasnet-cell")
+    evaluator = TrainingEvaluator(execution={"layout": "channels_last", "precision": "float32", "graphs": False, "threads": 1})
+    space = spaces.load("nasnet-cell")
     fidelity = evaluator.prepare(space, 1e6, 0)
     rng, shape = random.Random(1), (1, 8, 8)
     made = [space.decode(space.sample(rng)).with_input(shape, 10) for _ in range(5)]

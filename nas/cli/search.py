@@ -120,6 +120,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
         "nas search --space tiny --budget 20trials --confirm 3x3 --control",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --recipe nasnet",
+        "nas search --space nasnet-cell --budget 5m --execution precision=float32,threads=1",
         "nas search --space darts --strategy darts --budget 10gpuh --dataset cifar10",
         "nas search --space nas-bench-201 --evaluator shared --strategy rl --budget 10m",
         "nas search --space nas-bench-201 --evaluator 'shared(sampling=fair)' --strategy evolution --budget 10m --correlate 10",
@@ -153,6 +154,10 @@ def honest_options(function: Any) -> Any:
     help="What is to be good, joined by commas: accuracy,params,macs,min:val_loss (default: accuracy). Costs are minimised.",
 )  # fmt: skip
 @click.option("--recipe", metavar="NAME|FILE", help="How candidates are trained (`nas list recipes`), but for the epochs.")
+@click.option(
+    "--execution", metavar="SETTING",
+    help="How steps are run: layout=channels_last,precision=float32,graphs=off,threads=1, or a part (default: measured).",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="Seed of proposals and trainings.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder, new (default: runs/SPACE-TIME).")
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs a candidate (default: fitted to the budget).")
@@ -166,7 +171,7 @@ def honest_options(function: Any) -> Any:
 @engine_options
 def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
-    recipe: str | None, seed: int, out: Path | None, objectives: str | None,
+    recipe: str | None, execution: str | None, seed: int, out: Path | None, objectives: str | None,
     epochs: int | None, width: float | None, depth: float | None, start: str,
     ladder: str | None, stop_early: str | None, keep: str | None, inherit: bool,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
@@ -191,7 +196,7 @@ def command(
     with Screen() as screen, summary(screen):
         study = nas.search(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
-            evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe),
+            evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe, execution=execution),
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
             limits=_limits(params=max_params, macs=max_macs, latency_ms=max_latency_ms), latency=latency, filter=filters,
             features=[name for name in features.split(",") if name.strip()],

@@ -49,6 +49,10 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads on a CPU (default: all cores).")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Processes that share each batch (Ray).")
 @click.option(
+    "--compile", "compiling", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True,
+    help="torch.compile: minutes at the start for faster steps; auto: for long trainings on a CPU, where it was measured to pay.",
+)  # fmt: skip
+@click.option(
     "--checkpoint-seconds", type=click.FloatRange(0), default=300.0, show_default=True, metavar="S",
     help="Checkpoint this often, besides at the end of every epoch.",
 )  # fmt: skip
@@ -58,7 +62,7 @@ def command(
     network: str, dataset: str, data_dir: Path | None, recipe: str | None, epochs: int | None, batch: int | None, lr: float | None,
     precision: str | None, early_stop: int | None, fields: tuple[str, ...], shape: str | None, validation: float,
     weights: Path | None, from_torchvision: Path | None, seed: int, out: Path | None, device: str, threads: int | None,
-    workers: int, checkpoint_seconds: float, quiet: bool, as_json: bool,
+    workers: int, compiling: str, checkpoint_seconds: float, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Train NETWORK, a baseline, a YAML file or a run folder, on a data set by a recipe.
 
@@ -74,7 +78,7 @@ def command(
             network, dataset=dataset, data_dir=data_dir, recipe=recipe, epochs=epochs,
             changes={**{name: value for name, value in changes.items() if value is not None}, **_fields(fields)},
             input=_shape(shape), validation=validation, weights=weights, from_torchvision=from_torchvision, seed=seed, out=out,
-            device=device, threads=threads, workers=workers, checkpoint_seconds=checkpoint_seconds, watcher=watcher,
+            device=device, threads=threads, workers=workers, compile=compiling, checkpoint_seconds=checkpoint_seconds, watcher=watcher,
         )  # fmt: skip
     show(result, as_json)
 

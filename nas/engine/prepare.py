@@ -111,9 +111,13 @@ def fit(
     if candidates is not None and math.isfinite(seconds) and "candidates_each" in wants:
         known["candidates_each"] = math.ceil(candidates / shares.workers)
     known |= {name: value for name, value in (("trials", budget.trials), ("fidelity", given)) if name in wants}
+    if "cores_each" in wants:
+        known["cores_each"] = max(1, core_count() // shares.workers)
     fitted: Fidelity = prepare(space, seconds, seed, **known)
     if evaluators.is_simulated(evaluator):
         watcher.note("time is simulated: a trial counts the seconds that its training took")
+    if (choice := getattr(evaluator, "choice", None)) is not None:
+        watcher.note(choice.line())
     if (plan := getattr(evaluator, "plan", None)) is not None:
         watcher.note(plan.line())
     return fitted

@@ -23,6 +23,7 @@ from nas.trainer.result import TrainResult
 from nas.trainer.settings import Settings
 from nas.trainer.watcher import Watcher
 from nas.training import recipes
+from nas.training.execution import COMPILE, compile_pays
 from nas.training.recipe import Recipe, without_effect
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def train(
     device: str = "auto",
     threads: int | None = None,
     workers: int = 1,
+    compile: str = "auto",
     checkpoint_seconds: float = 300.0,
     watcher: Watcher | None = None,
 ) -> TrainResult:
@@ -62,7 +64,8 @@ def train(
     weights: a file, or the folder of a training, that the parameters start from; from_torchvision: the same with
     torchvision's or timm's of the network of that name, where a classifier for other classes starts at random.
     device: auto, cpu or cuda. threads: of each worker on a CPU. workers: processes that share each batch, by Ray Train;
-    a GPU each where there are some. checkpoint_seconds: how often a checkpoint is written besides at every epoch's end.
+    a GPU each where there are some. compile: on, off, or auto: where the training is long enough to win back the minutes that
+    torch.compile takes at its start. checkpoint_seconds: how often a checkpoint is written besides at every epoch's end.
 
     On a CPU the same arguments give the same weights. Raises `NasError` and its kinds on bad input, before anything is
     written, and `TrainingFailure` when the loss is no finite number. Ctrl-C or a kill leave what `resume_training` goes
@@ -72,6 +75,8 @@ def train(
     made = network if isinstance(network, Architecture | Ensemble) else load(network)
     changes = {**({} if epochs is None else {"epochs": epochs}), **(changes or {})}
     plan = None if recipe is None else _recipe(recipe, changes)
+    if compile not in COMPILE:
+        raise NasError(f"compile={compile!r:.60}; allowed: {', '.join(COMPILE)}")
     _check(seed, validation, threads, workers, checkpoint_seconds, weights, from_torchvision)
     found = datasets.load(dataset, data_dir=None if data_dir is None else Path(data_dir))
     plan = plan or _recipe(Recipe.default(len(found.x_train), min(found.input[1:])), changes)
@@ -92,6 +97,7 @@ def train(
         device=kind,
         threads=threads or max(1, _threads() // workers),
         workers=workers,
+        compile=compile == "on" or (compile == "auto" and compile_pays(plan.epochs * len(found.x_train), kind)),
         weights=None if weights is None else os.path.abspath(os.path.expanduser(weights)),
         reference=None if from_torchvision is None else os.path.abspath(os.path.expanduser(from_torchvision)),
         versions=versions(),

@@ -95,7 +95,7 @@ class Evaluator(Protocol):
 
     Optional: `task()` is the input shape and the number of classes that candidates are to have, or None;
     `prepare(space, seconds_per_worker, seed) -> Fidelity` fits the fidelity before a search is launched, and may take
-    `candidates_each`, how many a worker needs to finish at most;
+    `candidates_each`, how many a worker needs to finish at most, and `cores_each`, how many cores there are for a worker;
     `grace_seconds` is how long after its deadline a candidate that does not ask its clock is stopped by force;
     `metrics` names all that it reports; `settings()` is plain data for the record; `full_epochs` is how long a network is
     trained that is to be confirmed (without it as long as in the search); `check(space)` raises `NasError` for a space that

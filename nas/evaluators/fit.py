@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import math
 import random
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from nas.arch import Architecture
 from nas.errors import ArchitectureError, NasError
+from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.proxy import SIZES, Plan, Seconds, Size, affords, plan
 from nas.scale import at_resolution, resize
 from nas.training.dataset import TrainingData
+from nas.training.execution import Execution
 from nas.training.measure import measure
 from nas.training.recipe import Recipe
+from nas.training.tuning import Choice, Network, Tuning
 
 if TYPE_CHECKING:
     from nas.ensembles import Ensemble
@@ -28,6 +32,7 @@ Shape = tuple[int, int, int]
 COSTED = 32  # candidates whose MACs are counted, for the tail
 MEASURED = 6  # of which so many are measured at each size, at most
 LONGEST = 10.0  # seconds that all measurements but the first may take
+TUNED = 3  # candidates that ways of running a step are measured on
 
 
 def meeting(network: Architecture | Ensemble, data: TrainingData, resample: bool) -> tuple[Shape, tuple[int, int] | None]:
@@ -86,7 +91,9 @@ class Fit:
         recipe: Recipe,
         seed: int,
         resample: bool = False,
+        execution: Execution | None = None,
     ) -> None:
+        self.execution = execution
         self.build, self.candidates, self.data, self.recipe, self.seed = build, candidates, data, recipe, seed
         self.resample = resample
         self.sizes = [SIZES[-1]] if resample else sizes(candidates)
@@ -94,10 +101,11 @@ class Fit:
         self.count = 0
         self.last = 0.0  # seconds that the last measurement took
         self.failures = 0  # at the last size
+        self.found: dict[Size, list[Seconds]] = {}
 
     def run(self, seconds: float, allowed: float, most: float = math.inf) -> Plan:
         """The plan for a worker that has `seconds` for `most` candidates; measures for about `allowed` seconds at most."""
-        found: dict[Size, list[Seconds]] = {}
+        found = self.found
         images, validated = len(self.data.train), len(self.data.validation)
         costs = self._warm_up()
         end = time.monotonic() + min(allowed, LONGEST)
@@ -113,6 +121,26 @@ class Fit:
             if not affords(found[size], images, validated, seconds, most):
                 break  # a larger one is out of reach, too
         return dataclasses.replace(plan(found, images, validated, seconds, most), measured=self.count)
+
+    def tune(self, fidelity: Fidelity, seconds: float, fixed: Mapping[str, Any], cores: int) -> Choice:
+        """How steps are best run: what is not `fixed` is measured on a few candidates at that size, for about `seconds`."""
+        size, end = (fidelity.width, fidelity.depth), time.monotonic() + seconds
+        networks: list[Network] = [
+            (functools.partial(self.build, candidate, size), meeting(candidate, self.data, self.resample)[1])
+            for candidate in self.candidates[:TUNED]
+        ]
+        return Tuning(networks, self.data, self.recipe, self.seed, end, fixed=fixed, cores=cores).choose()
+
+    def again(self, before: Plan, faster: float, seconds: float, most: float = math.inf) -> Plan:
+        """The plan if steps take `faster` times less than was measured."""
+        if faster <= 1 or not self.found:
+            return before
+        costs = {
+            size: [Seconds(each.once, each.train / faster, each.validate / faster) for each in known]
+            for size, known in self.found.items()
+        }
+        made = plan(costs, len(self.data.train), len(self.data.validation), seconds, most)
+        return dataclasses.replace(made, measured=before.measured)
 
     def _warm_up(self) -> list[Seconds]:
         """One measurement: of libraries and devices that wake up, so that what follows is typical. None if all fail."""
@@ -138,7 +166,7 @@ class Fit:
         try:
             candidate = self.candidates[index]
             _, shown = meeting(candidate, self.data, self.resample)
-            made = measure(lambda: self.build(candidate, size), self.data, self.recipe, self.seed, shown)
+            made = measure(lambda: self.build(candidate, size), self.data, self.recipe, self.seed, shown, self.execution)
         except (RuntimeError, ValueError):  # out of memory, or maps too small to normalise: a failed trial later on
             self.failures += 1
             return None

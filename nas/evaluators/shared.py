@@ -130,7 +130,7 @@ class SharedEvaluator(TrainingEvaluator):
         batch = min(recipe.batch, len(data.train))
         wanted = Wanted(self.sampling, self.epochs or (fidelity.epochs if fidelity else None), self.steps, self.batches, self.share)
         size = None if fidelity is None else (fidelity.width, fidelity.depth)
-        with _threads(data), _memory(data):
+        with _threads(data, self._execution(data).threads), _memory(data):
             costs = self._measured(space, data, recipe, seed, size, min(LONGEST, FIT_SHARE * seconds_per_worker))
         task = Task(len(data.train) // batch, batch, len(data.validation), rounds(space))
         made = plan(costs, wanted, task, seconds_per_worker - WORKER_SECONDS - reading, trials)
@@ -189,7 +189,7 @@ class SharedEvaluator(TrainingEvaluator):
         data = self._part(self._device(evaluation.device), 1.0)
         recipe = self._recipe(data)
         size = (fidelity.width, fidelity.depth)
-        with _threads(data), _memory(data):
+        with _threads(data, self._execution(data).threads), _memory(data):
             kept = self._banks.begun(task.store, task.number, size, data.images.device, evaluation.seed)
             groups = [task.children[i : i + schedule.group] for i in range(0, len(task.children), schedule.group)]
             _, shown = meeting(task.children[0], data, self.resample)
@@ -271,7 +271,7 @@ class SharedEvaluator(TrainingEvaluator):
         if fidelity.samples < 1:
             order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(evaluation.seed))
             rows = rows[order[: max(1, round(fidelity.samples * len(rows)))].to(rows.device)]
-        with _threads(data), _memory(data):
+        with _threads(data, self._execution(data).threads), _memory(data):
             kept = self._banks.latest(store, data.images.device)
             if kept is None:
                 raise NasError("no weights are shared yet: the phase that was to train them failed")

@@ -26,12 +26,14 @@ from nas.evaluators.fit import Fit, coarser, meeting, sample
 from nas.evaluators.handover import Handover, same
 from nas.evaluators.memory import CONTEXT, Peak, is_half, training_bytes
 from nas.evaluators.proxy import Plan, Size
-from nas.repeatable import one_thread, parameters_from
+from nas.repeatable import parameters_from, threads
 from nas.training import recipes
 from nas.training.dataset import TrainingData
+from nas.training.execution import Execution, fixed_of, usual
 from nas.training.inputs import size_of
 from nas.training.loop import judge, train
 from nas.training.recipe import Recipe
+from nas.training.tuning import Choice
 
 if TYPE_CHECKING:
     from nas.arch import Architecture
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 METRICS = (
-    "accuracy", "val_loss", "train_loss", "epochs", "train_seconds", "images_per_second", "first_validation_seconds", "params", "macs",
+    "accuracy", "val_loss", "train_loss", "epochs", "train_seconds", "images_per_second", "first_validation_seconds", "once_seconds",
+    "params", "macs",
 )  # fmt: skip
 FIT_SHARE = 0.05  # of a worker's budget that fitting the proxy may measure
+TUNE_SHARE, TUNE_SECONDS = 0.02, 5.0  # of that budget, and at most, for the choice of how steps are run
 FULL_EPOCHS = 30  # of a network that is to be confirmed; one of `tiny` on digits gained nothing from 90 (3 seeds)
 WORKER_SECONDS = 5.0  # before a fresh worker can begin: every process starts, and imports torch
 
@@ -55,7 +59,8 @@ class TrainingEvaluator:
     left to the fidelity, but for the early stop. validation: the fraction of the training images that judges;
     split_seed: which ones, the same for all candidates. device: `auto` is the evaluation's own. resample: whether images
     are brought to a candidate's own rows and columns, as candidates of different resolution need; otherwise the candidate
-    is brought to theirs.
+    is brought to theirs. execution: how steps are run, in full or in part, as text or table (see `nas.training.execution`);
+    what is left out `prepare` chooses, and is as usual without it.
     Raises `NasError` on a bad setting. The test images are read only where a fidelity asks for `test`, and judge nothing.
     """
 
@@ -74,6 +79,7 @@ class TrainingEvaluator:
         split_seed: int = 0,
         device: str = "auto",
         resample: bool = False,
+        execution: str | Mapping[str, Any] | Execution | None = None,
     ) -> None:
         if not isinstance(validation, int | float) or not 0 < validation < 1:
             raise NasError(f"validation={validation!r}; allowed: a fraction between 0 and 1, both excluded")
@@ -87,7 +93,12 @@ class TrainingEvaluator:
         if not isinstance(resample, bool):
             raise NasError(f"resample={resample!r}; allowed: true or false")
         self.validation, self.split_seed, self.device, self.resample = float(validation), split_seed, device, resample
+        self.execution = fixed_of(execution)
+        stated = "auto" if self.recipe is None else self.recipe.precision
+        if stated != "auto" and self.execution.get("precision", stated) != stated:
+            raise NasError(f"execution precision={self.execution['precision']!r}; allowed with recipe.precision={stated!r}: that")
         self.plan: Plan | None = None  # what `prepare` found
+        self.choice: Choice | None = None
         self._forget()
 
     def settings(self) -> dict[str, Any]:
@@ -100,6 +111,7 @@ class TrainingEvaluator:
             "split_seed": self.split_seed,
             "device": self.device,
             "resample": self.resample,
+            "execution": dict(self.execution) or None,
         }
 
     @property
@@ -133,19 +145,22 @@ class TrainingEvaluator:
         candidate, size = coarser(candidate, size, fidelity.resolution)
         handover = Handover(evaluation, same(fidelity, candidate.digest, size))
         recipe = self._recipe(data)
-        with _threads(data), _memory(data):
+        execution = self._execution(data)
+        with _threads(data, execution.threads), _memory(data):
             evaluation.clock.check()
-            peak = Peak(data.images.device, evaluation.crowded)
+            peak, begun = Peak(data.images.device, evaluation.crowded), time.monotonic()
             module = self._build(candidate, (fidelity.width, fidelity.depth), recipe, evaluation.seed)
             handover.inherit(module)
             metrics = train(
                 module, data, recipe, fidelity.epochs, seed=evaluation.seed, check=evaluation.clock.check,
                 report=lambda reached: evaluation.report(peak.of({**reached, **facts, **handover.facts})), size=size,
-                begin=handover.begin, end=handover.end,
+                begin=handover.begin, end=handover.end, execution=execution, built=time.monotonic() - begun,
             )  # fmt: skip
             metrics = peak.of(metrics)
             if fidelity.test and (unseen := self._test(data)) is not None:
-                metrics["test_accuracy"] = judge(module, unseen, recipe, check=evaluation.clock.check, size=size)
+                metrics["test_accuracy"] = judge(
+                    module, unseen, recipe, check=evaluation.clock.check, size=size, execution=execution
+                )
         return {**metrics, **facts, **handover.facts}
 
     def memory(self, architecture: Architecture, fidelity: Fidelity, device: str) -> float:
@@ -157,7 +172,7 @@ class TrainingEvaluator:
         candidate = architecture.with_input(meeting(architecture, data, self.resample)[0], data.classes)
         recipe = self._recipe(data)
         proxy = candidate.resized(width=fidelity.width, depth=fidelity.depth)
-        return training_bytes(proxy, recipe, len(data.train), is_half(recipe.precision, device))
+        return training_bytes(proxy, recipe, len(data.train), is_half(self.execution.get("precision") or recipe.precision, device))
 
     def standing_bytes(self, device: str) -> float:
         """Bytes that a worker holds of a `cpu` or `cuda` whatever it trains: what torch needs, and the data set if it lies there."""
@@ -177,26 +192,34 @@ class TrainingEvaluator:
     def _differentiable(self, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
         """A phase of differentiable search, on all images, at the width and depth of candidates."""
         data = self._part(self._device(evaluation.device), 1.0)
-        with _threads(data), _memory(data):
+        with _threads(data, self._execution(data).threads), _memory(data):
             return differentiable.Program(
                 data, self._recipe(data), lambda network: network.resized(width=fidelity.width, depth=fidelity.depth).build(), evaluation
             ).run()
 
-    def prepare(self, space: Space, seconds_per_worker: float, seed: int, candidates_each: float = math.inf) -> Fidelity:
+    def prepare(
+        self, space: Space, seconds_per_worker: float, seed: int, candidates_each: float = math.inf, cores_each: int = 1
+    ) -> Fidelity:
         """The proxy that the budget affords, from the measured steps of a few candidates of `space`; see `self.plan`.
 
         candidates_each: how many a worker needs to finish at most; where they are few each is trained for longer.
-        Measures for at most 5% of the budget and ten seconds, apart from reading the data and the first candidate.
+        cores_each: cores that there are for a worker. At the size that fits, how steps are run is chosen; see `self.choice`.
+        Measures for at most 7% of the budget and 15 seconds, apart from reading the data and the first candidates.
         """
         start = time.monotonic()
         data = self._part(self._device("cuda" if torch.cuda.is_available() else "cpu"), 1.0)
         reading = time.monotonic() - start  # every worker reads the data for itself
         recipe = self._recipe(data)
-        with _threads(data), _memory(data):
+        with _threads(data, 1), _memory(data):
             build = functools.partial(self._build, recipe=recipe, seed=seed)
             candidates = sample(space, data, random.Random(seed), self.resample)
-            fit = Fit(build, candidates, data, recipe, seed, self.resample)
-            self.plan = fit.run(seconds_per_worker - WORKER_SECONDS - reading, FIT_SHARE * seconds_per_worker, candidates_each)
+            fit = Fit(build, candidates, data, recipe, seed, self.resample, self._execution(data))
+            seconds = seconds_per_worker - WORKER_SECONDS - reading
+            found = fit.run(seconds, FIT_SHARE * seconds_per_worker, candidates_each)
+            allowed = min(TUNE_SHARE * seconds_per_worker, TUNE_SECONDS)
+            self.choice = fit.tune(found.fidelity, allowed, self.execution, cores_each)
+            self.execution = self.choice.execution.to_dict()
+            self.plan = fit.again(found, self.choice.faster, seconds, candidates_each)
         self.plan = dataclasses.replace(self.plan, spent=time.monotonic() - start)
         self._leave_gpu()
         return self.plan.fidelity
@@ -211,6 +234,10 @@ class TrainingEvaluator:
 
     def _recipe(self, data: TrainingData) -> Recipe:
         return self.recipe or Recipe.default(len(data.train), min(data.shape[1:]))
+
+    def _execution(self, data: TrainingData) -> Execution:
+        """How steps are run on the device of `data`."""
+        return usual(data.images.device, self._recipe(data).precision, self.execution)
 
     def _device(self, offered: str) -> torch.device:
         return torch.device(offered if self.device == "auto" else self.device)
@@ -270,9 +297,9 @@ def _recipe(given: Recipe | Mapping[str, object] | str | Path | None) -> Recipe 
     return recipes.load(given) if isinstance(given, str | Path) else Recipe.from_dict(given)
 
 
-def _threads(data: TrainingData) -> contextlib.AbstractContextManager[None]:
-    """One thread where the data lie on a CPU."""
-    return one_thread() if data.images.device.type == "cpu" else contextlib.nullcontext()
+def _threads(data: TrainingData, count: int) -> contextlib.AbstractContextManager[None]:
+    """So many threads where the data lie on a CPU."""
+    return threads(count) if data.images.device.type == "cpu" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -229,7 +229,7 @@ class ZeroModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, width, ceil(H / stride), ceil(W / stride))."""
         zeros = x[:, :1, :: self.stride, :: self.stride] * 0.0
-        return zeros.repeat(1, self.width, 1, 1)
+        return zeros.expand(-1, self.width, -1, -1)  # nothing is written, and the layout stays
 
 
 class ScaleModule(nn.Module):

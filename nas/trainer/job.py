@@ -19,6 +19,7 @@ from nas.trainer.board import Board
 from nas.trainer.folder import BOARD, CHECKPOINT, WEIGHTS, Row, best_of, write_history
 from nas.trainer.project import Project
 from nas.trainer.watcher import Begin, Tick, Watcher
+from nas.training.execution import usual
 from nas.training.run import Metrics, Run, TrainingFailure
 from nas.weights import write_weights
 
@@ -78,8 +79,9 @@ class Job:
         data = self.project.data(self.device)
         recipe, size = self.project.recipe, self.project.network.input[1:]
         self.run = Run(
-            module, data, recipe, recipe.epochs, settings.seed, self._check, size=size, shard=self._shard, wrap=self._wrap
-        )
+            module, data, recipe, recipe.epochs, settings.seed, self._check, size=size, shard=self._shard, wrap=self._wrap,
+            execution=usual(self.device, recipe.precision, {"compile": settings.compile}),
+        )  # fmt: skip
         if found is not None:
             self._restore(found)
         self._first, self._began = self.run.step, time.monotonic()

@@ -25,7 +25,7 @@ class Settings:
     """Everything that a training was started with, but the network, whose digest stands here: it is a file of its own.
 
     `recipe` is in full, epochs included, `recipe_name` what it was called; `weights` and `reference` are the files that
-    the parameters start from; `threads` are those of each of `workers` processes.
+    the parameters start from; `threads` are those of each of `workers` processes; `compile` whether torch.compile is used.
     """
 
     network: str
@@ -40,6 +40,7 @@ class Settings:
     device: str = "cpu"
     threads: int = 1
     workers: int = 1
+    compile: bool = False
     weights: str | None = None
     reference: str | None = None
     versions: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +52,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "str | None": (str, type(None)),
     "int": (int,),
+    "bool": (bool,),
     "float": (int, float),
     "dict[str, Any]": (dict,),
     "list[str]": (list,),
@@ -93,7 +95,7 @@ def _checked(path: Path, data: Any) -> Settings:
     for key, value in values.items():
         if key not in known:
             raise TrainingError(f"{path}: {key!r} is unknown; allowed: {', '.join(known)}")
-        if not isinstance(value, _KINDS[known[key]]) or isinstance(value, bool):
+        if not isinstance(value, _KINDS[known[key]]) or (isinstance(value, bool) and known[key] != "bool"):
             raise TrainingError(f"{path}: {key}={value!r:.60} is of the wrong type; allowed: {known[key]}")
     for name in ("network", "digest", "dataset", "recipe", "seed"):
         if name not in values:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nas.training.dataset import TrainingData
+from nas.training.execution import Execution
 from nas.training.loop import Run
 from nas.training.recipe import Recipe
 from nas.training.run import Size
@@ -17,20 +18,22 @@ STEPS = 2
 
 
 def measure(
-    build: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int, size: Size | None = None
+    build: Callable[[], nn.Module], data: TrainingData, recipe: Recipe, seed: int, size: Size | None = None,
+    execution: Execution | None = None,
 ) -> tuple[float, float, float]:
     """Seconds: once (building, the first step's excess), a training image, a validation image.
 
-    The network is thrown away. `size` is as in `Run`.
+    The network is thrown away. `size` and `execution` are as in `Run`.
     """
     start = time.perf_counter()
-    run = Run(build(), data, recipe, 1, seed, lambda: None, size=size)
+    run = Run(build(), data, recipe, 1, seed, lambda: None, size=size, execution=execution)
     run.module.train()
     order = torch.randperm(len(data.train), generator=run.generator, device=run.device)
     rows = data.train[order[: run.batch]]
-    first = _timed(run, lambda: run.train_step(rows))
-    once = time.perf_counter() - start
-    train = min(_timed(run, lambda: run.train_step(rows)) for _ in range(STEPS))  # the least disturbed
+    with run.noise, run.layout:
+        first = _timed(run, lambda: run.train_step(rows))
+        once = time.perf_counter() - start
+        train = min(_timed(run, lambda: run.train_step(rows)) for _ in range(STEPS))  # the least disturbed
     run.module.eval()
     shown = data.validation[: 2 * recipe.batch]
     validate = _timed(run, lambda: run.validation_step(shown))

@@ -39,8 +39,22 @@ class Optimiser(ABC):
         """Remember in `buffers` from now on, where other optimisers of the same parameters may find and leave what they remember."""
         self._buffers = {parameter: buffers.setdefault(parameter, {}) for parameter in self._buffers}
 
+    def keep_rate(self, device: torch.device) -> None:
+        """The learning rate lies on `device` from here on, where a recorded step reads it."""
+        rate = torch.zeros((), device=device)
+        for group in self.param_groups:
+            group["lr"] = rate
+
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the next step."""
+        for group in self.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
     def zero_grad(self) -> None:
-        """Forget all gradients."""
+        """Forget all gradients: the next ones are written, not added, so nothing is set to zero."""
         for parameter in self._buffers:
             parameter.grad = None
 
@@ -57,8 +71,8 @@ class Optimiser(ABC):
                     self._move(parameters, gradients, group["weight_decay"], group["lr"])
 
     @abstractmethod
-    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: float) -> None:
-        """One step of `parameters`, all of which have buffers, or none."""
+    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: Any) -> None:
+        """One step of `parameters`, all of which have buffers, or none; `rate` is a number, or a tensor on their device."""
 
     def _all(self, name: str, parameters: list[nn.Parameter]) -> list[Tensor]:
         return [self._buffers[parameter][name] for parameter in parameters]
@@ -85,7 +99,7 @@ class Sgd(Optimiser):
         super().__init__(module, weight_decay, decay)
         self.momentum, self.nesterov = momentum, nesterov
 
-    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: float) -> None:
+    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: Any) -> None:
         fresh = not self._buffers[parameters[0]]
         buffers: list[Any] = [None] * len(parameters) if fresh else self._all("momentum", parameters)
         sgd(
@@ -115,7 +129,7 @@ class RmsProp(Optimiser):
         super().__init__(module, weight_decay, decay)
         self.momentum, self.rho, self.eps = momentum, rho, eps
 
-    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: float) -> None:
+    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: Any) -> None:
         for parameter in parameters:
             if not self._buffers[parameter]:
                 self._buffers[parameter].update(square=torch.ones_like(parameter), momentum=torch.zeros_like(parameter))
@@ -127,7 +141,12 @@ class RmsProp(Optimiser):
         roots = torch._foreach_add(squares, self.eps)
         torch._foreach_sqrt_(roots)
         torch._foreach_mul_(momenta, self.momentum)
-        torch._foreach_addcdiv_(momenta, gradients, roots, rate)
+        if isinstance(rate, Tensor):
+            moves = torch._foreach_div(gradients, roots)
+            torch._foreach_mul_(moves, rate)
+            torch._foreach_add_(momenta, moves)
+        else:
+            torch._foreach_addcdiv_(momenta, gradients, roots, rate)
         torch._foreach_sub_(list(parameters), momenta)
 
 
@@ -140,7 +159,7 @@ class AdamW(Optimiser):
         super().__init__(module, weight_decay, decay)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
-    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: float) -> None:
+    def _move(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float, rate: Any) -> None:
         for parameter in parameters:
             if not self._buffers[parameter]:
                 zero = torch.zeros((), dtype=torch.float32, device=parameter.device)

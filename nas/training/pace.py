@@ -11,7 +11,8 @@ class Pace:
     """Keeps a GPU at most one step behind the program, so that the clock is asked at the step that it speaks of.
 
     Without it hundreds of steps are queued in a moment, and a run would go on long after its time. One step in the
-    queue keeps the device busy. On a CPU every step is done when it returns.
+    queue keeps the device busy: the wait is for the step before, while this one is queued, so a budget's deadline is
+    overrun by two steps at most. On a CPU every step is done when it returns.
     """
 
     def __init__(self, device: torch.device) -> None:

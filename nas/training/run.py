@@ -15,22 +15,27 @@ from nas.errors import NasError
 from nas.repeatable import derived_seed
 from nas.training.dataset import TrainingData
 from nas.training.ema import Average
+from nas.training.execution import Execution, usual
+from nas.training.graphs import Capture, CudaCapture, Graphed, obstacle
 from nas.training.inputs import Inputs
-from nas.training.loss import losses
+from nas.training.layout import Layout
 from nas.training.noise import Noise, set_dropout
+from nas.training.once import Once
 from nas.training.optimisers import optimiser
 from nas.training.pace import Pace
 from nas.training.ranks import Ranks
 from nas.training.recipe import Recipe
 from nas.training.schedule import DropPathSchedule, NormWarmUp, Rate
+from nas.training.step import Step
+from nas.training.watch import Watch
 
-CHECK_STEPS = 50  # steps between two looks at the loss; each look waits for the device
+CHECK_STEPS = 50  # steps between two looks at the loss
 Metrics = dict[str, float]
 Size = tuple[int, int]  # rows, columns
 
 
 class TrainingFailure(NasError):
-    """Training that cannot go on: a loss that is NaN or infinite. `epoch` counts from 1."""
+    """Training that cannot go on: a loss or a gradient that is NaN or infinite. `epoch` counts from 1."""
 
     exit_status = 3
 
@@ -52,15 +57,20 @@ class Run:
     validates its share of the validation rows; metrics are those of all, the same everywhere. The order of the images
     is then that of any number of processes, one too; without it, it is drawn with everything else, as searches record.
     wrap: makes what runs forward in training of the module, such as DistributedDataParallel; `module` stays as it is.
+    execution: how steps are run; None: as is usual on the device. built: seconds that building the module took, for the
+    metrics. capture: what records the step, where `execution` has graphs; None: a GPU's own.
     """
 
     def __init__(
         self, module: nn.Module, data: TrainingData, recipe: Recipe, epochs: int, seed: int, check: Callable[[], None],
         *, size: Size | None = None, shard: tuple[int, int] | None = None, wrap: Callable[[nn.Module], nn.Module] | None = None,
+        execution: Execution | None = None, built: float = 0.0, capture: Capture | None = None,
     ) -> None:  # fmt: skip
         self.started = time.monotonic()
         self.device = data.images.device
-        self.module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.execution = execution or usual(self.device, recipe.precision)
+        self.layout = Layout(module, self.execution.layout)
+        self.module = module.to(self.device, memory_format=self.layout.format)  # type: ignore[call-overload]
         set_dropout(self.module, recipe.dropout)
         self.average = Average(self.module, recipe.ema) if recipe.ema > 0 else None
         self.network = self.module if wrap is None else wrap(self.module)
@@ -79,18 +89,29 @@ class Run:
         self.noise = Noise(self.module, self.generator)
         self.optimiser = optimiser(self.module, recipe)
         auxiliary = [recipe.auxiliary * weight for weight in getattr(module, "aux_weights", ())]
-        self.weights = [*getattr(module, "member_weights", ()), *auxiliary]  # of all outputs but the main one
+        weights = [*getattr(module, "member_weights", ()), *auxiliary]  # of all outputs but the main one
+        self.learning = Step(
+            self.module, self.network, self.inputs, self.optimiser, recipe, self.execution, self.layout, weights, self.device
+        )
+        self.scaler = self.learning.scaler
+        self.graphed = self._graphed(capture) if self.execution.graphs else None
         self.rate = Rate(recipe, self.steps, epochs, self.batch)
         self.drop_path, self.norms = DropPathSchedule(self.module), NormWarmUp(self.module)
-        self.precision = precision_of(recipe.precision, self.device)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
-        self.pace = Pace(self.device)
+        self.pace, self.watch = Pace(self.device), Watch(self.device if self.ranks.world == 1 else torch.device("cpu"))
         self._seconds, self._since, self.first_validation = 0.0, math.nan, math.nan
+        self._restored = 0.0  # seconds of earlier processes
         self._shuffle: Tensor | None = None  # the generator's state before this epoch's order was drawn; None between epochs
         self._index = 0  # steps done in this epoch
         self._loss = torch.zeros((), device=self.device)  # their sum
         if self.cuda_devices:
             torch.cuda.reset_peak_memory_stats(self.device)
+        self.once = Once(self.device, built + time.monotonic() - self.started)
+
+    def _graphed(self, capture: Capture | None) -> Graphed:
+        against = None if capture else obstacle(self.module, self.execution, self.device, self.network is not self.module)
+        if against is None:
+            self.optimiser.keep_rate(self.device)
+        return Graphed(self.learning, capture or CudaCapture(self.device), (self.generator,), lambda: self.norms.settled, against)
 
     @property
     def cuda_devices(self) -> list[torch.device]:
@@ -114,7 +135,7 @@ class Run:
 
     def epoch(self) -> Metrics:
         """One pass over the training rows (in whole batches), or what is left of it, and one over the validation rows."""
-        with self.noise, self.inputs.reading():
+        with self.noise, self.layout, self.inputs.reading():
             loss = self._pass()
             accuracy, val_loss = self.validate()
         self.epochs, self._shuffle, self._index = self.epochs + 1, None, 0
@@ -137,10 +158,26 @@ class Run:
             self._loss += self.train_step(self.ranks.share(rows[start : start + self.batch]))
             self._index += 1
             self.pace.step()
-            if self._index % CHECK_STEPS == 0 or self._index == count:
-                self._finite(float(self.ranks.sum(self._loss)), "training")
+            if self._index % CHECK_STEPS == 0 and self._index < count:
+                self._judge(self.watch.look(self._signs()))
+        self.watch.forget()
+        total, exploded = self._signs().tolist()  # here the device is waited for
+        self._judge([total, exploded])
         self._seconds, self._since = self.seconds, math.nan
-        return float(self.ranks.sum(self._loss)) / (count * self.ranks.world)
+        return float(total) / (count * self.ranks.world)
+
+    def _signs(self) -> Tensor:
+        """The sum of the losses, and the steps whose gradient exploded (2,), of all processes together."""
+        return self.ranks.sum(torch.stack([self._loss, self.learning.exploded]))
+
+    def _judge(self, signs: list[float] | None) -> None:
+        """Raise `TrainingFailure` where they say that training can't go on; None is nothing known yet."""
+        if signs is not None and signs[1]:
+            rate = float(self.optimiser.param_groups[0]["lr"])
+            reason = f"the gradient exploded: its norm is not finite in epoch {self.epochs + 1}, at a learning rate near {rate:.2g}"
+            raise TrainingFailure(reason, self.epochs + 1)
+        if signs is not None:
+            self._finite(signs[0], "training")
 
     def _order(self) -> Tensor:
         """The training rows in this epoch's order: a new one, or that of the epoch that was broken off."""
@@ -159,21 +196,18 @@ class Run:
     def train_step(self, rows: Tensor) -> Tensor:
         """One step of the optimiser on the images `rows` (B,); the main head's loss, detached, on the device."""
         self._set_rates(self.step)
-        images, labels = self.inputs.drawn(rows)
-        with self._autocast():
-            output = self.network(images)
-        main, total = losses(output, labels, self.recipe.label_smoothing, self.weights)
-        self.optimiser.zero_grad()
-        self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-        if self.recipe.clip > 0:
-            self.scaler.unscale_(self.optimiser)  # type: ignore[arg-type]
-            nn.utils.clip_grad_norm_(self.module.parameters(), self.recipe.clip)
-        self.scaler.step(self.optimiser)  # type: ignore[arg-type]
-        self.scaler.update()
+        loss = self.once.step(self._stepper(), rows)
         if self.average is not None:
             self.average.update(self.step)
         self.step += 1
-        return main.detach()
+        return loss
+
+    def _stepper(self) -> Callable[[Tensor], Tensor]:
+        """What does a step: as it is written, compiled from when all numbers have come to rest, or recorded."""
+        if self.execution.compile and not self.learning.compiled and self.norms.settled and self.drop_path.still:
+            self.learning.compile()
+            self.once.expect()
+        return self.learning if self.graphed is None else self.graphed
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:
@@ -199,8 +233,8 @@ class Run:
     def validation_step(self, rows: Tensor) -> Tensor:
         """Number right and summed cross-entropy (2,) of the images `rows` (B,), on the device. Needs eval mode."""
         labels = self.data.labels[rows]
-        with self._autocast():
-            logits = self.judged(self.inputs.plain(rows))
+        with self.learning.autocast():
+            logits = self.judged(self.layout.put(self.inputs.plain(rows)))
         loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
         return torch.stack([(logits.argmax(1) == labels).sum().double(), loss.double()])
 
@@ -244,6 +278,8 @@ class Run:
         self.scaler.load_state_dict(state["scaler"])
         self.rate.plateau.restore(state["plateau"])
         self.step, self.epochs, self._index = state["step"], state["epochs"], state["index"]
+        if self.graphed is not None:
+            self.graphed.forget()
         if self.step > 0:
             self._set_rates(self.step - 1)  # of the last step, which whoever reports an epoch reads after it
         self.orders.set_state(state["orders"].cpu())
@@ -254,7 +290,8 @@ class Run:
             self.generator.manual_seed(self._seed(f"step {self.step}"))
         self._shuffle = None if state["shuffle"] is None else state["shuffle"].cpu()
         self._loss = state["loss"].to(self.device, copy=True)
-        self._seconds, self.first_validation = state["seconds"], state["first_validation"]
+        self._seconds = self._restored = state["seconds"]
+        self.first_validation = state["first_validation"]
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Begin where a finished, shorter run of the same network and recipe ended; on fewer images or in other batches perhaps.
@@ -284,13 +321,8 @@ class Run:
         run = {"steps": self.steps, "images": len(self.data.train), "seed": self.seed, "device": self.device.type}
         return {**run, **self.recipe.to_dict()}
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
-
     def _set_rates(self, step: int) -> None:
-        rate = self.rate.at(step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self.optimiser.set_rate(self.rate.at(step))
         self.drop_path.set(step / self.steps)
         self.norms.set(step)
 
@@ -308,6 +340,7 @@ class Run:
             "train_seconds": self.seconds,
             "images_per_second": images / max(self.seconds, 1e-9),
             "first_validation_seconds": self.first_validation,
+            "once_seconds": self.once.seconds(self.seconds - self._restored) + (self.graphed.seconds if self.graphed else 0.0),
         }
         if self.cuda_devices:
             metrics["peak_memory_bytes"] = float(torch.cuda.max_memory_allocated(self.device))
@@ -315,8 +348,6 @@ class Run:
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:
-    """The number type of forward passes; `auto` is bfloat16 on a GPU that has it, else float32."""
-    if name != "auto":
-        dtype: torch.dtype = getattr(torch, name)
-        return dtype
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    """The number type of forward passes by a recipe's `precision`; `auto` is bfloat16 on a GPU that has it, else float32."""
+    dtype: torch.dtype = getattr(torch, usual(device, name).precision)
+    return dtype

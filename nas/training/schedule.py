@@ -100,6 +100,11 @@ class DropPathSchedule:
         paths = [path for path in module.modules() if isinstance(path, DropPathModule) and path.rate > 0]
         self._paths = [(path, path.rate) for path in paths]
 
+    @property
+    def still(self) -> bool:
+        """Whether no rate ever changes."""
+        return not self._paths
+
     def set(self, progress: float) -> None:
         """Set the rates for `progress` in [0, 1] of the run."""
         for path, rate in self._paths:
@@ -118,6 +123,11 @@ class NormWarmUp:
 
         norms = [norm for norm in module.modules() if isinstance(norm, _BatchNorm) and norm.momentum]
         self._norms = [(norm, norm.momentum) for norm in norms if norm.momentum is not None]
+
+    @property
+    def settled(self) -> bool:
+        """Whether `set` changes nothing any more."""
+        return not self._norms
 
     def set(self, step: int) -> None:
         """Call before 0-based `step`."""
