@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nas.engine.api import make_lanes, resume, search
+from nas.engine.assign import trial_seed
 from nas.engine.coefficients import scale_search
-from nas.engine.driver import Driver, trial_seed
+from nas.engine.driver import Driver
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
 from nas.engine.local import LocalLanes

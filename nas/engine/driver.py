@@ -12,22 +12,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nas.budget import Budget
+from nas.engine.assign import Assigner
 from nas.engine.judging import measured, values_of
 from nas.engine.keeping import Keeping, cap_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.engine.queue import Queue, Work
 from nas.engine.roster import Roster
+from nas.engine.standing import Standing
 from nas.engine.stopping import Stopping
-from nas.engine.timing import NOTHING, Timed
+from nas.engine.timing import Timed
 from nas.errors import NasError, StudyError
-from nas.evaluators import Fidelity, Outcome, Store, Task
+from nas.evaluators import Fidelity, Outcome, Store
 from nas.evaluators.curve import Curve
 from nas.evaluators.faults import fault_of
 from nas.objectives import oriented
-from nas.repeatable import derived_seed
-from nas.strategies import PROMOTION, Proposal, Trial
-from nas.strategies.dominance import Front
+from nas.strategies import Proposal, Trial
 from nas.study import Recorder
 
 if TYPE_CHECKING:
@@ -69,23 +69,19 @@ class Driver:
         queue: Queue | None = None,
     ) -> None:
         self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
-        self._observer, self._store = observer or Observer(), store
-        self._timeout = study.settings.timeout or math.inf
+        self._observer = observer or Observer()
         self._running: dict[int, Work] = {}  # by lane
         self._roster = Roster(lanes.count)
         self._closing = False  # no time is left for another launch
         self._now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
         self._began = self._now() - spent - study.ledger().seconds
-        self._beaten = self._ticked = self._saved = -math.inf
+        self._beaten = self._ticked = -math.inf
         self._goals = study.goals
         self._timed = Timed(self._goals, study.settings.timing, study.trials)
-        self._best: Finished | None = None
-        self._front: Front[int] = Front()  # numbers of the trials that no other beats
-        self._closest = 0.0  # the fraction of the fidelity of those on it
-        self._news = False  # whether the best or the front has changed since it was shown
-        self._show_best = show_best
+        self._standing = Standing(study, show_best)
         self._first: deque[float] = deque([first_seconds] if first_seconds > 0 else [], RECENT)
         self._stopping = Stopping(self._goals[0], study.settings.stop_early, study.settings.seed)
+        self._assigner = Assigner(study, fidelity, self._timed, self._stopping, store)
         self._keeping = Keeping(store, cap_of(study.settings.keep), lanes.count)
         self._said: set[str] = set()  # kinds of notes
         self._queue = queue or Queue()
@@ -99,11 +95,7 @@ class Driver:
             self._tell(trial.number, proposal, trial.values, trial.found, trial.curve, trial.stopped is not None)
             if trial.judged and trial.first_seconds is not None:
                 self._first.append(trial.first_seconds)
-        best = self._study.best
-        if best is not None:
-            outcome = Outcome("complete", best.metrics, cut=best.cut, first_seconds=best.first_seconds, stopped=best.stopped)
-            architecture = self._study.space.decode(best.decisions)
-            self._best = Finished(best.number, best.value, architecture, outcome, best.device_seconds, best.fraction)
+        self._standing.restore()
 
     def _tell(
         self, number: int, proposal: Proposal, values: tuple[float, ...], found: Sequence[Mapping[str, Any]],
@@ -123,10 +115,8 @@ class Driver:
         self._keeping.learn(number, proposal, value)
         if value is not None:
             self._stopping.learn(fraction, curve, stopped)
-        if numbers and not stopped and fraction > self._closest:
-            self._front, self._closest = Front(), fraction
-        if numbers and not stopped and fraction == self._closest and self._front.add(numbers, number):
-            self._news |= len(self._goals) > 1
+        if numbers and not stopped:
+            self._standing.join(number, numbers, fraction)
 
     # ---- the loop ------------------------------------------------------------------------------------------------
 
@@ -187,7 +177,7 @@ class Driver:
             self._running[lane].begin(self._now())
             self._lanes.submit(lane, candidate)
         self._allow()
-        self._save_best()
+        self._standing.show()
         self._tell_observer(finished, launches)
         if not self._roster.count and self._may_launch():
             raise NasError(self._roster.why_none())
@@ -281,8 +271,7 @@ class Driver:
             if outcome.first_seconds is not None:
                 self._first.append(outcome.first_seconds)
         finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction, work.proposal.phase)
-        if finished.better(self._best, self._goals[0]) and self._counts(work):
-            self._best, self._news = finished, True
+        self._standing.finished(finished, work.proposal)
         return finished
 
     def _note(self, number: int, notes: Sequence[str]) -> None:
@@ -293,10 +282,6 @@ class Driver:
             if kind not in self._said:
                 self._said.add(kind)
                 self._observer.note(f"trial {number}: {note}")
-
-    def _counts(self, work: Work) -> bool:
-        """Whether its network may be the best."""
-        return work.proposal.phase is None and work.proposal.decisions not in self._study.settings.references
 
     def _lost(self, lane: int, seconds: float, done: Done | None = None) -> list[Finished]:
         """The worker died with what it held, or (`done`) its GPU did: that is next, under its number, unless it has had its attempts."""
@@ -362,49 +347,14 @@ class Driver:
         proposal = self._strategy.ask(number)
         if proposal.phase is not None and (self._running or waiting):
             return False  # asked again when nothing runs, for it may depend on how that ends
-        self._queue.add(self._begun(number, proposal))
+        self._queue.add(self._assigner.begin(number, proposal))
         return True
 
-    def _begun(self, number: int, proposal: Proposal) -> Work:
-        """A new trial, recorded as running."""
-        architecture = self._study.space.decode(proposal.decisions)
-        seed, fidelity = trial_seed(self._study.settings.seed, number), self._at(proposal.fraction)
-        self._study.start(proposal, architecture, seed=seed, fidelity=fidelity.to_dict())
-        return Work(number, proposal, architecture)
-
-    def _at(self, fraction: float) -> Fidelity:
-        """The fidelity of a rung."""
-        return self._fidelity.part(fraction, self._study.settings.ladder)
-
     def _candidate(self, work: Work) -> Candidate:
-        seconds = self._left().lane_seconds(max(1, self._roster.count), self._lanes.share)
-        timeout = self._timeout_of(work)
-        work.deadline = work.started + min(seconds, timeout)
-        seed = trial_seed(self._study.settings.seed, work.number)
-        wanted = NOTHING if work.alone else self._timed.wanted(work.architecture, self._roster.count, seconds)
-        fidelity, task = self._at(work.fraction), self._task(work)
-        return Candidate(work.number, work.architecture, fidelity, seed, seconds, timeout, wanted, task)
-
-    def _timeout_of(self, work: Work) -> float:
-        """A phase is no candidate: it may take as long as the budget lasts."""
-        return math.inf if work.alone else self._timeout
-
-    def _task(self, work: Work) -> Task:
-        proposal, inherits = work.proposal, self._study.settings.inherit
-        promoted = proposal.how == PROMOTION
-        return Task(
-            work.number, proposal.parent, proposal.how, proposal.phase,
-            tuple(self._study.space.decode(child) for child in proposal.children),
-            self._store,
-            keep=inherits or proposal.fraction < 1.0,
-            whole=proposal.fraction < 1.0,
-            inherit=proposal.parent if inherits and not promoted else None,
-            go_on=proposal.parent if promoted else None,
-            space=self._study.settings.space if proposal.phase is not None else "",
-            options=self._study.settings.strategy_options if proposal.phase is not None else {},
-            role=self._study.settings.role,
-            bar=self._stopping.bar(work.number, work.fraction, self._at(work.fraction).epochs),
-        )  # fmt: skip
+        lanes = max(1, self._roster.count)
+        seconds = self._left().lane_seconds(lanes, self._lanes.share)
+        work.deadline = work.started + min(seconds, self._assigner.timeout(work))
+        return self._assigner.candidate(work, seconds, lanes)
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
@@ -414,7 +364,7 @@ class Driver:
             now = self._now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))
             for work in self._running.values():
-                work.deadline = min(now + seconds, work.started + self._timeout_of(work))
+                work.deadline = min(now + seconds, work.started + self._assigner.timeout(work))
 
     # ---- the ledger ----------------------------------------------------------------------------------------------
 
@@ -437,13 +387,6 @@ class Driver:
             return f"the first {HOPELESS} candidates failed"
         return self._budget.reached(self._study.ledger()) or str(self._budget)
 
-    def _save_best(self) -> None:
-        """Show the best at most a heartbeat late: a person may look at it, and the driver may be killed."""
-        now = time.monotonic()
-        if self._news and now >= self._saved + HEARTBEAT_SECONDS:
-            self._show_best()
-            self._news, self._saved = False, now
-
     # ---- the observer --------------------------------------------------------------------------------------------
 
     def _start_notice(self) -> Start:
@@ -464,7 +407,7 @@ class Driver:
             ledger = self._study.ledger()
             left = self._seconds_left()
             self._observer.tick(
-                Progress(self._budget, ledger, len(self._running), self._roster.count, self._best, left, len(self._front))
+                Progress(self._budget, ledger, len(self._running), self._roster.count, self._standing.best, left, len(self._standing))
             )  # fmt: skip
 
     def _seconds_left(self) -> float | None:
@@ -475,8 +418,3 @@ class Driver:
         by_trials = left.trials * ledger.seconds / done if done else math.inf
         seconds = min(left.lane_seconds(max(1, self._roster.count), self._lanes.share), by_trials)
         return seconds if math.isfinite(seconds) else None
-
-
-def trial_seed(seed: int, number: int) -> int:
-    """The seed of a trial's evaluation, 32 bits: the same on every worker and after every restart."""
-    return derived_seed(seed, number)

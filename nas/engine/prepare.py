@@ -81,7 +81,7 @@ def check_phase(evaluator: Evaluator, strategy: str, space: Space, fidelity: Fid
     phase = strategies.find(strategy).phase
     if not phase:
         return ""
-    if phase not in getattr(evaluator, "phases", ()):
+    if phase not in getattr(evaluator, "phases", ()) or hasattr(evaluator, "schedule"):
         raise NasError(f"strategy {strategy} needs an evaluator that trains networks together; allowed: --evaluator training")
     line: str = evaluator.check_phase(phase, space, fidelity)  # type: ignore[attr-defined]
     return line

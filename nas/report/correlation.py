@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.report.tables import short_path, value_text
+from nas.strategies.phased import PHASE
 from nas.study.correlation import CORRELATE, correlation, to_correlate
 from nas.units import format_seconds
 
@@ -25,7 +26,7 @@ def shown(study: Study) -> list[RenderableType]:
     """What was measured; where nothing was, that nothing is known; nothing for a search without shared weights."""
     wish, run = study.settings.correlation_wish, study.nested(CORRELATE)
     if wish is None:
-        if study.settings.role != "search" or not any(trial.phase for trial in study.trials):
+        if study.settings.role != "search" or not any(trial.phase == PHASE for trial in study.trials):
             return []
         where = short_path(study.directory)
         return [Text(f"how well accuracies on shared weights rank networks is not known; nas resume {where} --correlate 10 measures it")]
