@@ -173,7 +173,7 @@ def test_resampled_images_train_as_if_the_data_set_had_them() -> None:
     recipe = Recipe(batch=64, translate=0.0, flip=False, cutout=0.0)
     data = TrainingData.of(load("digits"), 0.2, 0, torch.device("cpu")).part(0.2, 0)
     shown = resample(data.normalisation(data.images).permute(0, 3, 1, 2), (11, 11)).permute(0, 2, 3, 1).contiguous()
-    plain = replace(data, images=shown, normalisation=Normalisation(torch.zeros(1), torch.ones(1), torch.zeros(1), torch.ones(1)))
+    plain = replace(data, images=shown, normalisation=Normalisation(torch.zeros(1), torch.ones(1), 0.0, 1.0))
     results = []
     for each, size in ((data, (11, 11)), (plain, None)):
         torch.manual_seed(0)
