@@ -23,6 +23,7 @@ from nas.repeatable import one_thread
 from nas.training.dataset import TrainingData
 from nas.training.recipe import Recipe
 from nas.training.run import Run
+from nas.training.schedule import learning_rate
 from tests.cli import nas as call
 
 FULL = Fidelity(9)
@@ -254,6 +255,20 @@ def test_go_on_takes_everything_over(candidate: Architecture, recipe: Recipe) ->
         assert [each["val_loss"] for each in first] == [each["val_loss"] for each in second]
         with pytest.raises(NasError, match="the state to go on from"):
             made(1, 1).go_on(state)  # as many steps: nothing were left to train
+
+
+def test_the_schedule_begins_anew_and_a_later_state_remembers_where(candidate: Architecture) -> None:
+    recipe, data = Recipe(batch=32), _data()
+    short, longer, again = (Run(candidate.build(), data, recipe, epochs, 0, lambda: None) for epochs in (1, 3, 3))
+    with one_thread():
+        short.epoch()
+        longer.go_on(short.state())
+        left = longer.steps - longer.step
+        rates = [longer.rate.at(longer.step + step) for step in range(left)]
+        assert rates == [learning_rate(step, left, recipe.lr, recipe.warmup) for step in range(left)]
+        longer.epoch()
+        again.restore(longer.state())
+    assert again.rate.at(again.step) == longer.rate.at(longer.step) > 0
 
 
 def test_an_early_stop_of_the_shorter_run_is_none_of_the_longer_one(candidate: Architecture) -> None:

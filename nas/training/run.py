@@ -257,6 +257,7 @@ class Run:
             "index": self._index,
             "loss": self._loss,
             "step": self.step,
+            "begin": self.rate.begin,
             "epochs": self.epochs,
             "seconds": self.seconds,
             "first_validation": self.first_validation,
@@ -278,6 +279,7 @@ class Run:
         self.scaler.load_state_dict(state["scaler"])
         self.rate.plateau.restore(state["plateau"])
         self.step, self.epochs, self._index = state["step"], state["epochs"], state["index"]
+        self.rate.begin = state.get("begin", 0)
         if self.graphed is not None:
             self.graphed.forget()
         if self.step > 0:
@@ -296,9 +298,10 @@ class Run:
     def go_on(self, state: dict[str, Any]) -> None:
         """Begin where a finished, shorter run of the same network and recipe ended; on fewer images or in other batches perhaps.
 
-        Its images are the first of this run's: weights, their average, buffers and generators are taken over, and the
-        schedule is entered where as many images lead to, which for a cosine means that the rate rises once more. An epoch
-        that they do not fill is gone on with, in an order of its own. `seconds` count all steps, other times from here.
+        Its images are the first of this run's: weights, their average, buffers and generators are taken over. The learning
+        rate begins anew, a whole schedule over the steps that are left: entering this run's where as many images lead to
+        ended below starting over (docs/benchmarks.md). An epoch that they do not fill is gone on with, in an order of its
+        own. `seconds` count all steps, other times from here.
         Call before the first epoch. Raises `NasError` as `restore` does, and where the state has as many images or more.
         """
         own, theirs = self._key(), state["key"]
@@ -308,7 +311,7 @@ class Run:
         step = state["step"] * min(theirs["batch"], theirs["images"]) // self.batch
         if not 0 < step < self.steps or state["index"]:
             raise NasError(f"the state to go on from is of step {step}; allowed: whole epochs of fewer than {self.steps} steps")
-        self.restore({**state, "key": own, "shuffle": None, "step": step, "first_validation": self.first_validation})
+        self.restore({**state, "key": own, "shuffle": None, "step": step, "begin": step, "first_validation": self.first_validation})
         self.rate.plateau.stale = 0  # an early stop of the shorter run is none of this one
         self.epochs, done = divmod(step, len(self.data.train) // self.batch)
         if done:

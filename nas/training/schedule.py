@@ -39,17 +39,27 @@ class Rate:
     Steps drop at their fractions of the run. Exponential drops come every so many epochs, counted from the first step,
     all at once at these (as in EfficientNet's released code). A plateau drops when the validation accuracy has not
     risen for `patience` epochs, as AlexNet and ResNet were trained; `plateau` is told it.
+
+    `begin` is the step at which a run that goes on with a shorter one's training begins: all of the above is then of the
+    steps that are left, a warm restart (Loshchilov & Hutter, arXiv 1608.03983).
     """
 
+    begin = 0
+
     def __init__(self, recipe: Recipe, steps: int, epochs: int, batch: int) -> None:
-        self.recipe, self.steps, self.epochs = recipe, steps, epochs
+        self.recipe, self._steps, self.epochs = recipe, steps, epochs
         self.peak = recipe.lr if recipe.lr_batch is None else recipe.lr * batch / recipe.lr_batch
         self.plateau = Plateau(recipe.patience if recipe.schedule == "plateau" else 0)
         self._fall: Fall | None = None if recipe.schedule == "cosine" else self._factor
 
     def at(self, step: int) -> float:
         """The rate of 0-based `step`."""
-        return learning_rate(step, self.steps, self.peak, self.recipe.warmup, self._fall)
+        return learning_rate(step - self.begin, self.steps, self.peak, self.recipe.warmup, self._fall)
+
+    @property
+    def steps(self) -> int:
+        """From its beginning to its end."""
+        return self._steps - self.begin
 
     def _factor(self, step: int, rise: int, steps: int) -> float:
         return float(self.recipe.drop ** self._drops(step))
@@ -59,7 +69,7 @@ class Rate:
         if self.recipe.schedule == "steps":
             return sum(step >= each * self.steps for each in self.recipe.milestones)
         if self.recipe.schedule == "exponential":
-            return int(step * self.epochs / (self.steps * self.recipe.every))
+            return int(step * self.epochs / (self._steps * self.recipe.every))
         return self.plateau.drops
 
 

@@ -4,9 +4,9 @@
     python scripts/bench/promotions.py [--dataset digits] [--space tiny] [--candidates 8] [--seeds 3] [--rungs 1,3,9]
 
 About six minutes on one core. Random candidates are trained to the last rung in four ways, with the same seeds: over
-(all epochs at once), on (each rung goes on with the one below and enters its own schedule there, as searches do), last
-(only the last rung goes on with the one below it), restart (as last, but with a whole schedule over the epochs that are
-left: a warm restart). Prints mean accuracies, differences to over in points with their 95% intervals over all pairs,
+(all epochs at once), on (each rung goes on with the one below, by a whole schedule over its epochs, as searches do), last
+(only the last rung goes on with the one below it), restart (as last, but a run of its own over the epochs that are
+left). Prints mean accuracies, differences to over in points with their 95% intervals over all pairs,
 and the CPU seconds of training and validation, of all rungs and of the last one.
 """
 
