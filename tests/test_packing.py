@@ -340,7 +340,8 @@ def test_candidates_that_take_more_than_predicted_teach_the_prediction(tmp_path:
 
 
 def test_out_of_memory_beside_others_is_tried_once_alone(tmp_path: Path) -> None:
-    evaluator = Sized({"b": 7.0, "d": 99.0}, there=8.0)
+    evaluator = Sized({"d": 99.0}, there=8.0, seconds=0.1)
+    evaluator.need = 5.0  # two never fit; the first ones are launched together
     watching = Crowd()
     study = searched(tmp_path / "run", evaluator, "14trials", 3, observer=watching)
     failed = [trial for trial in study.trials if trial.state == "FAIL"]
