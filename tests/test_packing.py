@@ -37,7 +37,7 @@ from nas.study import Recorder, Study, create_study, open_study, resume_study
 from nas.training.dataset import TrainingData
 from nas.training.recipe import Recipe
 from nas.training.run import Run
-from tests.test_engine import SPACE, Watching, interrupt
+from tests.test_engine import SPACE, Watching
 from tests.toy import Climber, settings
 
 # ---- what a training takes -----------------------------------------------------------------------------------------
@@ -381,9 +381,14 @@ class Crowd(Watching):
 
 
 def test_who_is_to_be_tried_alone_is_so_after_a_resume(tmp_path: Path) -> None:
-    evaluator = Sized({"a": 1.0, "b": 7.0, "c": 1.0, "d": 7.0}, there=8.0)
+    class Leaving(Watching):
+        def crowded(self, number: int, reason: str) -> None:
+            raise KeyboardInterrupt  # here, and not wherever a signal would find the driver
+
+    evaluator = Sized({}, there=8.0, seconds=0.1)
+    evaluator.need = 5.0  # two never fit; the first ones are launched together
     with create_study(tmp_path / "run", settings(), SPACE) as study, pytest.raises(KeyboardInterrupt):
-        drive(study, evaluator, "12trials", 3, observer=Crowd(1, interrupt))
+        drive(study, evaluator, "12trials", 3, observer=Leaving())
     left = [trial for trial in open_study(tmp_path / "run").trials if trial.state == "RUNNING" and trial.solo]
     assert len(left) == 1
     tried = evaluator.attempts.count(left[0].number)
