@@ -66,7 +66,7 @@ class TrainingScreen(Watcher):
         """A line, or a row of the live table."""
         self._rows.append(row)
         if self._live is not None:
-            self._live.update(self._draw())
+            self._live.update(self._draw(), refresh=True)
         elif not self.quiet:
             best = " *" if row.judged and best_of(self._rows) is row else ""
             judged = f"validation {row.accuracy:7.2%}  " if row.judged else ""
