@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 
+import nas
 from nas import data as datasets
 from nas import spaces
 from nas.budget import Budget
@@ -29,7 +30,7 @@ from nas.engine.place import check_device
 from nas.engine.queue import Expected, Queue
 from nas.engine.sharing import memory_per_device, packed
 from nas.errors import NasError
-from nas.evaluators import Evaluation, Fidelity
+from nas.evaluators import Evaluation, Fidelity, create
 from nas.evaluators.memory import WORKSPACE, Peak, training_bytes
 from nas.evaluators.training import TrainingEvaluator
 from nas.loading import load
@@ -530,3 +531,10 @@ def test_without_mps_a_search_goes_on(control: Any, monkeypatch: pytest.MonkeyPa
     assert not mps.start()
     monkeypatch.setenv(PIPE, "/somewhere")
     assert (mps.start(), mps.why, os.environ[PIPE]) == (False, f"{PIPE} is set already", "/somewhere")
+
+
+def test_fewer_pixels_are_expected_to_take_less() -> None:
+    evaluator: Any = create("training")
+    network = nas.load("resnet20")
+    whole, coarse = (evaluator.memory(network, Fidelity(resolution=part), "cpu") for part in (1.0, 0.5))
+    assert coarse < whole

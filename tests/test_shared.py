@@ -444,3 +444,9 @@ def test_networks_are_spread_over_the_ranking(tmp_path: Path) -> None:
     steps = [after - before for before, after in itertools.pairwise(places)]
     assert max(steps) <= 1 + min(steps)
     assert len(spread_over(study, 1000)) == len(ranked)
+
+
+def test_a_given_precision_holds_for_shared_weights_too() -> None:
+    evaluator: Any = create("shared", execution="precision=bfloat16")
+    data = evaluator._part(torch.device("cpu"), 1.0)
+    assert evaluator._stated(data).precision == "bfloat16"

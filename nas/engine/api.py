@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from nas import evaluators, measures, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
-from nas.engine import sharing
 from nas.engine.confirm import ask_for, follow_up, plan, planned
 from nas.engine.devices import AUTO, Shares, core_count
 from nas.engine.driver import Driver
@@ -44,6 +43,8 @@ from nas.engine.prepare import (
 )  # fmt: skip
 from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
+from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
+from nas.engine.sharing import memory_per_device as memory_of
 from nas.engine.simulated import SimulatedLanes
 from nas.engine.timing import check_lanes, settled
 from nas.engine.versions import versions
@@ -148,7 +149,7 @@ def search(
     steps = ladder_of(ladder, strategy, strategy_options or {})
     references = list(references)
     wish = planned(confirm, confirm_epochs, control, strategy, bool(references), correlate)
-    shares, memory = shares_of(engine, workers, gpus_per_trial, address), sharing.memory_per_device(memory_per_device)
+    shares, memory = shares_of(engine, workers, gpus_per_trial, address), memory_of(memory_per_device)
     options = dict(evaluator_options or {})
     if isinstance(evaluator, str):
         evaluator, named = evaluators.parse(evaluator)
@@ -165,7 +166,7 @@ def search(
     cap_of(keep or "")
     check_inherit(inherit, strategy, asked, judge)
     check_seconds("timeout", timeout)
-    sharing.check_memory(judge, memory)
+    check_memory(judge, memory)
     check_space(judge, searched)
     check_phase(judge, strategy, searched)
     check_sampling(judge, asked, strategy, bool(steps))
@@ -182,7 +183,7 @@ def search(
         check_rungs(fidelity, strategies.rungs(strategy, **dict(strategy_options or {})), steps)
     searched = screened(searched, filters, seed, watcher.note)
     if gpus_per_trial == AUTO:
-        shares = sharing.packed(
+        shares = packed(
             shares, judge, searched, fidelity, seed, memory, workers=workers, apart=engine == "ray", here=address is None,
             note=watcher.note,
         )  # fmt: skip
@@ -263,8 +264,8 @@ def resume(
     judge = resumed_evaluator(settings, evaluator)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
     engine = engine or settings.engine
-    given = settings.memory_per_device if memory_per_device is None else sharing.memory_per_device(memory_per_device)
-    sharing.check_memory(judge, given)
+    given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
+    check_memory(judge, given)
     shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, (observer or Observer()).note)
     if settings.latency:
         check_lanes(settings.timing, shares.device, address is None)
@@ -291,7 +292,7 @@ def _resumed_shares(
         return shares_of(engine, workers or settings.workers, asked, address)
     shares = shares_of(engine, workers or (None if asked == AUTO else core_count()), asked, address)
     fidelity, apart = Fidelity.from_dict(settings.fidelity), engine == "ray"
-    return sharing.packed(
+    return packed(
         shares, judge, study.space, fidelity, settings.seed, memory, workers=workers, apart=apart, here=address is None, note=note
     )
 
@@ -301,7 +302,7 @@ def make_lanes(
 ) -> Lanes:  # fmt: skip
     """The lanes of an engine, not started yet."""
     if engine == "local":
-        memory = sharing.gpu_memories() if shares.gpus else {}
+        memory = gpu_memories() if shares.gpus else {}
         return LocalLanes(evaluator, shares.workers, share=shares.devices, devices=tuple(memory) or ("cpu",), memory=memory)
     from nas.engine.ray_lanes import RayLanes
 
@@ -337,7 +338,7 @@ def _drive(
         Driver(
             study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock,
             store=Store((study.directory.parent if settings.role == CORRELATE else study.directory) / FOLDER),
-            queue=sharing.queue_of(study, lanes, evaluator, fidelity),
+            queue=queue_of(study, lanes, evaluator, fidelity),
         ).run()  # fmt: skip
     finally:
         show()

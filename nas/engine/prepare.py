@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from nas import evaluators, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
-from nas.engine import stopping
 from nas.engine.devices import AUTO, Shares, core_count, gpu_count, share_out
 from nas.engine.judging import own
 from nas.engine.observer import Observer
+from nas.engine.stopping import check as check_stopping
 from nas.errors import ArchitectureError, NasError, StudyError, unknown
 from nas.evaluators import Evaluator, Fidelity
 from nas.evaluators.fidelity import parse_ladder
@@ -81,7 +81,7 @@ def check_phase(evaluator: Evaluator, strategy: str, space: Space, fidelity: Fid
     phase = strategies.find(strategy).phase
     if not phase:
         return ""
-    if phase not in getattr(evaluator, "phases", ()) or hasattr(evaluator, "schedule"):
+    if phase not in getattr(evaluator, "phases", ()):
         raise NasError(f"strategy {strategy} needs an evaluator that trains networks together; allowed: --evaluator training")
     line: str = evaluator.check_phase(phase, space, fidelity)  # type: ignore[attr-defined]
     return line
@@ -145,7 +145,7 @@ def check_inherit(inherit: bool, name: str, strategy: Strategy, evaluator: Evalu
 
 def rule_of(stop_early: bool | str | float | None, goals: tuple[Objective, ...], evaluator: Evaluator) -> float:
     """The quantile below which curves are stopped; 0 for none. Raises `NasError`, also where no curve is to be seen."""
-    quantile = stopping.check(stop_early, len(goals))
+    quantile = check_stopping(stop_early, len(goals))
     known, name = getattr(evaluator, "metrics", None), goals[0].name
     blind = isinstance(evaluator, evaluators.FunctionEvaluator) or name in MEASURES
     blind = blind or (known is not None and not {"epochs", name} <= set(known))
@@ -156,6 +156,7 @@ def rule_of(stop_early: bool | str | float | None, goals: tuple[Objective, ...],
 
 
 def evaluator_of(evaluator: Any, options: Mapping[str, Any], objective: str | None) -> Evaluator:
+    """The evaluator of that name with its options, or the one that was handed in. Raises `NasError` for options of the latter."""
     if isinstance(evaluator, str):
         return evaluators.create(evaluator, **options)
     if options:
@@ -164,6 +165,7 @@ def evaluator_of(evaluator: Any, options: Mapping[str, Any], objective: str | No
 
 
 def resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
+    """That of a recorded run. Raises `StudyError` where it was handed in then, and is not now."""
     if evaluator is not None:
         return evaluator_of(evaluator, {}, own(settings.goals))
     if settings.evaluator is None:
@@ -172,10 +174,12 @@ def resumed_evaluator(settings: Settings, evaluator: Any) -> Evaluator:
 
 
 def with_dataset(options: Mapping[str, Any] | None, dataset: str | None) -> dict[str, Any]:
+    """Options of an evaluator, the data set among them if one is named."""
     return dict(options or {}) | ({"dataset": dataset} if dataset is not None else {})
 
 
 def settings_of(evaluator: Evaluator) -> dict[str, Any]:
+    """What an evaluator of a name is to be made from again, as plain data."""
     settings = getattr(evaluator, "settings", None)
     return dict(settings()) if settings else {}
 
@@ -198,10 +202,12 @@ def shares_of(engine: str, workers: int | None, gpus_per_trial: float | str | No
 
 
 def check_seconds(name: str, value: float | None) -> None:
+    """Raise `NasError` for a limit of time that is none."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf")):
         raise NasError(f"{name}={value!r}; allowed: seconds > 0")
 
 
 def default_folder(space: str) -> Path:
+    """Where a run of that space lies unless it is said."""
     stem = datetime.datetime.now().strftime(f"{space}-%Y%m%d-%H%M%S")
     return Path("runs") / stem

@@ -27,7 +27,7 @@ from nas.evaluators.fit import meeting, sample, sizes
 from nas.evaluators.proxy import SIZES, Size
 from nas.evaluators.shares import Costs, Task, Wanted, plan
 from nas.evaluators.training import FIT_SHARE, WORKER_SECONDS, TrainingEvaluator, _memory, _threads
-from nas.strategies.phased import SAMPLINGS, Schedule, rounds
+from nas.strategies.phased import PHASE, SAMPLINGS, Schedule, rounds
 from nas.training.inputs import plain, size_of
 from nas.training.loop import judge
 from nas.training.run import precision_of
@@ -63,6 +63,7 @@ class SharedEvaluator(TrainingEvaluator):
     """
 
     inherits = False  # all candidates have the same weights
+    phases = (PHASE,)
 
     def __init__(
         self, dataset: str = "digits", *, sampling: str = "uniform", epochs: float | None = None, steps: int | None = None,
@@ -126,7 +127,7 @@ class SharedEvaluator(TrainingEvaluator):
         start = time.monotonic()
         data = self._part(self._device("cuda" if torch.cuda.is_available() else "cpu"), 1.0)
         reading = time.monotonic() - start
-        recipe = self._recipe(data)
+        recipe = self._stated(data)
         batch = min(recipe.batch, len(data.train))
         wanted = Wanted(self.sampling, self.epochs or (fidelity.epochs if fidelity else None), self.steps, self.batches, self.share)
         size = None if fidelity is None else (fidelity.width, fidelity.depth)
@@ -187,7 +188,7 @@ class SharedEvaluator(TrainingEvaluator):
         if schedule is None or task.store is None:
             raise NasError("shared weights have no schedule; allowed: a search, whose budget it is fitted to")
         data = self._part(self._device(evaluation.device), 1.0)
-        recipe = self._recipe(data)
+        recipe = self._stated(data)
         size = (fidelity.width, fidelity.depth)
         with _threads(data, self._execution(data).threads), _memory(data):
             kept = self._banks.begun(task.store, task.number, size, data.images.device, evaluation.seed)
@@ -264,7 +265,7 @@ class SharedEvaluator(TrainingEvaluator):
         store = evaluation.task.store
         assert store is not None
         data = self._part(self._device(evaluation.device), 1.0)
-        recipe = self._recipe(data)
+        recipe = self._stated(data)
         shape, _ = meeting(architecture, data, self.resample)
         cost = architecture.with_input(shape, data.classes).cost(aux=False)
         rows = data.validation

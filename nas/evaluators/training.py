@@ -169,9 +169,10 @@ class TrainingEvaluator:
         Raises `ArchitectureError` if it does not fit the input.
         """
         data = self._part(torch.device("cpu"), fidelity.samples)
-        candidate = architecture.with_input(meeting(architecture, data, self.resample)[0], data.classes)
+        shape, size = meeting(architecture, data, self.resample)
+        candidate, _ = coarser(architecture.with_input(shape, data.classes), size, fidelity.resolution)
         recipe = self._recipe(data)
-        proxy = candidate.resized(width=fidelity.width, depth=fidelity.depth)
+        proxy: Any = candidate.resized(width=fidelity.width, depth=fidelity.depth)
         return training_bytes(proxy, recipe, len(data.train), is_half(self.execution.get("precision") or recipe.precision, device))
 
     def standing_bytes(self, device: str) -> float:
@@ -187,14 +188,14 @@ class TrainingEvaluator:
     def check_phase(self, phase: str, space: Space, fidelity: Fidelity | None) -> str:
         """A line on what differentiable search is to train; see `differentiable.check`."""
         data = self._part(self._device("cuda" if torch.cuda.is_available() else "cpu"), 1.0)
-        return differentiable.check(space, self._recipe(data), data.shape, data.classes, data.images.device, fidelity)
+        return differentiable.check(space, self._stated(data), data.shape, data.classes, data.images.device, fidelity)
 
     def _differentiable(self, fidelity: Fidelity, evaluation: Evaluation) -> Metrics:
         """A phase of differentiable search, on all images, at the width and depth of candidates."""
         data = self._part(self._device(evaluation.device), 1.0)
         with _threads(data, self._execution(data).threads), _memory(data):
             return differentiable.Program(
-                data, self._recipe(data), lambda network: network.resized(width=fidelity.width, depth=fidelity.depth).build(), evaluation
+                data, self._stated(data), lambda network: network.resized(width=fidelity.width, depth=fidelity.depth).build(), evaluation
             ).run()
 
     def prepare(
@@ -234,6 +235,10 @@ class TrainingEvaluator:
 
     def _recipe(self, data: TrainingData) -> Recipe:
         return self.recipe or Recipe.default(len(data.train), min(data.shape[1:]))
+
+    def _stated(self, data: TrainingData) -> Recipe:
+        """The recipe with the precision of `_execution`, for trainings that have steps of their own."""
+        return dataclasses.replace(self._recipe(data), precision=self._execution(data).precision)
 
     def _execution(self, data: TrainingData) -> Execution:
         """How steps are run on the device of `data`."""

@@ -19,7 +19,7 @@ from nas.training.loss import losses
 from nas.training.noise import Noise
 from nas.training.optimisers import AdamW, Sgd
 from nas.training.recipe import Recipe
-from nas.training.run import TrainingFailure, precision_of
+from nas.training.run import CHECK_STEPS, TrainingFailure, precision_of
 
 # Section 3.1.1 (A.1.1) and the released code.
 WEIGHTS = {"momentum": 0.9, "nesterov": False, "weight_decay": 3e-4, "decay": "all"}
@@ -29,7 +29,6 @@ SCORES = (0.5, 0.999, 1e-8)  # Adam's betas, and what is added to the root
 SCORES_RATE = 3e-4
 SCORES_DECAY = 1e-3
 FIRST_SCORES = 1e-3  # their deviation at first
-CHECK_STEPS = 50  # between two looks at the loss
 
 
 class Losses(NamedTuple):
