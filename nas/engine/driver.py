@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nas.budget import Budget
+from nas.engine.accounts import Accounts
 from nas.engine.assign import Assigner
 from nas.engine.judging import measured, values_of
 from nas.engine.keeping import Keeping, cap_of
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from nas.strategies import Strategy
 
 ATTEMPTS = 3  # a candidate that took this many workers down with it has failed
-HEARTBEAT_SECONDS = 5.0  # the ledger in the record is at most this old
 POLL_SECONDS = 0.5
 TICK_SECONDS = 0.1
 RECENT = 8  # trials whose time to the first validation says how long another will need
@@ -68,14 +68,12 @@ class Driver:
         store: Store | None = None,
         queue: Queue | None = None,
     ) -> None:
-        self._study, self._strategy, self._lanes, self._budget, self._fidelity = study, strategy, lanes, budget, fidelity
+        self._study, self._strategy, self._lanes, self._fidelity = study, strategy, lanes, fidelity
         self._observer = observer or Observer()
         self._running: dict[int, Work] = {}  # by lane
         self._roster = Roster(lanes.count)
         self._closing = False  # no time is left for another launch
-        self._now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
-        self._began = self._now() - spent - study.ledger().seconds
-        self._beaten = self._ticked = -math.inf
+        self._ticked = -math.inf
         self._goals = study.goals
         self._timed = Timed(self._goals, study.settings.timing, study.trials)
         self._standing = Standing(study, show_best)
@@ -85,6 +83,9 @@ class Driver:
         self._keeping = Keeping(store, cap_of(study.settings.keep), lanes.count)
         self._said: set[str] = set()  # kinds of notes
         self._queue = queue or Queue()
+        self._accounts = Accounts(
+            study, budget, lanes.share, self._queue.room, self._roster, self._running, spent=spent, simulated=simulated
+        )
         for trial in study.unfinished():
             self._queue.add(Work.of(trial, study.space.decode(trial.decisions)))
         self._replay()
@@ -147,7 +148,7 @@ class Driver:
     def _shut_down(self, reason: str) -> None:
         try:
             with suppress(StudyError) if reason == "failed" else nullcontext():  # it may be why it failed
-                self._account(write=True)
+                self._accounts.bring_up(write=True)
         finally:
             self._lanes.stop()
             self._keeping.sweep()
@@ -163,18 +164,18 @@ class Driver:
 
     def _step(self) -> None:
         events = [self._measured(event) for event in self._lanes.poll(POLL_SECONDS)]
-        self._account(write=False)  # by what ran until now
+        self._accounts.bring_up()  # by what ran until now
         finished: list[Finished] = []
         with self._study.batch():
             for event in events:
                 finished += self._handle(event)
             finished += self._give_up()
             launches = list(self._launches())
-            self._account(write=time.monotonic() >= self._beaten + self._heartbeat)
+            self._accounts.bring_up(write=self._accounts.due)
         if finished:
             self._prune()
         for lane, candidate in launches:  # only now are they sure to be in the record
-            self._running[lane].begin(self._now())
+            self._running[lane].begin(self._accounts.now())
             self._lanes.submit(lane, candidate)
         self._allow()
         self._standing.show()
@@ -235,7 +236,7 @@ class Driver:
         """It was not its end: the lane holds nothing any more."""
         del self._running[done.lane]
         self._leave(done)
-        work.prior += work.charge(seconds, self._lanes.share)
+        work.prior = self._accounts.charge(work, seconds)
 
     def _leave(self, done: Done) -> None:
         if done.gone:
@@ -259,7 +260,7 @@ class Driver:
     def _finish(self, done: Done, work: Work) -> Finished:
         outcome, values = done.outcome, values_of(self._goals, done.outcome)
         value = values[0] if values else None
-        seconds = work.prior + work.charge(outcome.seconds, self._lanes.share)
+        seconds = self._accounts.charge(work, outcome.seconds)
         self._study.finish(work.number, outcome, values or None, seconds, done.lane)
         del self._running[done.lane]
         self._leave(done)
@@ -298,11 +299,11 @@ class Driver:
 
     def _give_up(self) -> list[Finished]:
         """Lanes that say nothing long after what they hold must have been ended by force."""
-        late = self._now() - self._lanes.grace_seconds - LOST_SECONDS
+        late = self._accounts.now() - self._lanes.grace_seconds - LOST_SECONDS
         gone = [(lane, work) for lane, work in self._running.items() if work.deadline < late]
         outcome = Outcome("fail", {}, "the worker does not answer")
         return [
-            self._finish(Done(lane, work.number, replace(outcome, seconds=self._now() - work.started), gone=True), work)
+            self._finish(Done(lane, work.number, replace(outcome, seconds=self._accounts.now() - work.started), gone=True), work)
             for lane, work in gone
         ]  # fmt: skip
 
@@ -317,11 +318,10 @@ class Driver:
 
     def _may_launch(self) -> bool:
         """Whether time is left for one more candidate to be validated once, and the trials allow one more."""
-        left = self._left()
-        seconds = left.lane_seconds(max(1, self._roster.count), self._lanes.share)
+        seconds = self._accounts.lane_seconds(self._roster.count)
         if seconds <= max(self._first, default=0.0) or self._hopeless():
             self._closing = True
-        return not self._closing and left.trials > len(self._running)
+        return not self._closing and self._accounts.left().trials > len(self._running)
 
     def _hopeless(self) -> bool:
         ledger = self._study.ledger()
@@ -336,13 +336,13 @@ class Driver:
             if found is not None:
                 lane, work = found
                 self._running[lane] = work
-                work.begin(self._now())
+                work.begin(self._accounts.now())
                 yield lane, self._candidate(work)
 
     def _propose(self) -> bool:
         """Put something new into the queue, where a lane is left for it; whether that was done."""
         number, waiting = self._study.next_number, len(self._queue.waiting)
-        if not self._queue.open or self._left().trials <= len(self._running) + waiting:
+        if not self._queue.open or self._accounts.left().trials <= len(self._running) + waiting:
             return False
         proposal = self._strategy.ask(number)
         if proposal.phase is not None and (self._running or waiting):
@@ -352,47 +352,31 @@ class Driver:
 
     def _candidate(self, work: Work) -> Candidate:
         lanes = max(1, self._roster.count)
-        seconds = self._left().lane_seconds(lanes, self._lanes.share)
+        seconds = self._accounts.lane_seconds(lanes)
         work.deadline = work.started + min(seconds, self._assigner.timeout(work))
         return self._assigner.candidate(work, seconds, lanes)
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
         lanes = self._roster.count if not self._closing else len(self._running)
-        seconds = self._left().lane_seconds(lanes, self._lanes.share) if lanes else math.inf
+        seconds = self._accounts.lane_seconds(lanes) if lanes else math.inf
         if math.isfinite(seconds):
-            now = self._now()
+            now = self._accounts.now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))
             for work in self._running.values():
                 work.deadline = min(now + seconds, work.started + self._assigner.timeout(work))
 
-    # ---- the ledger ----------------------------------------------------------------------------------------------
-
-    def _left(self) -> Budget:
-        self._account(write=False)
-        return self._budget.left(self._study.ledger())
-
-    def _account(self, *, write: bool) -> None:
-        """Bring the ledger up to now."""
-        now = self._now()
-        for lane, work in self._running.items():
-            work.count(now, self._queue.room.part(lane, self._lanes.share))
-        used = {work.number: work.prior + work.used for work in self._running.values()}
-        self._study.beat(used, now - self._began, write=write)
-        if write:
-            self._beaten = time.monotonic()
-
     def _ended_by(self) -> str:
         if self._hopeless():
             return f"the first {HOPELESS} candidates failed"
-        return self._budget.reached(self._study.ledger()) or str(self._budget)
+        return self._accounts.budget.reached(self._accounts.ledger) or str(self._accounts.budget)
 
     # ---- the observer --------------------------------------------------------------------------------------------
 
     def _start_notice(self) -> Start:
         lanes = self._lanes
         return Start(
-            self._study.directory, self._budget, self._study.ledger(), lanes.count, lanes.device, lanes.share,
+            self._study.directory, self._accounts.budget, self._accounts.ledger, lanes.count, lanes.device, lanes.share,
             self._fidelity, lanes.dashboard, len(self._queue.waiting), self._study.settings.role, self._goals,
         )  # fmt: skip
 
@@ -404,17 +388,10 @@ class Driver:
         now = time.monotonic()
         if now >= self._ticked + TICK_SECONDS:
             self._ticked = now
-            ledger = self._study.ledger()
-            left = self._seconds_left()
+            accounts, standing = self._accounts, self._standing
             self._observer.tick(
-                Progress(self._budget, ledger, len(self._running), self._roster.count, self._standing.best, left, len(self._standing))
+                Progress(
+                    accounts.budget, accounts.ledger, len(self._running), self._roster.count, standing.best, accounts.seconds_left(),
+                    len(standing),
+                )
             )  # fmt: skip
-
-    def _seconds_left(self) -> float | None:
-        """By the time limits, or by the mean pace of the trials so far, whichever ends first."""
-        ledger = self._study.ledger()
-        left = self._budget.left(ledger)
-        done = ledger.finished + ledger.failed
-        by_trials = left.trials * ledger.seconds / done if done else math.inf
-        seconds = min(left.lane_seconds(max(1, self._roster.count), self._lanes.share), by_trials)
-        return seconds if math.isfinite(seconds) else None
