@@ -38,6 +38,10 @@ def _read(file: Any, size: int, device: Any, sums: bool, torch: Any) -> Any:
     file.seek(0)
     try:
         return torch.load(file, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Weights only load failed" not in str(error):
+            raise
+        raise pickle.UnpicklingError("it is damaged, or holds Python objects, which are never read") from None
     except (RecursionError, MemoryError, OverflowError, AttributeError, TypeError, IndexError, AssertionError) as error:
         # by its unpickler, on bytes that were changed
         raise pickle.UnpicklingError(f"{type(error).__name__}: {error}") from None
