@@ -107,8 +107,8 @@ FORBIDDEN: dict[str, set[str]] = {
     "yaml.load": {"arch/text.py"},
 }
 NEVER = {
-    "pickle.load", "cloudpickle.load", "cloudpickle.loads", "marshal.loads", "shelve.open", "dill.loads", "numpy.load", "np.load", "yaml.unsafe_load",
-    "yaml.full_load", "yaml.safe_load", "os.system", "eval",
+    "pickle.load", "cloudpickle.load", "cloudpickle.loads", "marshal.loads", "shelve.open", "dill.loads", "numpy.load", "np.load",
+    "yaml.unsafe_load", "yaml.full_load", "yaml.safe_load", "os.system", "eval",
 }  # fmt: skip
 METHODS = {"extractall", "extract"}  # of archives
 
