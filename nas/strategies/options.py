@@ -16,6 +16,9 @@ def option(default: float, low: float, high: float, about: str) -> Any:
     return field(default=default, metadata={"low": low, "high": high, "about": about})
 
 
+MOST = 2**31 - 1  # of what is counted: no search has more of anything, and lists of that length can be stated
+
+
 def build(kind: type[T], given: dict[str, object], *, where: str) -> T:
     """An options object of dataclass `kind` from keyword arguments.
 
@@ -31,6 +34,7 @@ def build(kind: type[T], given: dict[str, object], *, where: str) -> T:
 
 def _checked(known: Field[Any], kind: type, value: object, where: str) -> float:
     low, high = known.metadata["low"], known.metadata["high"]
+    high = MOST if kind is int and math.isinf(high) else high
     accepted = int if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, accepted) or not low <= value <= high:
         noun = "a whole number" if kind is int else "a number"
