@@ -29,6 +29,10 @@ class Storage:
         """What is written within reaches a journal file in one append; a database takes one write after another."""
         return self._journal.batch() if self._journal else nullcontext()
 
+    def changes(self) -> bool:
+        """Stand-in."""
+        return True
+
     def close(self) -> None:
         """Wait until what was written is on the disk. Raises `OSError` when it cannot be."""
         if self._journal:

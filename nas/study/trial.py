@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nas.strategies import Proposal
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
@@ -23,6 +25,7 @@ class Trial:
     `curve` has (epochs done, the first objective, seconds since it began) of what it reported. `stopped` is after how many
     epochs its curve was hopeless, and its value then what it had reached; `below` the same of one that was let go on all
     the same. `notes` are lines for the person.
+    `driver` is the one whose workers have it, or had it last; None in records of older versions.
     `solo`: it failed beside others on its device, and was tried again alone there.
     A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
@@ -55,6 +58,7 @@ class Trial:
     below: float | None = None
     notes: tuple[str, ...] = ()
     solo: bool = False
+    driver: str | None = None
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -63,6 +67,11 @@ class Trial:
         from nas.arch import Architecture
 
         return Architecture.from_yaml(self.yaml)
+
+    @property
+    def proposal(self) -> Proposal:
+        """What the strategy had asked for."""
+        return Proposal(self.decisions, self.parent, self.how, self.fraction, self.phase, self.children)
 
     @property
     def judged(self) -> bool:
@@ -108,4 +117,5 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         below=attrs.get("below"),
         notes=tuple(attrs.get("notes") or ()),
         solo=bool(attrs.get("solo", False)),
+        driver=attrs.get("driver"),
     )
