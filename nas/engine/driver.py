@@ -76,6 +76,7 @@ class Driver:
     ) -> None:
         self._study, self._strategy, self._lanes, self._fidelity = study, strategy, lanes, fidelity
         self._observer = observer or Observer()
+        study.be_patient(self._observer.note)
         self._running: dict[int, Work] = {}  # by lane
         self._roster = Roster(lanes.count)
         self._closing = False  # no time is left for another launch

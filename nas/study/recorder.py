@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.budget import Ledger
 from nas.errors import StudyError
-from nas.study.drivers import Lease, Sign, Watch, beside
+from nas.study.drivers import PREFIX, Lease, Sign, Watch, beside
 from nas.study.settings import Settings, settings_text, write_atomically
 from nas.study.storage import Storage
 from nas.study.study import Study
@@ -69,7 +69,7 @@ class Recorder(Study):
 
     def _begin(self) -> None:
         """Read the record, say that this driver is there, and take over what dead ones have left."""
-        self._storage.changes()
+        self._storage.changes(PREFIX)
         self._take_in()
         self._news.clear()
         self._open = True
@@ -84,6 +84,10 @@ class Recorder(Study):
         """Write the settings into the study, for those who join it from another folder."""
         with self.batch():
             self._storage.optuna.set_study_user_attr(self._storage.study_id, SETTINGS, settings_text(self.settings))
+
+    def be_patient(self, say: Callable[[str], None]) -> None:
+        """From now on wait for a storage that is away, or a full disk; `say` is told of it. Raises `StudyError` in the end."""
+        self._storage.be_patient(say)
 
     @property
     def id(self) -> str:
@@ -201,7 +205,7 @@ class Recorder(Study):
         with _writing(self.directory), self._storage.batch():
             self._batches += 1
             try:
-                if self._open and self._batches == 1 and self._storage.changes():
+                if self._open and self._batches == 1 and self._storage.changes(PREFIX):
                     self._take_in()
                 yield
                 if self._batches == 1 and self._lease.due:
