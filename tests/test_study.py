@@ -168,7 +168,7 @@ def test_the_journal_is_synced_to_the_disk_and_a_failing_disk_is_told(tmp_path: 
     study.close()
     assert synced[-1] == (tmp_path / "run" / "study.journal").stat().st_size
     failing.append(True)
-    with pytest.raises(StudyError, match=r"run: cannot be written .No space left on device"):
+    with pytest.raises(StudyError, match=r"run: the record cannot be written .No space left on device"):
         resume_study(tmp_path / "run", space=SPACE).close()  # type: ignore[arg-type]
 
 
@@ -294,8 +294,8 @@ def test_a_damaged_journal_names_its_line(tmp_path: Path) -> None:
     [
         ("nonsense", "'nonsense' is not a database URL; allowed: sqlite"),
         ("sqlite://", "keeps nothing"),
-        ("sqlite:////proc/none/x.db", "not a readable Optuna storage"),
-        ("martian://host/db", "not a readable Optuna storage"),
+        ("sqlite:////proc/none/x.db", "unable to open database file"),
+        ("martian://host/db", "allowed: sqlite, postgresql"),
     ],
 )
 def test_a_bad_storage_url(tmp_path: Path, url: str, match: str) -> None:

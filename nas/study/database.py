@@ -51,12 +51,13 @@ class Database(BaseStorage):
     Raises `StudyError` for a database of another kind, or one whose driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, write: bool = True) -> None:
+        """write: whether connections are kept open; else each is closed once it was read by."""
         self._kind = sqlalchemy.engine.make_url(url).get_backend_name()
         if self._kind not in BACKENDS:
             raise StudyError(f"storage of kind {self._kind!r}; allowed: {', '.join(BACKENDS)}, or none for a file in the run folder")
         try:
-            self._rdb = RDBStorage(url, engine_kwargs=_ENGINE[self._kind])
+            self._rdb = RDBStorage(url, engine_kwargs=_ENGINE[self._kind] | ({} if write else {"poolclass": sqlalchemy.NullPool}))
         except ImportError:
             raise StudyError(f"storage of kind {self._kind!r} needs its driver: pip install 'nas[postgresql]'") from None
         if self._kind == "sqlite":

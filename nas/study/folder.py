@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,9 @@ def create_study(directory: PathLike, settings: Settings, space: Space | None = 
             return _writer(path, read_settings(path), settings.storage, space)
         check_new(path)
         storage = open_storage(path, url, settings.study, write=True)
-        if not join and storage.find():
+        there = storage.find()
+        storage.close()
+        if there and not join:
             raise StudyError(f"the storage has a study {settings.study!r} already; choose another --out")
         write_settings(path, dataclasses.replace(settings, storage=without_password(url) if url else None))
         return _writer(path, read_settings(path), settings.storage, space)
@@ -127,15 +130,16 @@ def same_storage(settings: Settings, url: str | None) -> bool:
 
 
 def _writer(path: Path, settings: Settings, url: str | None, space: Space | None) -> Recorder:
-    lease = Lease(path)
-    try:
+    with ExitStack() as undo:
+        lease = Lease(path)
+        undo.callback(lease.release)
         opened = _open(path, settings, url, write=True)
+        undo.callback(opened.close)
         if not opened.find():  # it is new, or who made the folder was killed before it was there
             _make(opened, settings)
-        return Recorder(path, settings, opened, lease, space)
-    except BaseException:
-        lease.release()
-        raise
+        made = Recorder(path, settings, opened, lease, space)
+        undo.pop_all()
+        return made
 
 
 def _make(storage: Storage, settings: Settings) -> None:

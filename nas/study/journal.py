@@ -153,9 +153,10 @@ class _Syncer:
         self._thread: threading.Thread | None = None
 
     def sync(self) -> None:
-        """Sync soon. Raises the `OSError` of an earlier sync."""
+        """Sync soon. Raises the `OSError` of an earlier sync, once: the next may be better off."""
         if self._error:
-            raise self._error
+            error, self._error, self._thread = self._error, None, None
+            raise error
         if self._thread is None:
             self._closed = False
             self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)

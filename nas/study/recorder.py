@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.budget import Ledger
 from nas.errors import StudyError
+from nas.study import patience
 from nas.study.drivers import PREFIX, Lease, Sign, Watch, beside
 from nas.study.settings import Settings, settings_text, write_atomically
 from nas.study.storage import Storage
@@ -383,5 +384,8 @@ def _running(decisions: dict[str, Any], distributions: dict[str, CategoricalDist
 def _writing(directory: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise StudyError(f"{directory}: cannot be written ({error.strerror or error})") from None
+    except Exception as error:
+        if not isinstance(error, OSError) and not patience.outage(error):
+            raise
+        why = f"the record cannot be written ({patience.reason(error)})"
+        raise StudyError(f"{directory}: {why}; what was finished is kept, `nas resume {directory}` goes on") from None

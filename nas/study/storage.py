@@ -85,7 +85,7 @@ def open_storage(directory: Path, url: str | None, name: str, *, write: bool) ->
     """
     try:
         with quiet():
-            return _journal(directory / JOURNAL, name, write) if url is None else _database(url, name)
+            return _journal(directory / JOURNAL, name, write) if url is None else _database(url, name, write)
     except StudyError:
         raise
     except OSError as error:
@@ -121,8 +121,8 @@ def _journal(path: Path, name: str, write: bool) -> Storage:
     return Storage(JournalStorage(journal), name, journal)
 
 
-def _database(url: str, name: str) -> Storage:
-    database = Database(url)
+def _database(url: str, name: str, write: bool) -> Storage:
+    database = Database(url, write)
     return Storage(database, name, database)
 
 
@@ -151,7 +151,7 @@ def without_password(url: str) -> str:
 
     parsed = make_url(url)
     parsed = parsed.set(drivername="postgresql") if parsed.drivername == POSTGRESQL else parsed  # as a person writes it
-    return parsed.set(password=None).render_as_string() if parsed.password else parsed.render_as_string()
+    return parsed._replace(password=None).render_as_string() if parsed.password else parsed.render_as_string()
 
 
 @contextmanager
