@@ -26,6 +26,7 @@ from sqlalchemy import event, exc, text
 from sqlalchemy.orm import Session
 
 from nas.errors import StudyError
+from nas.study import bulk
 from nas.study.patience import LOCK_SECONDS, patiently, reason
 
 ACTIVE_SECONDS = 60.0  # since a driver's last sign, for which others look closely at what it writes
@@ -65,8 +66,11 @@ class Database(BaseStorage):
         self._optuna = optuna.storages.get_storage(self._rdb)
         self._sessions = self._rdb.scoped_session
         self._session: _Batch | None = None  # the batch's
+        self._writer = bulk.Writer()
+        self._attributes: dict[int, dict[str, Any]] = {}  # set in the batch, by trial: written together
         self._alone = False  # within a batch
         self._written: list[_Write] = []  # in it
+        self._numbers: dict[int, int] = {}  # of trials made here, by id
         self._renamed: dict[int, int] = {}  # ids of trials that were made again in another transaction
         self._key = 0  # of the lock
         self._study = -1
@@ -139,12 +143,16 @@ class Database(BaseStorage):
     def _end(self) -> None:
         """Without a commit, what was written is gone."""
         session, self._session = self._session, None
+        self._attributes.clear()
         self._rdb.scoped_session = self._sessions
         if session is not None:
+            if session.broken:
+                self._writer.forget()
             with suppress(Exception):
                 session.really_close()
 
     def _commit(self) -> None:
+        self._write_attributes()
         if self._written:
             mark = _Write("set_study_user_attr", (self._study, MARK, uuid.uuid4().hex))
             self._written.append(mark)
@@ -180,10 +188,10 @@ class Database(BaseStorage):
 
     def _write_again(self) -> None:
         for item in self._written:
-            made = getattr(self._optuna, item.name)(*self._by_id(item.name, item.args))
+            made = self._do(item.name, *self._by_id(item.name, item.args))
             if item.name == "create_new_trial":
-                self._renamed[item.id] = made
-                if self.get_trial_number_from_id(item.id) != item.number:
+                self._renamed[item.id] = made[0]
+                if made[1] != item.number:
                     why = f"while the storage was away another driver made trial {item.number}"
                     raise StudyError(f"{why}; nothing is lost, `nas resume` goes on")
 
@@ -196,7 +204,28 @@ class Database(BaseStorage):
         return (self._renamed.get(args[0], args[0]), *args[1:]) if "_trial_" in name or name == "get_trial" else args
 
     def _call(self, name: str, *args: Any) -> Any:
-        return self._patiently(lambda: self._inside(lambda: getattr(self._optuna, name)(*self._by_id(name, args))))
+        return self._patiently(lambda: self._inside(lambda: self._do(name, *self._by_id(name, args))))
+
+    def _do(self, name: str, *args: Any) -> Any:
+        """By Optuna; in a batch, attributes of trials wait for the next that is none, and a new trial's rows are written together."""
+        if self._alone and name == "set_trial_user_attr":
+            trial, key, value = args
+            self._attributes.setdefault(trial, {})[key] = value
+            return None
+        self._write_attributes()
+        if self._alone and name == "create_new_trial" and args[1] is not None and bulk.KNOWN:
+            return self._writer.create(self._usable(), *args)
+        done = getattr(self._optuna, name)(*args)
+        return (done, self.get_trial_number_from_id(done)) if name == "create_new_trial" else done
+
+    def _write_attributes(self) -> None:
+        for trial in list(self._attributes):
+            if bulk.KNOWN:
+                bulk.set_attributes(self._usable(), trial, self._attributes[trial])
+            else:
+                for key, value in self._attributes[trial].items():
+                    self._optuna.set_trial_user_attr(trial, key, value)
+            del self._attributes[trial]
 
     def _write(self, name: str, *args: Any) -> Any:
         result = self._call(name, *args)
@@ -246,23 +275,21 @@ class Database(BaseStorage):
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """The new trial's id."""
-        made = int(self._call("create_new_trial", study_id, template_trial))
+        made, number = self._call("create_new_trial", study_id, template_trial)
+        self._numbers[made] = number
         if self._alone:
-            number = self.get_trial_number_from_id(made)
             self._written.append(_Write("create_new_trial", (study_id, template_trial), made, number))
-        return made
+        return int(made)
 
     def get_trial_number_from_id(self, trial_id: int) -> int:
         """A trial's number."""
-        query = text("SELECT number FROM trials WHERE trial_id = :id")
-
-        def action() -> Any:
-            return self._execute(query, id=self._renamed.get(trial_id, trial_id)).scalar()
-
-        number = action() if self._alone and self._session is not None else self._patiently(action)
-        if number is None:
-            raise KeyError(trial_id)
-        return int(number)
+        if trial_id not in self._numbers:
+            query = text("SELECT number FROM trials WHERE trial_id = :id")
+            number = self._patiently(lambda: self._inside(lambda: self._execute(query, id=self._renamed.get(trial_id, trial_id)).scalar()))
+            if number is None:
+                raise KeyError(trial_id)
+            self._numbers[trial_id] = int(cast(int, number))
+        return self._numbers[trial_id]
 
     def set_trial_param(self, trial_id: int, param_name: str, param_value_internal: float, distribution: Any) -> None:
         """Set a parameter of a trial."""
