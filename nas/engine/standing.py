@@ -13,7 +13,7 @@ from nas.strategies.dominance import Front
 
 if TYPE_CHECKING:
     from nas.strategies import Proposal
-    from nas.study import Recorder
+    from nas.study import Recorder, Trial
 
 SHOWN_SECONDS = 5.0  # from one showing to the next: a person may look at the files, and the driver may be killed
 
@@ -36,9 +36,17 @@ class Standing:
         """The best by the record."""
         best = self._study.best
         if best is not None:
-            outcome = Outcome("complete", best.metrics, cut=best.cut, first_seconds=best.first_seconds, stopped=best.stopped)
-            architecture = self._study.space.decode(best.decisions)
-            self.best = Finished(best.number, best.value, architecture, outcome, best.device_seconds, best.fraction)
+            self.best = self._finished(best)
+
+    def heard(self, trial: Trial) -> None:
+        """A trial that another driver has finished may be the best."""
+        if trial.value is not None:
+            self.finished(self._finished(trial), trial.proposal)
+
+    def _finished(self, trial: Trial) -> Finished:
+        outcome = Outcome("complete", trial.metrics, cut=trial.cut, first_seconds=trial.first_seconds, stopped=trial.stopped)
+        architecture = self._study.space.decode(trial.decisions)
+        return Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds, trial.fraction, trial.phase)
 
     def join(self, number: int, numbers: tuple[float, ...], fraction: float) -> None:
         """A trial with these values, larger for better, joins the front if it belongs there."""
