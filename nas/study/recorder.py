@@ -118,6 +118,7 @@ class Recorder(Study):
         self._charge(number, device_seconds)
         with self.batch():
             self._set(number, "device_seconds", device_seconds)
+            self._set(number, "wasted", device_seconds)
             self._set(number, "lost", times)
 
     def crowded(self, number: int, device_seconds: float) -> None:
@@ -125,18 +126,25 @@ class Recorder(Study):
         self._charge(number, device_seconds)
         with self.batch():
             self._set(number, "device_seconds", device_seconds)
+            self._set(number, "wasted", device_seconds)
             self._set(number, "solo", True)
 
     def finish(
-        self, number: int, outcome: Outcome, value: float | Sequence[float] | None, device_seconds: float, worker: int
+        self, number: int, outcome: Outcome, value: float | Sequence[float] | None, device_seconds: float, worker: int | None,
+        *, where: str = "", wasted: float = 0.0,
     ) -> None:  # fmt: skip
-        """Record how a running trial ended; `value` is the objective's, or one number an objective; None when it failed."""
+        """Record how a running trial ended; `value` is the objective's, or one number an objective; None when it failed.
+
+        where: the device on which it ran last; wasted: of the device seconds those of attempts that were run again.
+        """
         self._charge(number, device_seconds)
         attrs = {
             "metrics": outcome.metrics or None,
             "device_seconds": device_seconds,
             "order": self._order,
             "worker": worker,
+            "where": where or None,
+            "wasted": wasted or None,
             "first_seconds": outcome.first_seconds,
             "reason": outcome.reason,
             "cut": outcome.cut or None,
