@@ -141,7 +141,7 @@ class Clockwork:
         if natural and held.deed.end in ("die", "retire"):
             self.up.discard(lane)
             if held.deed.end == "retire":
-                return [Retired(lane, "no such GPU", worked)]
+                return [Retired(lane, "no such GPU")]  # as Tune gives a lane up: nobody knows how long it had worked
             self.coming[lane] = (self.clock.now + self.back, worked)
             return []
         return [Done(lane, held.candidate.number, self._outcome(held, worked, natural))]

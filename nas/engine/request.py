@@ -100,7 +100,7 @@ class Request:
 class Prepared:
     """A search that passed all checks, with what was fitted; nothing is written or launched yet.
 
-    strategy: as it is named once `auto` has chosen; begun: by `time.monotonic`, for fitting is charged to the budget.
+    strategy: its name once `auto` has chosen, and `asked` itself; begun: by `time.monotonic`, for fitting is charged to the budget.
     """
 
     request: Request
@@ -112,6 +112,7 @@ class Prepared:
     fidelity: Fidelity
     shares: Shares
     strategy: str
+    asked: Strategy
     begun: float
 
 
@@ -146,7 +147,7 @@ class Preparation:
         self._fit()
         return Prepared(
             self.given, self._settings(), self.directory, self.space, self.judge, self.budget, self.fidelity, self.shares,
-            self._chosen(), self.begun,
+            self._chosen(), self.asked, self.begun,
         )  # fmt: skip
 
     def _read(self) -> None:
