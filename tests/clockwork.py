@@ -67,10 +67,12 @@ class Clockwork:
     clock: Clock
     each: int = 1
     back: float = 3.0  # seconds until a worker that died is there again
+    deaf: float = 0.0  # seconds after a message on deadlines, for which others are not heard
     watch: Callable[[], None] = lambda: None  # called at every poll
     attempts: dict[int, int] = field(default_factory=dict)
     used: float = 0.0  # device seconds that were really held
     longest: float = 0.0  # step of all that were handed over
+    heard: float = -math.inf
 
     grace_seconds, apart, entangled, device, dashboard = 1.0, True, False, "cuda", None
 
@@ -94,7 +96,10 @@ class Clockwork:
         self.held[lane] = _Held(candidate, deed, self.clock.now, self.clock.now + candidate.seconds)
 
     def allow(self, seconds: Mapping[int, float]) -> None:
-        """Deadlines move at once."""
+        """Deadlines move, unless they have just been moved: messages take their time."""
+        if self.clock.now < self.heard + self.deaf:
+            return
+        self.heard = self.clock.now
         for lane, amount in seconds.items():
             if lane in self.held:
                 self.held[lane].deadline = self.clock.now + amount
