@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import statistics
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas import evaluators, strategies
 from nas.engine.api import search
+from nas.engine.devices import core_count
 from nas.engine.phases import shares_weights
 from nas.engine.request import Prepared, Request, prepare
 from nas.errors import ArchitectureError
@@ -31,6 +33,7 @@ MEASURING = 2.0  # seconds for each question to the evaluator
 START = {"ray": 6.0, "local": 0.0}  # seconds until workers can begin: Ray and their processes start, and import torch
 BESIDE = 1.5  # times what a candidate takes alone, at most, where others run beside it on cores of one machine
 STRAYS = 1.3  # times what was measured, either way: machines have other work, and a search goes where it finds good networks
+LOADED = 0.5  # of the cores in use by others, from which a person should know
 SIGMAS = 2.0  # that an interval reaches
 
 
@@ -161,6 +164,8 @@ class _Teller:
             memory=self._memory(), simulated=self.simulated,
         )  # fmt: skip
         made = self._bought(made)
+        if not self.simulated and self.prepared.request.address is None:
+            self._look_around()
         return replace(made, following=tuple(self._following(made)), notes=tuple(self.notes))
 
     # ---- the search ------------------------------------------------------------------------------------------------
@@ -271,6 +276,12 @@ class _Teller:
         known = not math.isnan(each)
         seconds = math.ceil(count / self.shares.workers) * each if known else None
         yield Following(name, count, count * each * self.shares.devices if known else None, seconds)
+
+    def _look_around(self) -> None:
+        """Whether others use this machine, too. What was measured says what it takes beside them."""
+        load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, core_count()
+        if load - 1 > LOADED * cores:
+            self._note(f"others use this machine (load {load:.1f} on {cores} cores): alone the search would be faster than this")
 
     def _note(self, line: str) -> None:
         if line not in self.notes:

@@ -20,6 +20,7 @@ from nas.training.measure import measure
 from nas.training.recipe import Recipe
 
 LEAST, MOST = 2, 8  # measured candidates
+PARTS = 4  # of the time, for the steps of one
 
 
 def expected_seconds(
@@ -41,7 +42,10 @@ def expected_seconds(
         try:
             _, shown = meeting(candidate, data, resample)
             one = functools.partial(measure, functools.partial(build, candidate), data, recipe, seed, shown, execution)
-            made = one() if warm else (one(), one())[1]  # the first wakes libraries and the device up
+            if not warm:
+                one()  # libraries and the device wake up
+                begun = time.monotonic()
+            made = one(seconds=allowed / PARTS)
         except (RuntimeError, ValueError):  # out of memory, or maps too small to normalise: a failed trial later on
             continue
         warm, last = True, time.monotonic() - begun
