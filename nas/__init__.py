@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from nas import baselines, draw, export, latency, scale
     from nas.arch import Architecture
-    from nas.engine import resume, resume_training, scale_search, search, train
+    from nas.engine import plan, resume, resume_training, scale_search, search, train
     from nas.ensembles import Ensemble
     from nas.loading import ensemble, load
     from nas.measures import score
@@ -41,6 +41,7 @@ _WHERE = {
     "mutate": "nas.mutation",
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
+    "plan": "nas.engine",
     "resume": "nas.engine",
     "resume_training": "nas.engine",
     "scale": "nas.scale",
@@ -54,7 +55,8 @@ _WHERE = {
 
 __all__ = [
     "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "export", "latency", "load", "mutate",
-    "open_study", "optuna_sampler", "resume", "resume_training", "scale", "scale_search", "score", "search", "suggest", "train", "transfer",
+    "open_study", "optuna_sampler", "plan", "resume", "resume_training", "scale", "scale_search", "score", "search", "suggest",
+    "train", "transfer",
 ]  # fmt: skip
 
 

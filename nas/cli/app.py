@@ -12,6 +12,7 @@ VERBS = {
     "search": ("search", "Search a space for a network within a budget."),
     "resume": ("resume", "Go on with a search or a training after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
+    "budget": ("budget", "What a search has spent, on what, and what is left."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
     "transfer": ("transfer", "Found cells stacked anew for another data set and size."),
     "scale": ("scale", "A network deeper, wider and on larger images."),

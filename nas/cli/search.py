@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nas.cli.app import Examples
+from nas.cli.forecast import check_options, forecast_options, show
 from nas.errors import NasError
 
 FRONT_ROWS = 20
@@ -115,6 +116,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 5m --max-params 2M --filter naswot:0.5",
         "nas search --space nas-bench-201 --evaluator zero-cost:naswot --budget 50trials --engine local",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
+        "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --dry-run --price 2.5",
         "nas search --space nasnet-cell --budget 1h --objectives accuracy,params --strategy nsga2",
         "nas search --space nasnet-cell --budget 1h --objectives accuracy,latency_ms --latency batch=8,threads=2",
         "nas search --space nas-bench-201 --evaluator tabular --table synthetic --budget 12000s --engine local",
@@ -169,6 +171,7 @@ def honest_options(function: Any) -> Any:
 @limit_options
 @honest_options
 @engine_options
+@forecast_options
 def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, execution: str | None, seed: int, out: Path | None, objectives: str | None,
@@ -178,6 +181,7 @@ def command(
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
+    dry_run: bool, price: float | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
 
@@ -190,11 +194,13 @@ def command(
     """
     import nas
     from nas.report.screen import Screen
+    from nas.report.tables import console
     from nas.strategies.specs import read
 
-    chosen = read(strategy)
-    with Screen() as screen, summary(screen):
-        study = nas.search(
+    check_options(dry_run, price, as_json)
+    chosen, act = read(strategy), nas.plan if dry_run else nas.search
+    with Screen(out=console(stderr=True) if as_json else None) as screen, summary(screen):
+        made: Any = act(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
             evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe, execution=execution),
             budget=budget, objectives=objectives, start=[name.strip() for name in start.split(",") if name.strip()],
@@ -205,7 +211,10 @@ def command(
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
-        closing(study)
+        if dry_run:
+            show(made, price, as_json)
+        else:
+            closing(made)
 
 
 def _given(**options: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ from nas.engine.api import make_lanes, resume, search
 from nas.engine.assign import trial_seed
 from nas.engine.coefficients import scale_search
 from nas.engine.driver import Driver
+from nas.engine.forecast import Forecast, plan
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
 from nas.engine.local import LocalLanes
@@ -19,6 +20,7 @@ __all__ = [
     "Driver",
     "Event",
     "Finished",
+    "Forecast",
     "KeptLanes",
     "Lanes",
     "LocalLanes",
@@ -27,6 +29,7 @@ __all__ = [
     "Ready",
     "Start",
     "make_lanes",
+    "plan",
     "resume",
     "resume_training",
     "scale_search",

@@ -70,19 +70,26 @@ class Accounts:
         ledger = self.ledger
         return self.budget.left(replace(ledger, device_seconds=ledger.device_seconds + self._others.used()))
 
-    def lane_seconds(self, lanes: int, closing: bool = False) -> float:
-        """Wall seconds from now for which so many lanes can run, and those of others; `inf` where no time limit is set.
+    def lane_seconds(self, lanes: int) -> float:
+        """Wall seconds from now for which so many lanes can run, and those of others; `inf` where no time limit is set."""
+        return self._lane_seconds(self.left(), lanes)
 
-        closing: nothing new is launched, so what is left is for lanes that hold something.
+    def _lane_seconds(self, left: Budget, lanes: int) -> float:
+        return left.lane_seconds(1, max(1, lanes) * self._share + self._others.devices(closing=False))
+
+    def allowed(self, closing: bool) -> float:
+        """Wall seconds from now for which what runs may go on; `inf` where no time limit is set.
+
+        closing: nothing new is launched, so that what is left is for these alone; on a GPU that several lanes share, one that
+        runs there alone takes all of it.
         """
-        return self._lane_seconds(self.left(), lanes, closing)
+        rate = sum(self._room.part(lane, self._share) for lane in self._running) if closing else max(1, self._roster.count) * self._share
+        rate += self._others.devices(closing) if rate else 0.0
+        return self.left().lane_seconds(1, rate) if rate else math.inf
 
-    def _lane_seconds(self, left: Budget, lanes: int, closing: bool = False) -> float:
-        return left.lane_seconds(1, max(1, lanes) * self._share + self._others.devices(closing))
-
-    def charge(self, work: Work, seconds: float) -> float:
-        """Device seconds of all attempts of what ends now, after `seconds` by the lane's clock."""
-        return work.prior + work.charge(seconds, self._share)
+    def charge(self, work: Work, seconds: float | None) -> float:
+        """Device seconds of all attempts of what ends now, after `seconds` by the lane's clock; None: as was counted here."""
+        return work.prior + (work.used if seconds is None else work.charge(seconds, self._share))
 
     def seconds_left(self) -> float | None:
         """By the time limits, or by the mean pace of the trials so far, whichever ends first."""

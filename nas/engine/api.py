@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-import datetime
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators, measures, spaces, strategies
+from nas import evaluators
 from nas.arch import Architecture
 from nas.budget import Budget
-from nas.engine.confirm import ask_for, follow_up, plan, planned
+from nas.engine.confirm import ask_for, follow_up, planned
 from nas.engine.devices import AUTO, Shares, core_count
 from nas.engine.driver import Driver
-from nas.engine.joining import check_alone, check_same, check_wishes, joinable, joiner, said
-from nas.engine.judging import check, own, read
-from nas.engine.keeping import cap_of
+from nas.engine.joining import check_alone, said
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
 from nas.engine.observer import Observer
-from nas.engine.phases import alone_by, check_sampling, default_sampling, strategy_of, wish_of
-from nas.engine.prepare import (
-    check_inherit,
-    check_phase,
-    check_seconds,
-    check_space,
-    decisions_of,
-    default_dataset,
-    default_folder,
-    evaluator_of,
-    fit,
-    for_task,
-    ladder_of,
-    resumed_evaluator,
-    rule_of,
-    settings_of,
-    shares_of,
-    with_dataset,
-)  # fmt: skip
-from nas.engine.screening import features as features_of
-from nas.engine.screening import parse_filter, screened
+from nas.engine.phases import alone_by, strategy_of, wish_of
+from nas.engine.prepare import resumed_evaluator, shares_of
+from nas.engine.request import Prepared, Request, context_of, prepare
 from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
 from nas.engine.sharing import memory_per_device as memory_of
 from nas.engine.simulated import SimulatedLanes
-from nas.engine.timing import check_lanes, settled
-from nas.engine.versions import versions
+from nas.engine.timing import check_lanes
 from nas.errors import NothingFinishedError
 from nas.evaluators import Evaluator, Fidelity, Store
-from nas.evaluators.fidelity import check_rungs
 from nas.evaluators.store import FOLDER
 from nas.latency import Setting
-from nas.objectives import Objective
-from nas.repeatable import check_seed
-from nas.strategies import Context
-from nas.study import Recorder, Settings, Study, create_study, join_study, open_study, resume_study
+from nas.study import Recorder, Study, create_study, join_study, open_study, resume_study
 from nas.study.confirmation import CONFIRM
 from nas.study.correlation import CORRELATE
 from nas.study.settings import RUN_FILE
@@ -141,121 +114,26 @@ def search(
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
-    begun = time.monotonic()
-    check_seed(seed)
-    watcher = observer or Observer()
-    searched = spaces.load(space).within(limits or {})
-    filters, features = parse_filter(filter) if filter else {}, measures.find_proxies(features, "features") if features else ()
-    total = budget if isinstance(budget, Budget) else Budget.parse(budget)
-    goals = read(objective, objectives)
-    context = _context(searched, features, len(goals) if goals else 1, total)
-    asked = strategies.create(strategy, searched, seed, context, **dict(strategy_options or {}))
-    steps = ladder_of(ladder, strategy, strategy_options or {})
-    references = list(references)
-    wish = planned(confirm, confirm_epochs, control, strategy, bool(references), correlate)
-    shares, memory = shares_of(engine, workers, gpus_per_trial, address), memory_of(memory_per_device)
-    directory = Path(out if out is not None else default_folder(searched.name)).expanduser().absolute()
-    known = joinable(directory, storage)
-    options = dict(evaluator_options or {})
-    given: dict[str, Any] = {"dataset": dataset, "fidelity": None if fidelity is None else fidelity.to_dict()}
-    if isinstance(evaluator, str):
-        evaluator, named = evaluators.parse(evaluator)
-        options |= named
-        if searched.scales and evaluators.takes(evaluator, "resample"):
-            options.setdefault("resample", True)
-        if evaluators.takes(evaluator, "sampling"):
-            options.setdefault("sampling", default_sampling(asked))
-        if known is not None and dataset is None:
-            dataset = known.dataset
-        if dataset is None and evaluators.takes_data(evaluator):
-            dataset = default_dataset(total, shares, options.get("data_dir"), watcher)
-    judge = evaluator_of(evaluator, with_dataset(options, dataset), own(goals))
-    goals = check(goals, judge)
-    quantile = rule_of(stop_early, goals, judge)
-    cap_of(keep or "")
-    check_inherit(inherit, strategy, asked, judge)
-    check_seconds("timeout", timeout)
-    check_memory(judge, memory)
-    check_space(judge, searched)
-    check_phase(judge, strategy, searched)
-    check_sampling(judge, asked, strategy, bool(steps))
-    correlating = wish_of(correlate, confirm_epochs, control, confirm is not None, judge)
-    given |= {f"evaluator_options.{name}": value for name, value in settings_of(judge).items() if name in options and name != "data_dir"}
-    timed = latency is not None
-    latency, searched = settled(latency, goals, searched, shares.device, address is None)
-    searched = for_task(searched, judge)
-    compared = [searched.ordered(decisions) for decisions in references]
-    seeds = compared + [decisions_of(searched, item) for item in start]
-    if known is not None:
-        fidelity = fidelity or Fidelity.from_dict(known.fidelity)
-    else:
-        fidelity = fit(judge, searched, total, shares, seed, watcher, candidates, fidelity)
-    if line := check_phase(judge, strategy, searched, fidelity):
-        watcher.note(line)
-    if steps:
-        check_rungs(fidelity, strategies.rungs(strategy, **dict(strategy_options or {})), steps)
-    searched = screened(searched, filters, seed, watcher.note)
-    if gpus_per_trial == AUTO and known is None:
-        shares = packed(
-            shares, judge, searched, fidelity, seed, memory, workers=workers, apart=engine == "ray", here=address is None,
-            note=watcher.note,
-        )  # fmt: skip
-    settings = Settings(
-        study=directory.name,
-        space=searched.to_yaml(),
-        strategy=strategy,
-        strategy_options=dict(strategy_options or {}),
-        seed=seed,
-        budget=str(total),
-        objective=goals[0].name,
-        objectives=[] if goals == (Objective(goals[0].name),) else list(map(str, goals)),
-        evaluator=evaluator if isinstance(evaluator, str) else None,
-        evaluator_options=settings_of(judge) if isinstance(evaluator, str) else {},
-        dataset=dataset,
-        fidelity=fidelity.to_dict(),
-        features=list(features),
-        start=seeds,
-        timeout=timeout,
-        storage=storage,
-        engine=engine,
-        workers=shares.workers,
-        gpus_per_trial=shares.gpus,
-        packed=gpus_per_trial == AUTO,
-        memory_per_device=memory,
-        device=shares.device,
-        versions=versions(),
-        command=list(sys.argv),
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        confirm=plan(wish, judge, fidelity),
-        correlate=plan(correlating, judge, fidelity),
-        control=control,
-        references=compared,
-        network=network,
-        latency=latency,
-        inherit=inherit,
-        keep=keep or "",
-        ladder=list(steps),
-        stop_early=quantile,
-    )
-    known = known or joinable(directory, storage)  # another machine may have been faster
-    if known is not None:
-        check_same(known, settings, given | {"latency": latency if timed else None})
-        check_wishes(known, wish, correlating, control)
-        if gpus_per_trial is None and known.device == "cpu":
-            shares = shares_of(engine, workers, 0.0, address)  # a device-hour must stay what it was
-        if not (directory / RUN_FILE).exists():
-            own_settings = replace(settings, workers=shares.workers, gpus_per_trial=shares.gpus)
-            join_study(directory, joiner(known, own_settings, options.get("data_dir")))
+    return _run(prepare(Request(**locals())))
+
+
+def _run(prepared: Prepared) -> Study:
+    """Make the run folder and drive the search in it to its end."""
+    given, judge, shares = prepared.request, prepared.evaluator, prepared.shares
+    engine, address, dashboard, mps = given.engine, given.address, given.dashboard, given.mps
+    if prepared.joins is not None:
+        if not (prepared.directory / RUN_FILE).exists():
+            join_study(prepared.directory, prepared.joins)
         return resume(
-            directory, evaluator=None if isinstance(evaluator, str) else evaluator, workers=shares.workers, gpus_per_trial=gpus_per_trial,
-            memory_per_device=memory_per_device, mps=mps, storage=storage, engine=engine, address=address, dashboard=dashboard,
-            observer=observer,
+            prepared.directory, evaluator=None if prepared.settings.evaluator else given.evaluator, workers=shares.workers,
+            gpus_per_trial=given.gpus_per_trial, memory_per_device=given.memory_per_device, mps=mps, storage=given.storage,
+            engine=engine, address=address, dashboard=dashboard, observer=given.observer,
         )  # fmt: skip
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
-        create_study(directory, settings, searched) as study,
+        create_study(prepared.directory, prepared.settings, prepared.space) as study,
     ):
-        return _whole(study, judge, lanes, observer, time.monotonic() - begun, storage)
+        return _whole(study, judge, lanes, given.observer, time.monotonic() - prepared.begun, given.storage)
 
 
 def resume(
@@ -357,7 +235,7 @@ def _drive(
     settings = study.settings
     check_alone(study, evaluator)
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
-    context = _context(study.space, settings.features, len(study.goals), budget)
+    context = context_of(study.space, settings.features, len(study.goals), budget)
     strategy = strategy_of(study, evaluator, context)
     show = _show_nothing if settings.role in (CONFIRM, CORRELATE) else study.write_best
     clock = None
@@ -376,11 +254,6 @@ def _drive(
     if finished.best is None:
         raise NothingFinishedError(_nothing(finished))
     return finished
-
-
-def _context(space: Space, features: Iterable[str], objectives: int, budget: Budget) -> Context:
-    """What a strategy may know of the search besides its space."""
-    return Context(objectives=objectives, trials=budget.trials, features=features_of(space, features))
 
 
 def _show_nothing() -> None:

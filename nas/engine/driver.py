@@ -283,7 +283,7 @@ class Driver:
         self._queue.first(work)
         self._observer.crowded(work.number, done.outcome.reason or "")
 
-    def _take_back(self, done: Done, work: Work, seconds: float) -> None:
+    def _take_back(self, done: Done, work: Work, seconds: float | None) -> None:
         """It was not its end: the lane holds nothing any more."""
         del self._running[done.lane]
         self._leave(done)
@@ -295,7 +295,7 @@ class Driver:
         else:
             self._queue.room.free(done.lane)
 
-    def _retire(self, lane: int, reason: str, seconds: float = 0.0) -> None:
+    def _retire(self, lane: int, reason: str, seconds: float | None = None) -> None:
         """Go on without a lane. What it held is next: that the lane is gone is no fault of its."""
         if lane not in self._roster:
             return
@@ -312,7 +312,8 @@ class Driver:
         outcome, values = done.outcome, values_of(self._goals, done.outcome)
         value = values[0] if values else None
         seconds = self._accounts.charge(work, outcome.seconds)
-        self._study.finish(work.number, outcome, values or None, seconds, done.lane)
+        where = self._queue.room.where(done.lane)
+        self._study.finish(work.number, outcome, values or None, seconds, done.lane, where=where, wasted=work.prior)
         del self._running[done.lane]
         self._leave(done)
         self._tell(work.number, work.proposal, values, outcome.found, outcome.curve, outcome.stopped is not None)
@@ -365,7 +366,7 @@ class Driver:
             while self._claim():
                 pass
             for work in self._queue.waiting:
-                self._study.finish(work.number, Outcome("fail", {}, "budget"), None, work.prior, 0)
+                self._study.finish(work.number, Outcome("fail", {}, "budget"), None, work.prior, None, wasted=work.prior)
         self._queue.waiting.clear()
 
     # ---- launching -----------------------------------------------------------------------------------------------
@@ -423,8 +424,7 @@ class Driver:
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
-        lanes = self._roster.count if not self._closing else len(self._running)
-        seconds = self._accounts.lane_seconds(lanes, self._closing) if lanes else math.inf
+        seconds = self._accounts.allowed(self._closing)
         if math.isfinite(seconds):
             now = self._accounts.now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))

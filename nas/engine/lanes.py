@@ -57,11 +57,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Retired:
-    """A lane that does not come back, and why. What it held is to be run elsewhere; it had worked on that for `seconds`."""
+    """A lane that does not come back, and why. What it held is to be run elsewhere; it had worked on that for `seconds`.
+
+    None: nobody knows, so that it is charged for as long as it was held.
+    """
 
     lane: int
     reason: str
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 Event = Ready | Done | Retired

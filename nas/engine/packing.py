@@ -114,6 +114,10 @@ class Room:
         name = self._places.get(lane)
         return None if name is None else self._devices[name].held.get(lane)
 
+    def where(self, lane: int) -> str:
+        """The name of the device that a lane works on; empty where that is not known."""
+        return self._places.get(lane, "")
+
     def part(self, lane: int, share: float) -> float:
         """Devices that what a lane holds takes, where each lane stands for a `share` of one: idle lanes' go to who runs there.
 

@@ -105,6 +105,8 @@ class Evaluator(Protocol):
     `memory(architecture, fidelity, device)` is the bytes of its device, `cpu` or `cuda`, that an evaluation is expected to
     take at most, beyond `standing_bytes(device)`, which a worker holds there whatever it evaluates: then several share a
     device as far as they fit, and a metric `peak_memory_bytes` of the former corrects what is expected of others;
+    `seconds_of(candidates, fidelity, seed, device, allowed)` is the seconds that evaluating each of them alone would take,
+    found within about `allowed` seconds, for a plan of a search; those it cannot tell of are left out;
     `simulated`, true where it does not wait but tells its clock by `skip` how long the evaluation would
     have taken: budgets and the record then count those seconds.
     """

@@ -10,7 +10,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from nas import data as datasets
 from nas.errors import NasError
 from nas.evaluators import differentiable
 from nas.evaluators.base import Evaluation, Metrics
+from nas.evaluators.expected import expected_seconds
 from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.fit import Fit, coarser, meeting, sample
 from nas.evaluators.handover import Handover, same
@@ -174,6 +175,21 @@ class TrainingEvaluator:
         recipe = self._recipe(data)
         proxy: Any = candidate.resized(width=fidelity.width, depth=fidelity.depth)
         return training_bytes(proxy, recipe, len(data.train), is_half(self.execution.get("precision") or recipe.precision, device))
+
+    def seconds_of(
+        self, candidates: Sequence[Architecture], fidelity: Fidelity, seed: int, device: str, allowed: float
+    ) -> list[float]:
+        """Seconds that training each of them alone would take, from steps measured here for about `allowed` seconds."""
+        data = self._part(self._device(device), 1.0)
+        recipe, execution = self._recipe(data), self._execution(data)
+        size = (fidelity.width, fidelity.depth)
+        with _threads(data, execution.threads), _memory(data):
+            made = expected_seconds(
+                lambda candidate: self._build(candidate, size, recipe, seed), candidates, fidelity, data, recipe, execution, seed,
+                allowed, resample=self.resample,
+            )  # fmt: skip
+        self._leave_gpu()
+        return made
 
     def standing_bytes(self, device: str) -> float:
         """Bytes that a worker holds of a `cpu` or `cuda` whatever it trains: what torch needs, and the data set if it lies there."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import data as datasets
 from nas import measures
-from nas.errors import NasError
+from nas.errors import ArchitectureError, NasError
 from nas.evaluators.base import Evaluation, Metrics
 from nas.evaluators.fidelity import Fidelity
 from nas.measures import Probe
@@ -61,6 +63,21 @@ class ZeroCostEvaluator:
         cost = candidate.cost(aux=False)
         score = measures.measure(candidate, self.objective, Probe() if shown is None else shown[0])
         return {self.objective: score, "params": float(cost.params), "macs": float(cost.macs)}
+
+    def seconds_of(
+        self, candidates: Sequence[Architecture], fidelity: Fidelity, seed: int, device: str, allowed: float
+    ) -> list[float]:
+        """Seconds that scoring took of as many of them as there was time for in `allowed` seconds; the first is not counted."""
+        taken: list[float] = []
+        end = time.monotonic() + allowed
+        for candidate in candidates:
+            begun = time.monotonic()
+            with contextlib.suppress(ArchitectureError, RuntimeError, ValueError):  # a failed trial later on
+                self.evaluate(candidate, fidelity, Evaluation(seed, device))
+                taken.append(time.monotonic() - begun)
+            if time.monotonic() > end and len(taken) > 1:
+                break
+        return taken[1:]
 
     def _data(self) -> tuple[Probe, tuple[int, int, int], int] | None:
         """What candidates are shown, their input and classes; read once a process."""

@@ -75,6 +75,10 @@ class Halving:
         self._inner = {rung: inner() for rung, share in enumerate(shares) if share > 0}
         self._shares = shares
         self.breeds = any(getattr(each, "breeds", False) for each in self._inner.values())
+        flow = list(shares)
+        for rung in range(1, len(flow)):
+            flow[rung] += flow[rung - 1] / self._eta
+        self.mix = [(fraction, part / sum(flow)) for fraction, part in zip(self._fractions, flow, strict=True)]  # of trials at each rung
         self._due: dict[int, tuple[Trial, int]] = {}  # by number: what is to be promoted, and the rung it is to reach
         self._told: set[int] = set()
         self._ahead: deque[int] = deque([1], RECENT)  # how many trials ran when some were told, at least

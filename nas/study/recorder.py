@@ -258,6 +258,7 @@ class Recorder(Study):
         """Record that the worker of a running trial died with it, for the `times`-th time."""
         with self.batch():
             self._set(number, "device_seconds", device_seconds)
+            self._set(number, "wasted", device_seconds)
             self._set(number, "lost", times)
             self._charge(number, device_seconds)
 
@@ -265,17 +266,24 @@ class Recorder(Study):
         """Record that a running trial failed beside others, by what may be their doing: it is to be tried alone."""
         with self.batch():
             self._set(number, "device_seconds", device_seconds)
+            self._set(number, "wasted", device_seconds)
             self._set(number, "solo", True)
             self._charge(number, device_seconds)
 
     def finish(
-        self, number: int, outcome: Outcome, value: float | Sequence[float] | None, device_seconds: float, worker: int
+        self, number: int, outcome: Outcome, value: float | Sequence[float] | None, device_seconds: float, worker: int | None,
+        *, where: str = "", wasted: float = 0.0,
     ) -> None:  # fmt: skip
-        """Record how a running trial ended; `value` is the objective's, or one number an objective; None when it failed."""
+        """Record how a running trial ended; `value` is the objective's, or one number an objective; None when it failed.
+
+        where: the device on which it ran last; wasted: of the device seconds those of attempts that were run again.
+        """
         attrs = {
             "metrics": outcome.metrics or None,
             "device_seconds": device_seconds,
             "worker": worker,
+            "where": where or None,
+            "wasted": wasted or None,
             "first_seconds": outcome.first_seconds,
             "reason": outcome.reason,
             "cut": outcome.cut or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,10 @@ class Trial:
 
     `values` has one number for each of several objectives, as they are (not turned round where less is better), the
     first of them `value`; empty unless complete.
-    `device_seconds` sums all attempts, those cut off by a kill included. `order` counts finished trials from 0.
+    `device_seconds` sums all attempts, those cut off by a kill included; `wasted` of them are those of attempts that did not
+    count: their worker or driver died, or they were run again alone. `order` counts finished trials from 0.
+    `where` names the device on which it ran last. `times`, of its beginning and its end, are Optuna's: stored in UTC, handed out
+    as naive times of this machine's zone.
     `parent` is the number of the trial it was made from, `how` what made it; `fraction` is of the run's fidelity.
     `curve` has (epochs done, the first objective, seconds since it began) of what it reported. `stopped` is after how many
     epochs its curve was hopeless, and its value then what it had reached; `below` the same of one that was let go on all
@@ -60,6 +64,9 @@ class Trial:
     notes: tuple[str, ...] = ()
     solo: bool = False
     driver: str | None = None
+    where: str = ""
+    wasted: float = 0.0
+    times: tuple[datetime.datetime | None, datetime.datetime | None] = (None, None)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -73,6 +80,16 @@ class Trial:
     def proposal(self) -> Proposal:
         """What the strategy had asked for."""
         return Proposal(self.decisions, self.parent, self.how, self.fraction, self.phase, self.children)
+
+    @property
+    def began(self) -> datetime.datetime | None:
+        """When it was first launched, in UTC."""
+        return _utc(self.times[0])
+
+    @property
+    def ended(self) -> datetime.datetime | None:
+        """When it was finished, in UTC; None before."""
+        return _utc(self.times[1])
 
     @property
     def judged(self) -> bool:
@@ -89,7 +106,7 @@ _NUMBER = (int, float)
 _KINDS: dict[str, Any] = {  # of attributes that are taken as they are
     "reason": str, "cut": bool, "worker": int, "seed": int, "first_seconds": _NUMBER, "lost": int, "order": int, "parent": int,
     "phase": str, "stopped": _NUMBER, "below": _NUMBER, "solo": bool, "metrics": dict, "fidelity": dict, "device_seconds": _NUMBER,
-    "fraction": _NUMBER, "driver": str, "children": list, "found": list, "curve": list, "notes": list,
+    "fraction": _NUMBER, "driver": str, "where": str, "wasted": _NUMBER, "children": list, "found": list, "curve": list, "notes": list,
 }  # fmt: skip
 
 
@@ -140,4 +157,12 @@ def _trial(frozen: FrozenTrial, attrs: dict[str, Any]) -> Trial:
         notes=tuple(map(str, attrs.get("notes") or ())),
         solo=bool(attrs.get("solo", False)),
         driver=attrs.get("driver"),
+        where=str(attrs.get("where", "")),
+        wasted=float(attrs.get("wasted", 0.0)),
+        times=(frozen.datetime_start, frozen.datetime_complete),
     )
+
+
+def _utc(time: datetime.datetime | None) -> datetime.datetime | None:
+    """Of a naive time in this machine's zone."""
+    return None if time is None else time.astimezone(datetime.UTC)
