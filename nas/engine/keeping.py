@@ -52,6 +52,11 @@ class Keeping:
         if any(UNKEPT in note for note in notes):
             self._cap = min(self._cap, sum(sizes(self._folder).values()) / 2)
 
+    @property
+    def empty(self) -> bool:
+        """Whether no trial has left a file."""
+        return self._folder is None or not any(_FILE.match(path.name) for path in _entries(self._folder))
+
     def sweep(self) -> None:
         """Remove what writers that were killed have left half-written. Call while nobody writes."""
         if self._folder is not None:

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.budget import Ledger
 from nas.errors import StudyError
+from nas.study.flight import RUNNING, attribute
 from nas.study.settings import Settings, write_atomically
 from nas.study.storage import Storage
 from nas.study.study import Study
@@ -103,15 +104,17 @@ class Recorder(Study):
 
         With `write` False it stays in memory until the next beat.
         """
-        running = [number for number in device_seconds if number in self._ids]
-        for number in running:
-            self._charge(number, device_seconds[number])
+        known, more = self._device_seconds, 0.0
+        for number in known.keys() & device_seconds.keys():
+            more += device_seconds[number] - known[number]
+            known[number] = device_seconds[number]
+        self._used.device_seconds += more
         self._used.seconds = seconds
         if write:
+            storage, study = self._storage.optuna, self._storage.study_id
             with self.batch():
-                for number in running:
-                    self._set(number, "device_seconds", self._device_seconds[number])
-                self._storage.optuna.set_study_user_attr(self._storage.study_id, "seconds", seconds)
+                storage.set_study_user_attr(study, RUNNING, attribute(known, known.keys() & device_seconds.keys()))
+                storage.set_study_user_attr(study, "seconds", seconds)
 
     def lost(self, number: int, times: int, device_seconds: float) -> None:
         """Record that the worker of a running trial died with it, for the `times`-th time."""

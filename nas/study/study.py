@@ -12,6 +12,7 @@ from nas.errors import StudyError
 from nas.objectives import Objective, oriented
 from nas.strategies.dominance import Front
 from nas.study.confirmation import CONTROL, Comparison, Confirmed, comparison, confirmation
+from nas.study.flight import in_flight
 from nas.study.lineage import Step, lineage
 from nas.study.settings import RUN_FILE, Settings, read_settings
 from nas.study.storage import Storage, open_nested, quiet
@@ -49,7 +50,8 @@ class Study:
     @property
     def trials(self) -> list[Trial]:
         """All trials so far, by number."""
-        return [from_optuna(frozen) for frozen in self._frozen()]
+        used = in_flight(self._storage.optuna.get_study_user_attrs(self._storage.study_id))
+        return [from_optuna(frozen, used.get(frozen.number, 0.0)) for frozen in self._frozen()]
 
     def _frozen(self) -> list[optuna.trial.FrozenTrial]:
         return self._storage.optuna.get_all_trials(self._storage.study_id, deepcopy=False)

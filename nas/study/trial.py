@@ -75,8 +75,11 @@ class Trial:
         return self.state in ("COMPLETE", "FAIL")
 
 
-def from_optuna(frozen: FrozenTrial) -> Trial:
-    """The trial that an Optuna trial describes; one that another program added may lack our attributes."""
+def from_optuna(frozen: FrozenTrial, used: float = 0.0) -> Trial:
+    """The trial that an Optuna trial describes; one that another program added may lack our attributes.
+
+    used: device seconds, as of the last heartbeat, if it runs.
+    """
     attrs = frozen.user_attrs
     values = tuple(frozen.values or ()) if frozen.state.name == "COMPLETE" else ()
     return Trial(
@@ -87,7 +90,7 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         yaml=str(attrs.get("architecture", "")),
         digest=str(attrs.get("digest", "")),
         metrics=dict(attrs.get("metrics") or {}),
-        device_seconds=float(attrs.get("device_seconds", 0.0)),
+        device_seconds=max(float(attrs.get("device_seconds", 0.0)), 0.0 if frozen.state.is_finished() else used),
         reason=attrs.get("reason"),
         cut=bool(attrs.get("cut", False)),
         worker=attrs.get("worker"),
