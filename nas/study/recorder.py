@@ -15,10 +15,11 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.budget import Ledger
 from nas.errors import StudyError
 from nas.study.flight import RUNNING, attribute
+from nas.study.leading import Leading
 from nas.study.settings import Settings, write_atomically
 from nas.study.storage import Storage
 from nas.study.study import Study
-from nas.study.trial import Trial
+from nas.study.trial import Trial, from_optuna
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -54,6 +55,10 @@ class Recorder(Study):
         self._next = len(trials)
         self._order = sum(trial.finished for trial in trials)
         self._distributions: dict[str, CategoricalDistribution] = {}
+        self._leading = Leading(self.goals, settings.references)
+        self._ended: list[int] = []  # finished trials that are not taken in there yet
+        for trial in trials:
+            self._leading.add(trial)
 
     @property
     def next_number(self) -> int:
@@ -156,6 +161,7 @@ class Recorder(Study):
                     self._set(number, name, attr)
             values = None if value is None else [value] if isinstance(value, int | float) else list(value)
             self._storage.optuna.set_trial_state_values(self._ids[number], state, values)
+        self._ended.append(number)
         self._used.finished += value is not None
         self._used.failed += value is None
         self._order += 1
@@ -168,19 +174,27 @@ class Recorder(Study):
         """
         from nas.draw import svg
 
-        best = self.best
+        best = self._leaders().best
         if best is not None:
             write_atomically(self.directory / "best.yaml", self._text(best))
             write_atomically(self.directory / "best.svg", svg(best.architecture))
         if best is not None and len(self.goals) > 1:
             self._write_front()
 
+    def _leaders(self) -> Leading:
+        """With all that have finished."""
+        frozen = self._frozen() if self._ended else []
+        for number in self._ended:
+            self._leading.add(from_optuna(frozen[number]))
+        self._ended.clear()
+        return self._leading
+
     def _write_front(self) -> None:
         """A trial never changes, so its file is written once, and removed when the trial is beaten."""
         folder = self.directory / FRONT
         with _writing(folder):
             folder.mkdir(exist_ok=True)
-            files = {f"{trial.number}.yaml": trial for trial in self.front}
+            files = {f"{trial.number}.yaml": trial for trial in self._leading.front}
             there = {path.name for path in folder.glob("*.yaml") if path.stem.isdecimal()}
             for name in files.keys() - there:
                 write_atomically(folder / name, self._text(files[name]))

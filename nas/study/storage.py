@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
 from nas.errors import StudyError
 from nas.objectives import Objective
 from nas.study.journal import JournalFile, check_lines, repair
+from nas.study.slim import SlimJournalStorage, database
 
 JOURNAL = "study.journal"
 
@@ -100,11 +101,11 @@ def _journal(path: Path, name: str, write: bool) -> Storage:
     elif not path.exists():
         raise StudyError(f"{path}: no such file; a run folder without its journal cannot be read")
     journal = JournalFile(path)
-    return Storage(JournalStorage(journal), name, journal)
+    return Storage(SlimJournalStorage(journal), name, journal)
 
 
 def _database(url: str, name: str) -> Storage:
-    return Storage(optuna.storages.get_storage(url), name, None)
+    return Storage(database(url), name, None)
 
 
 def normalise_url(url: str) -> str:
