@@ -46,6 +46,7 @@ from nas.engine.screening import parse_filter, screened
 from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
 from nas.engine.sharing import memory_per_device as memory_of
 from nas.engine.simulated import SimulatedLanes
+from nas.engine.snapshot import remembered
 from nas.engine.timing import check_lanes, settled
 from nas.engine.versions import versions
 from nas.errors import NothingFinishedError
@@ -328,7 +329,8 @@ def _drive(
     settings = study.settings
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
     context = _context(study.space, settings.features, len(study.goals), budget)
-    strategy = strategy_of(study, evaluator, context)
+    note = (observer or Observer()).note
+    strategy = remembered(lambda: strategy_of(study, evaluator, context), study.directory, settings, note)
     show = _show_nothing if settings.role in (CONFIRM, CORRELATE) else study.write_best
     clock = None
     if evaluators.is_simulated(evaluator):  # a clock of its own for every run

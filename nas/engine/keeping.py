@@ -20,7 +20,7 @@ _FILE = re.compile(r"trial-([0-9]+)\.pt\Z")
 _PART = re.compile(r"\.(trial-[0-9]+|[A-Za-z0-9_-]+)\.pt\.[0-9]+\.part\Z")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Known:
     """A finished trial. `worth` is larger for better, None where it failed; `used`: a promotion has finished that went on from it."""
 
