@@ -14,11 +14,11 @@ import zlib
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 from typing import Any
 
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.storages.journal._storage import JournalStorageReplayResult
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 LONG = 200  # characters of JSON above which an attribute is compressed
 SHORT = 64  # of a text up to which it is kept once
@@ -183,12 +183,46 @@ class _Replay(JournalStorageReplayResult):
 
 
 def database(url: str) -> BaseStorage:
-    """Optuna's storage in the database at `url`, whose trials share what they have in common."""
+    """Optuna's storage in the database at `url`, whose trials share what they have in common.
+
+    And which writes the decisions of a new trial at once: Optuna makes three queries for each, eight tenths of a trial's time.
+    """
     storage, shared = get_storage(url), Shared()
     backend: Any = getattr(storage, "_backend", None)
     if hasattr(backend, "_build_frozen_trial_from_trial_model"):
         backend._build_frozen_trial_from_trial_model = lambda row: _read(row, shared)
+    if hasattr(backend, "_get_prepared_new_trial") and hasattr(backend, "_set_trial_param_without_commit"):
+        backend._get_prepared_new_trial = _Creation(backend)
     return storage
+
+
+class _Creation:
+    """In place of a database storage's own step that makes the rows of a new trial.
+
+    That a decision has the same options as in earlier trials of the study is checked at its first.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._make, self._check = backend._get_prepared_new_trial, backend._set_trial_param_without_commit
+        self._known: dict[tuple[int, str], tuple[BaseDistribution, str]] = {}  # by study and name, with its JSON
+
+    def __call__(self, study_id: int, template: FrozenTrial | None, session: Any) -> Any:
+        from optuna.storages._rdb.models import TrialParamModel
+
+        if template is None or template.state != TrialState.RUNNING:
+            return self._make(study_id, template, session)
+        bare = copy.copy(template)
+        bare.params, bare.distributions = {}, {}
+        row = self._make(study_id, bare, session)
+        for name, value in template.params.items():
+            distribution = template.distributions[name]
+            number, known = distribution.to_internal_repr(value), self._known.get((study_id, name))
+            if known is None or known[0] != distribution:
+                self._check(session, row.trial_id, name, number, distribution)
+                self._known[study_id, name] = distribution, distribution_to_json(distribution)
+            else:
+                session.add(TrialParamModel(trial_id=row.trial_id, param_name=name, param_value=number, distribution_json=known[1]))
+        return row
 
 
 def _read(row: Any, shared: Shared) -> FrozenTrial:

@@ -16,8 +16,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import optuna
 
@@ -70,7 +72,8 @@ class Tenths(Observer):
         self.done += 1
         if self.done % self.every == 0:
             self.marks.append(time.process_time())
-            print(f"  {self.done} trials: {(self.marks[-1] - self.marks[-2]) / self.every * 1e3:.2f} ms a trial, {rss():.0f} MB", flush=True)
+            taken = (self.marks[-1] - self.marks[-2]) / self.every * 1e3
+            print(f"  {self.done} trials: {taken:.2f} ms a trial, {rss():.0f} MB", flush=True)
 
 
 def rss() -> float:
@@ -133,33 +136,35 @@ def main() -> None:
         simulate(asked, Path(folder))
 
 
+def in_memory(path: Path, name: str, write: bool) -> storage.Storage:
+    """In place of a journal."""
+    return storage.Storage(optuna.storages.InMemoryStorage(), name, None)
+
+
 def simulate(asked: argparse.Namespace, folder: Path) -> None:
     """One search."""
     budget = f"{asked.trials}trials,{asked.trials}h"  # a limit of time too, so that deadlines are shared out
     space = spaces.load(asked.space)
     url = f"sqlite:///{folder}/study.db" if asked.storage == "sqlite" else None
     settings = Settings("run", space.to_yaml(), asked.strategy, 0, budget, "accuracy", storage=url)
-    if asked.storage == "memory":
-        real, storage._journal = storage._journal, lambda path, name, write: storage.Storage(optuna.storages.InMemoryStorage(), name, None)  # type: ignore[assignment]
-    study = create_study(folder / "run", settings, space)
-    if asked.storage == "memory":
-        storage._journal = real
+    with patch.object(storage, "_journal", in_memory) if asked.storage == "memory" else nullcontext():
+        study = create_study(folder / "run", settings, space)
     strategy = strategies.create(asked.strategy, space, 0, Context(trials=asked.trials))
     lanes = PretendedLanes(asked.workers, fate=Fate(points=asked.points), share=asked.share)
     parts, tenths = Parts(), Tenths(asked.trials)
     if asked.parts:
         watch(parts, strategy)
-    print(f"{asked.workers} workers, {asked.trials} trials, {asked.strategy} on {asked.space}, {asked.storage}; {rss():.0f} MB before", flush=True)
-    made = driver.Driver(
-        study, strategy, lanes, Budget.parse(budget), Fidelity(), observer=tenths, simulated=lanes.now, show_best=study.write_best
-    )
+    what = f"{asked.workers} workers, {asked.trials} trials, {asked.strategy} on {asked.space}, {asked.storage}"
+    print(f"{what}; {rss():.0f} MB before", flush=True)
+    limits, show = Budget.parse(budget), study.write_best
+    made = driver.Driver(study, strategy, lanes, limits, Fidelity(), observer=tenths, simulated=lanes.now, show_best=show)
     made._accounts.heartbeat = accounts.HEARTBEAT_SECONDS  # of simulated time, as in a real search
     start, began = time.process_time(), time.perf_counter()
     reason = made.run()
     taken, wall = time.process_time() - start, time.perf_counter() - began
     mean = taken / asked.trials * 1e3
-    print(f"ended by {reason} after {lanes.now() / 3600:.1f} simulated hours, {wall:.0f} s of wall time; ledger {study.ledger()}")
-    print(f"driver: {mean:.2f} ms of processor time a trial, {mean / ALLOWED_MS:.2f} of the allowed {ALLOWED_MS:g} ms; moved {lanes.messages} deadlines")
+    print(f"ended by {reason} after {lanes.now() / 3600:.1f} simulated hours, {wall:.0f} s of wall time; {study.ledger()}")
+    print(f"driver: {mean:.2f} ms of processor time a trial, {mean / ALLOWED_MS:.2f} of the allowed {ALLOWED_MS:g} ms")
     for part, seconds in sorted(parts.seconds.items(), key=lambda item: -item[1]):
         print(f"  {part:20} {seconds / asked.trials * 1e3:8.3f} ms a trial")
     seen: set[int] = {id(optuna), id(space)}

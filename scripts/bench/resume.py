@@ -1,10 +1,11 @@
 #!/usr/bin/env python
 """How long it takes to go on with a large study: from opening it to the first launch, by part.
 
-    python scripts/bench/resume.py [--trials N] [--strategy NAME] [--space NAME] [--storage journal|sqlite|URL] [--snapshot]
+    python scripts/bench/resume.py [--trials N] [--strategy NAME] [--space NAME] [--storage journal|sqlite|URL] [--sampled]
 
 The study is made first, of trials that the strategy proposes and that are pretended to be evaluated (with `--sampled` of random
-ones: quicker). Targets for 10,000 trials: evolution on the journal 10 s, on SQLite 40 s; rl 120 s by replay.
+ones: quicker). The second resume finds what the first one left, such as a snapshot of what a controller has learnt. Targets for
+10,000 trials: evolution on the journal 10 s, on SQLite 40 s; rl 120 s by replay.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from nas import spaces, strategies
 from nas.budget import Budget
 from nas.engine.driver import Driver
 from nas.engine.lanes import Candidate
+from nas.engine.snapshot import remembered
 from nas.evaluators import Fidelity, Outcome
 from nas.spaces import Space
 from nas.strategies import Proposal, Strategy, Trial
@@ -64,7 +66,7 @@ def resume(folder: Path, space: Space, name: str, url: str | None) -> dict[str, 
 
     study: Recorder = resume_study(folder, storage=url)
     mark()
-    strategy = strategies.create(name, study.space, 0)
+    strategy = remembered(lambda: strategies.create(name, study.space, 0), folder, study.settings, print)
     driver = Driver(study, strategy, OneLaunch(1), Budget(trials=LATER), Fidelity(), show_best=study.write_best)
     mark()
     try:
