@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from nas.files import write_durably
 from nas.strategies import Proposal, Strategy, Trial
 from nas.strategies.base import Lasting
+from nas.tensors import read_tensors
 
 if TYPE_CHECKING:
     from nas.study import Settings
@@ -137,12 +138,10 @@ def _line(trial: Trial) -> bytes:
 
 def _read(path: Path, note: Callable[[str], None]) -> dict[str, Any] | None:
     """What the file holds; None, with a note, where it is no snapshot."""
-    import torch
-
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError("too large")
-        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        found: dict[str, Any] = read_tensors(path, sums=True)
         valid = isinstance(found, dict) and found.get("format") == FORMAT and type(found.get("count")) is int and found["count"] > 0
         if not valid or not isinstance(found.get("digest"), str) or not isinstance(found.get("state"), dict):
             raise ValueError("no snapshot")

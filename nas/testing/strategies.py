@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.strategies.base import Lasting, Strategy, Trial
+from nas.tensors import read_tensors
 
 if TYPE_CHECKING:
     from nas.spaces import Decisions, Option, Space
@@ -101,8 +102,7 @@ def _read_back(state: dict[str, Any]) -> dict[str, Any]:
 
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    buffer.seek(0)
-    found: dict[str, Any] = torch.load(buffer, weights_only=True)
+    found: dict[str, Any] = read_tensors(buffer.getvalue())
     return found
 
 
