@@ -17,6 +17,7 @@ import optuna
 from nas.engine.lanes import Candidate, Done, Event, Ready, Retired
 from nas.evaluators import Outcome
 from nas.study import Recorder
+from nas.study.drivers import Lease
 from nas.study.storage import Storage, quiet
 from tests.toy import ToySpace, settings
 
@@ -185,15 +186,11 @@ class Mortal:
         return write
 
 
-class _NoLock:
-    def release(self) -> None:
-        pass
-
-
 def in_memory() -> Any:
     """A new record's storage, with its study."""
-    storage = Storage(optuna.storages.InMemoryStorage(), "toy", None)
+    storage: Any = Storage(optuna.storages.InMemoryStorage(), "toy", None)
     storage.create(settings().goals)
+    storage.lease = None
     return storage
 
 
@@ -203,4 +200,7 @@ def mortal(storage: Any, directory: Path, writes: float = math.inf, **changes: A
         inner = Storage(Mortal(storage.optuna, writes), storage.name, None)  # type: ignore[arg-type]
     assert inner.find()
     space: Any = ToySpace()
-    return Recorder(directory, settings(**changes), inner, _NoLock(), space)  # type: ignore[arg-type]
+    if storage.lease is not None:
+        storage.lease.release()  # as the system does when a process is killed
+    storage.lease = Lease(directory)
+    return Recorder(directory, settings(**changes), inner, storage.lease, space)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nas.study import Recorder
 
 HEARTBEAT_SECONDS = 5.0  # the ledger in the record is at most this old
+FRESH_SECONDS = 0.01  # what was counted so lately need not be counted again: counting is a look at every lane
 
 
 class Accounts:
@@ -33,9 +34,9 @@ class Accounts:
     ) -> None:  # fmt: skip
         self.budget, self._others = budget, others
         self._study, self._share, self._room, self._roster, self._running = study, share, room, roster, running
-        self.now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
+        self.now, self.heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
         self._began = self.now() - spent - study.ledger().seconds
-        self._beaten = -math.inf
+        self._beaten = self._counted = -math.inf
 
     @property
     def ledger(self) -> Ledger:
@@ -45,25 +46,28 @@ class Accounts:
     @property
     def due(self) -> bool:
         """Whether the ledger in the record is as old as it may be."""
-        return time.monotonic() >= self._beaten + self._heartbeat
+        return self.now() >= self._beaten + self.heartbeat
 
     def bring_up(self, *, write: bool = False) -> None:
-        """Count up to now."""
-        now = self.now()
+        """Count up to now. Needed before what lanes hold changes, for with it may change what part of a device each has."""
+        now = self._counted = self.now()
+        used: dict[int, float] = {}
+        whole = self._share if self._share >= 1 else None
         for lane, work in self._running.items():
-            work.count(now, self._room.part(lane, self._share))
-        used = {work.number: work.prior + work.used for work in self._running.values()}
+            work.count(now, whole or self._room.part(lane, self._share))
+            used[work.number] = work.prior + work.used
         self._study.beat(used, now - self._began, write=write)
         if write:
-            self._beaten = time.monotonic()
+            self._beaten = now
 
     def catch_up(self) -> None:
         """The search has lasted as long as the record says, if another driver was at work before this one."""
         self._began = min(self._began, self.now() - self.ledger.seconds)
 
     def left(self) -> Budget:
-        """What remains of every limit now."""
-        self.bring_up()
+        """What remains of every limit now, or of a moment ago."""
+        if self.now() > self._counted + (FRESH_SECONDS if self.heartbeat else 0.0):
+            self.bring_up()
         return self._left()
 
     def _left(self) -> Budget:

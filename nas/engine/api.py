@@ -25,6 +25,7 @@ from nas.engine.request import Prepared, Request, context_of, prepare
 from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
 from nas.engine.sharing import memory_per_device as memory_of
 from nas.engine.simulated import SimulatedLanes
+from nas.engine.snapshot import remembered
 from nas.engine.timing import check_lanes
 from nas.errors import NothingFinishedError
 from nas.evaluators import Evaluator, Fidelity, Store
@@ -236,7 +237,8 @@ def _drive(
     check_alone(study, evaluator)
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
     context = context_of(study.space, settings.features, len(study.goals), budget)
-    strategy = strategy_of(study, evaluator, context)
+    note = (observer or Observer()).note
+    strategy = remembered(lambda: strategy_of(study, evaluator, context), study.directory, settings, note)
     show = _show_nothing if settings.role in (CONFIRM, CORRELATE) else study.write_best
     clock = None
     if evaluators.is_simulated(evaluator):  # a clock of its own for every run

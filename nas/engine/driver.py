@@ -13,11 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from nas.budget import Budget
 from nas.engine.accounts import Accounts
 from nas.engine.assign import Assigner
+from nas.engine.deadlines import Deadlines
 from nas.engine.judging import measured, values_of
 from nas.engine.keeping import Keeping, cap_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
@@ -45,7 +47,6 @@ POLL_SECONDS = 0.5
 TICK_SECONDS = 0.1
 RECENT = 8  # trials whose time to the first validation says how long another will need
 HOPELESS = 50  # candidates that failed before one was complete: the fault is not theirs, so stop and say so
-LOST_SECONDS = 15.0  # beyond the grace: a lane that has not answered by then never will
 
 
 class Driver:
@@ -94,6 +95,7 @@ class Driver:
         self._accounts = Accounts(
             study, budget, lanes.share, self._queue.room, self._roster, self._running, self._others, spent=spent, simulated=simulated
         )
+        self._deadlines = Deadlines(lanes, self._accounts, self._running, self._assigner.timeout)
         for trial in study.unfinished():
             self._queue.add(Work.of(trial, study.space.decode(trial.decisions)))
         self._replayed: set[int] = set()  # trials that may be news, for the others are at work meanwhile
@@ -205,6 +207,8 @@ class Driver:
 
     def _prune(self) -> None:
         """Remove weights that are no longer needed, beyond the cap."""
+        if self._keeping.empty:
+            return
         held = [*self._running.values(), *self._queue.waiting]
         parents = [work.proposal.parent for work in held if work.proposal.parent is not None]
         self._keeping.prune([work.number for work in held] + self._others.numbers, parents + self._others.parents)
@@ -219,7 +223,8 @@ class Driver:
                 finished += self._handle(event)
             finished += self._give_up()
             launches = list(self._launches())
-            self._accounts.bring_up(write=self._accounts.due)
+            if self._accounts.due:
+                self._accounts.bring_up(write=True)
         if finished:
             self._prune()
         for lane, candidate in launches:  # only now are they sure to be in the record
@@ -351,12 +356,10 @@ class Driver:
 
     def _give_up(self) -> list[Finished]:
         """Lanes that say nothing long after what they hold must have been ended by force."""
-        late = self._accounts.now() - self._lanes.grace_seconds - LOST_SECONDS
-        gone = [(lane, work) for lane, work in self._running.items() if work.deadline < late]
         outcome = Outcome("fail", {}, "the worker does not answer")
         return [
             self._finish(Done(lane, work.number, replace(outcome, seconds=self._accounts.now() - work.started), gone=True), work)
-            for lane, work in gone
+            for lane, work in self._deadlines.late()
         ]  # fmt: skip
 
     def _close_record(self) -> None:
@@ -384,7 +387,7 @@ class Driver:
 
     def _launches(self) -> Iterator[tuple[int, Candidate]]:
         """Candidates for lanes that have room for them, recorded as running but not submitted yet."""
-        while self._queue.room.idle and self._may_launch() and not any(work.alone for work in self._running.values()):
+        while self._queue.room.idle and self._may_launch() and not self._phase_runs():
             found = self._queue.next(bool(self._running))
             if found is None and not self._propose():
                 return
@@ -393,6 +396,10 @@ class Driver:
                 self._running[lane] = work
                 work.begin(self._accounts.now())
                 yield lane, self._candidate(work)
+
+    def _phase_runs(self) -> bool:
+        """Whether a phase does: then it is all that runs."""
+        return any(work.alone for work in islice(self._running.values(), 1))
 
     def _propose(self) -> bool:
         """Put something new into the queue, where a lane is left for it; whether that was done."""
@@ -419,17 +426,12 @@ class Driver:
     def _candidate(self, work: Work) -> Candidate:
         lanes = max(1, self._roster.count)
         seconds = self._accounts.lane_seconds(lanes)
-        work.deadline = work.started + min(seconds, self._assigner.timeout(work))
+        self._deadlines.begin(work, seconds)
         return self._assigner.candidate(work, seconds, lanes)
 
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
-        seconds = self._accounts.allowed(self._closing)
-        if math.isfinite(seconds):
-            now = self._accounts.now()
-            self._lanes.allow(dict.fromkeys(self._running, seconds))
-            for work in self._running.values():
-                work.deadline = min(now + seconds, work.started + self._assigner.timeout(work))
+        self._deadlines.share(self._closing)
 
     def _ended_by(self) -> str:
         if self._hopeless():

@@ -20,7 +20,7 @@ _FILE = re.compile(r"trial-([0-9]+)\.pt\Z")
 _PART = re.compile(r"\.(trial-[0-9]+|[A-Za-z0-9_-]+)\.pt\.[0-9]+\.part\Z")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Known:
     """A finished trial. `worth` is larger for better, None where it failed; `used`: a promotion has finished that went on from it."""
 
@@ -51,6 +51,11 @@ class Keeping:
         """Where a disk was full, make do with half of what there is, so that what comes finds room."""
         if any(UNKEPT in note for note in notes):
             self._cap = min(self._cap, sum(sizes(self._folder).values()) / 2)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no trial has left a file."""
+        return self._folder is None or not any(_FILE.match(path.name) for path in _entries(self._folder))
 
     def sweep(self) -> None:
         """Remove what writers that were killed have left half-written. Call while nobody writes."""

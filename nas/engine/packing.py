@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 MOST_LANES = 8  # on one GPU: a step of even the smallest candidate leaves no more of a GPU idle than this fills
 USABLE = 0.92  # of a GPU's memory: drivers, other programs and fragments have the rest
@@ -33,10 +34,7 @@ class _Device:
     lanes: set[int] = field(default_factory=set)
     held: dict[int, Held] = field(default_factory=dict)
     claim: int | None = None  # the work that waits for it, and before which it takes nothing else
-
-    @property
-    def idle(self) -> set[int]:
-        return self.lanes - self.held.keys()
+    idle: set[int] = field(default_factory=set)  # lanes that hold nothing
 
 
 class Room:
@@ -52,12 +50,16 @@ class Room:
         self._capacity, self._standing, self._apart = capacity, standing, apart
         self._devices: dict[str, _Device] = {}
         self._places: dict[int, str] = {}  # devices of lanes
+        self._idle: set[int] = set()  # lanes that hold nothing, of all devices
 
     def up(self, lane: int, device: str = "", capacity: float = math.inf) -> None:
         """A lane has come up on a device of `capacity` bytes; it holds nothing."""
         self.down(lane)
         bytes_there = capacity if self._capacity is None else self._capacity
-        self._devices.setdefault(device, _Device(bytes_there)).lanes.add(lane)
+        there = self._devices.setdefault(device, _Device(bytes_there))
+        there.lanes.add(lane)
+        there.idle.add(lane)
+        self._idle.add(lane)
         self._places[lane] = device
 
     def down(self, lane: int) -> Held | None:
@@ -66,7 +68,8 @@ class Room:
         if name is None:
             return None
         device = self._devices[name]
-        device.lanes.discard(lane)
+        for lanes in (device.lanes, device.idle, self._idle):
+            lanes.discard(lane)
         held = device.held.pop(lane, None)
         if not device.lanes:
             del self._devices[name]
@@ -75,17 +78,22 @@ class Room:
     def free(self, lane: int) -> Held | None:
         """A lane holds nothing any more; what it held."""
         name = self._places.get(lane)
-        return None if name is None else self._devices[name].held.pop(lane, None)
+        if name is None:
+            return None
+        device = self._devices[name]
+        device.idle.add(lane)
+        self._idle.add(lane)
+        return device.held.pop(lane, None)
 
     @property
     def idle(self) -> bool:
         """Whether some lane holds nothing."""
-        return any(device.idle for device in self._devices.values())
+        return bool(self._idle)
 
     @property
     def open(self) -> bool:
         """Whether some lane is idle on a device that nothing waits for."""
-        return any(device.idle for device in self._devices.values() if device.claim is None)
+        return bool(self._idle) and any(device.idle for device in self._devices.values() if device.claim is None)
 
     def take(self, number: int, need: float = 0.0, solo: bool = False) -> int | None:
         """The lane that now holds work `number`, or None: then it waits, for a device of its own where there is one left.
@@ -131,16 +139,21 @@ class Room:
 
     def _hold(self, device: _Device, lane: int, held: Held) -> None:
         held.beside = bool(device.held)
-        for other in device.held.values():
+        for other in islice(device.held.values(), 1):  # where there are several, each is beside others already
             other.beside = True
         device.held[lane] = held
+        device.idle.discard(lane)
+        self._idle.discard(lane)
 
     def _fits(self, device: _Device, need: float, solo: bool) -> bool:
         if not device.held:
             return True
-        return not solo and not any(held.solo for held in device.held.values()) and need <= self._left(device)
+        # What is solo is alone, so that the first tells.
+        return not solo and not any(held.solo for held in islice(device.held.values(), 1)) and need <= self._left(device)
 
     def _left(self, device: _Device) -> float:
+        if math.isinf(device.capacity):
+            return math.inf
         workers = len(device.lanes) if self._apart else 1
         return device.capacity - workers * self._standing - sum(held.need for held in device.held.values())
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from nas.spaces import Decisions, Option
 
 PROMOTION = "promotion"  # how a proposal was made that looks at the same network more closely
-Key = frozenset[tuple[str, "Option"]]
+Key = bytes
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Strategy(Protocol):
     """Proposes decisions and learns from finished trials.
 
     All state comes from what was told, in that order: a restart is `create` and `tell` of the history.
-    Optional: `breeds`, true where proposals may name a parent that is not promoted, whose parts a candidate can inherit.
+    Optional: `breeds`, true where proposals may name a parent that is not promoted, whose parts a candidate can inherit;
+    `snapshot` and `restore`, see `Lasting`.
     """
 
     def ask(self, number: int) -> Proposal:
@@ -85,6 +87,22 @@ class Strategy(Protocol):
 
     def tell(self, trial: Trial) -> None:
         """Take a finished trial, whoever proposed it; a number that was told before is ignored."""
+        ...
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A strategy that learns slowly, and whose state can be kept: it comes from what was told all the same."""
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """The state in plain numbers, texts, lists, dictionaries and tensors; None where it is as quickly learnt again."""
+        ...
+
+    def restore(self, snapshot: Mapping[str, Any], told: Sequence[Trial]) -> None:
+        """Take the state that a snapshot was made of, as a strategy that was told nothing but `told`, in that order.
+
+        What is quick to learn may be learnt from these again. Raises anything where it is not a state of this strategy.
+        """
         ...
 
 
@@ -106,8 +124,12 @@ def generator(seed: int, number: int) -> random.Random:
 
 
 def key(decisions: Mapping[str, Option]) -> Key:
-    """Decisions as something to look up: equal for equal decisions, in whatever order a storage gave them back."""
-    return frozenset(decisions.items())
+    """Decisions as something to look up: equal for equal decisions, in whatever order a storage gave them back.
+
+    Their digest, for a search may remember those of 100,000 trials. As for Python, 1 and 1.0 and True are equal.
+    """
+    plain = [(name, option if option is None or isinstance(option, str) else float(option)) for name, option in decisions.items()]
+    return blake2b(repr(sorted(plain)).encode(), digest_size=16).digest()
 
 
 class Record:

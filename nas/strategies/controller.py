@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -71,6 +71,19 @@ class Controller:
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
         pieces = torch.split(flat, [shape.numel() for shape in self._shapes.values()])
         return {name: piece.view(shape) for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Parameters and Adam's state; copies."""
+        return {"parameters": self._flat.clone(), "first": self._first.clone(), "second": self._second.clone(), "updates": self._updates}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """The state of another controller of the same shape. Raises `ValueError` where it is of another."""
+        for name, mine in (("parameters", self._flat), ("first", self._first), ("second", self._second)):
+            given = snapshot[name]
+            if not isinstance(given, Tensor) or given.shape != mine.shape or given.dtype != mine.dtype or not given.isfinite().all():
+                raise ValueError(f"{name} are not of this controller")
+            mine.copy_(given)  # in place: `arrays` are views
+        self._updates = int(snapshot["updates"])
 
     def sample(self, space: Space, rng: random.Random) -> Decisions:
         """Decisions drawn from the policy among the options that `space` offers, in the order in which it asks for them."""

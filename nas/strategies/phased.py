@@ -9,12 +9,12 @@ The strategy within knows nothing of them: its trials are numbered as if there w
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from nas.errors import NasError
-from nas.strategies.base import Proposal, Strategy, Trial
+from nas.strategies.base import Lasting, Proposal, Strategy, Trial
 
 if TYPE_CHECKING:
     from nas.spaces import Decisions, Option, Space
@@ -119,11 +119,27 @@ class Phased:
     def tell(self, trial: Trial) -> None:
         """What is no phase is told to the strategy within, under the number that this knows it by."""
         self._told += 1
+        for each in self._within([trial]):
+            self._inner.tell(each)
+
+    def _within(self, told: Iterable[Trial]) -> Iterator[Trial]:
+        """Those that are no phases, as the strategy within knows them."""
         schedule = self._schedule
-        if trial.phase is not None or schedule.is_phase(trial.number):
-            return
-        candidate = schedule.candidate(trial.number)
-        self._inner.tell(replace(trial, number=candidate, fraction=min(1.0, trial.fraction / schedule.part(candidate))))
+        for trial in told:
+            if trial.phase is None and not schedule.is_phase(trial.number):
+                candidate = schedule.candidate(trial.number)
+                yield replace(trial, number=candidate, fraction=min(1.0, trial.fraction / schedule.part(candidate)))
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """That of the strategy within: when phases come follows from numbers alone."""
+        return self._inner.snapshot() if isinstance(self._inner, Lasting) else None
+
+    def restore(self, snapshot: Mapping[str, Any], told: Sequence[Trial]) -> None:
+        """Handed to the strategy within."""
+        if not isinstance(self._inner, Lasting):
+            raise TypeError("the strategy keeps no state")
+        self._told += len(told)
+        self._inner.restore(snapshot, list(self._within(told)))
 
     def _asked(self, number: int) -> Proposal:
         """A phase is asked for again and again until nothing else runs; its children are drawn once."""

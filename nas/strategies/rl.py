@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.strategies.base import Context, Proposal, Record, Trial, generator
 from nas.strategies.options import option
@@ -67,6 +68,16 @@ class Baseline:
             return 0.0
         return max(-3.0, min(3.0, (reward - self._mean) / math.sqrt(self._variance)))
 
+    def snapshot(self) -> list[float | None]:
+        """All that it remembers."""
+        return [self._weight, self._mean, self._variance, self._worst]
+
+    def restore(self, snapshot: Sequence[float | None]) -> None:
+        """What another one remembered."""
+        weight, mean, variance, worst = snapshot
+        self._weight, self._mean, self._variance = float(weight or 0.0), float(mean or 0.0), float(variance or 0.0)
+        self._worst = None if worst is None else float(worst)
+
     def _take(self, value: float) -> None:
         """Exponential mean and variance in which the first values weigh as much as they should (West 1979)."""
         self._weight = self._decay * self._weight + 1.0
@@ -109,10 +120,31 @@ class PolicyGradient:
         decisions = self._space.ordered(trial.decisions)
         if not decisions or not self._record.add(trial):
             return
-        made = self._controller.vocabulary.encode(decisions, self._space.at(trial.number))
-        self._waiting.append((made, self._baseline.advantage(trial.value)))
+        self._waiting.append((self._encoded(trial.number, decisions), self._baseline.advantage(trial.value)))
         if len(self._waiting) >= self._batch:
             self._improve()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The controller, the baseline, and the advantages that the next update waits for."""
+        return {
+            "controller": self._controller.snapshot(),
+            "baseline": self._baseline.snapshot(),
+            "advantages": [advantage for _, advantage in self._waiting],
+        }
+
+    def restore(self, snapshot: Mapping[str, Any], told: Sequence[Trial]) -> None:
+        """What is known, and what the next update waits for, comes from `told`. Raises where that is not a state of this one."""
+        advantages = [float(each) for each in snapshot["advantages"]]
+        self._controller.restore(snapshot["controller"])
+        self._baseline.restore(snapshot["baseline"])
+        new = [trial for trial in told if trial.decisions and self._record.add(trial)]
+        if not len(advantages) == len(new) % self._batch:
+            raise ValueError(f"{len(advantages)} trials wait for an update; after {len(new)} that is not so")
+        for trial, advantage in zip(new[len(new) - len(advantages) :], advantages, strict=True):
+            self._waiting.append((self._encoded(trial.number, self._space.ordered(trial.decisions)), advantage))
+
+    def _encoded(self, number: int, decisions: Decisions) -> list[Made]:
+        return self._controller.vocabulary.encode(decisions, self._space.at(number))
 
     def _improve(self) -> None:
         from nas.strategies.sequence import Batch

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nas.strategies.base import Proposal, Strategy, Trial
+from nas.strategies.base import Lasting, Proposal, Strategy, Trial
 
 if TYPE_CHECKING:
     from nas.spaces import Option
@@ -24,3 +24,13 @@ class Started:
     def tell(self, trial: Trial) -> None:
         """Told to the strategy within."""
         self._inner.tell(trial)
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """That of the strategy within."""
+        return self._inner.snapshot() if isinstance(self._inner, Lasting) else None
+
+    def restore(self, snapshot: Mapping[str, Any], told: Sequence[Trial]) -> None:
+        """Handed to the strategy within."""
+        if not isinstance(self._inner, Lasting):
+            raise TypeError("the strategy keeps no state")
+        self._inner.restore(snapshot, told)

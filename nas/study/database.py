@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from nas.errors import StudyError
 from nas.study import bulk
 from nas.study.patience import LOCK_SECONDS, patiently, reason
+from nas.study.slim import slimmed
 
 ACTIVE_SECONDS = 60.0  # since a driver's last sign, for which others look closely at what it writes
 MARK = "batch"  # the study's attribute that says which batch was committed last
@@ -63,7 +64,7 @@ class Database(BaseStorage):
             raise StudyError(f"storage of kind {self._kind!r} needs its driver: pip install 'nas[postgresql]'") from None
         if self._kind == "sqlite":
             _tune_sqlite(self._rdb.engine)
-        self._optuna = optuna.storages.get_storage(self._rdb)
+        self._optuna = slimmed(optuna.storages.get_storage(self._rdb))
         self._sessions = self._rdb.scoped_session
         self._session: _Batch | None = None  # the batch's
         self._writer = bulk.Writer()

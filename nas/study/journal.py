@@ -48,9 +48,8 @@ class JournalFile(BaseJournalBackend):
         if not self._at_end:
             yield from self._read_file(log_number_from)
             self._at_end = self._pending is not None
-        for number, record in enumerate(self._pending or (), start=self._records):
-            if number >= log_number_from:
-                yield record
+        if self._pending:
+            yield from self._pending[max(0, log_number_from - self._records) :]
 
     def _read_file(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         with open(self._path, "rb") as file:

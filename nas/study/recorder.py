@@ -21,6 +21,8 @@ from nas.budget import Ledger
 from nas.errors import StudyError
 from nas.study import patience
 from nas.study.drivers import PREFIX, Lease, Sign, Watch, beside
+from nas.study.flight import RUNNING, attribute, in_flight
+from nas.study.leading import Leading
 from nas.study.settings import Settings, settings_text, write_atomically
 from nas.study.storage import Storage
 from nas.study.study import Study
@@ -65,6 +67,8 @@ class Recorder(Study):
         self._open = False
         self._batches = 0  # one within another
         self._distributions: dict[str, CategoricalDistribution] = {}
+        self._leading = Leading(self.goals, settings.references)
+        self._ended: list[int] = []  # finished trials that are not taken in there yet
         with self.batch():
             self._begin()
 
@@ -159,6 +163,7 @@ class Recorder(Study):
         if orphan is not None:
             self._ids[orphan.number] = self._elsewhere.pop(orphan.number)[0]
             self._set(orphan.number, "driver", self.id)
+            self._set(orphan.number, "device_seconds", orphan.device_seconds)  # as of the last heartbeat of who had it
         return orphan
 
     def _sign(self, **changes: Any) -> None:
@@ -170,20 +175,20 @@ class Recorder(Study):
         attrs = self._storage.optuna.get_study_user_attrs(self._storage.study_id)
         self._watch.heed(attrs)
         self._used.seconds = max(self._used.seconds, float(attrs.get("seconds", 0.0)))
-        frozen = self._frozen()
+        frozen, used = self._frozen(), in_flight(attrs)
         numbers = [*sorted({*self._ids, *self._elsewhere}), *range(self._known, len(frozen))]
         self._known = len(frozen)
-        ended = [trial for number in numbers if (trial := self._take(frozen[number])) is not None]
+        ended = [trial for number in numbers if (trial := self._take(frozen[number], used)) is not None]
         self._news += sorted(ended, key=lambda trial: (trial.order is None, trial.order or 0, trial.number))
 
-    def _take(self, frozen: FrozenTrial) -> Trial | None:
+    def _take(self, frozen: FrozenTrial, used: Mapping[int, float]) -> Trial | None:
         """See what has become of a trial that was not finished as far as this driver knows; the trial if it is now."""
         number, driver, running = frozen.number, frozen.user_attrs.get("driver"), frozen.state == TrialState.RUNNING
         if driver is None and self._open and number not in self._device_seconds:
             raise StudyError(f"{self.directory}: trial {number} is of no driver of this study; another program writes to it")
         if driver == self.id and running:
             return None
-        trial = from_optuna(frozen)
+        trial = from_optuna(frozen, used.get(number, 0.0))
         self._device_seconds.setdefault(number, 0.0)
         self._charge(number, trial.device_seconds)
         self._ids.pop(number, None)
@@ -193,6 +198,7 @@ class Recorder(Study):
         del self._elsewhere[number], self._device_seconds[number]
         self._used.finished += trial.state == "COMPLETE"
         self._used.failed += trial.state == "FAIL"
+        self._leading.add(trial)
         return trial if trial.finished else None
 
     # ---- writing -------------------------------------------------------------------------------------------------
@@ -244,15 +250,18 @@ class Recorder(Study):
 
         With `write` False it stays in memory until the next beat.
         """
-        running = [number for number in device_seconds if number in self._ids]
-        for number in running:
-            self._charge(number, device_seconds[number])
+        known, more = self._device_seconds, 0.0
+        mine = self._ids.keys() & device_seconds.keys()
+        for number in mine:
+            more += device_seconds[number] - known[number]
+            known[number] = device_seconds[number]
+        self._used.device_seconds += more
         self._used.seconds = max(self._used.seconds, seconds)
         if write:
+            storage, study = self._storage.optuna, self._storage.study_id
             with self.batch():
-                for number in self._ids.keys() & device_seconds.keys():
-                    self._set(number, "device_seconds", self._device_seconds[number])
-                self._storage.optuna.set_study_user_attr(self._storage.study_id, "seconds", self._used.seconds)
+                storage.set_study_user_attr(study, f"{RUNNING}:{self.id}", attribute(known, self._ids.keys() & mine))
+                storage.set_study_user_attr(study, "seconds", self._used.seconds)
 
     def lost(self, number: int, times: int, device_seconds: float) -> None:
         """Record that the worker of a running trial died with it, for the `times`-th time."""
@@ -302,6 +311,7 @@ class Recorder(Study):
                     self._set(number, name, attr)
             self._charge(number, device_seconds)
             self._storage.optuna.set_trial_state_values(self._ids[number], state, values)
+            self._ended.append(number)
             self._used.finished += value is not None
             self._used.failed += value is None
             del self._ids[number], self._device_seconds[number]
@@ -313,19 +323,27 @@ class Recorder(Study):
         """
         from nas.draw import svg
 
-        best = self.best
+        best = self._leaders().best
         if best is not None:
             write_atomically(self.directory / "best.yaml", self._text(best))
             write_atomically(self.directory / "best.svg", svg(best.architecture))
         if best is not None and len(self.goals) > 1:
             self._write_front()
 
+    def _leaders(self) -> Leading:
+        """With all that have finished."""
+        frozen = self._frozen() if self._ended else []
+        for number in self._ended:
+            self._leading.add(from_optuna(frozen[number]))
+        self._ended.clear()
+        return self._leading
+
     def _write_front(self) -> None:
         """A trial never changes, so its file is written once, and removed when the trial is beaten."""
         folder = self.directory / FRONT
         with _writing(folder):
             folder.mkdir(exist_ok=True)
-            files = {f"{trial.number}.yaml": trial for trial in self.front}
+            files = {f"{trial.number}.yaml": trial for trial in self._leading.front}
             there = {path.name for path in folder.glob("*.yaml") if path.stem.isdecimal()}
             for name in files.keys() - there:
                 write_atomically(folder / name, self._text(files[name]))

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
 from nas.errors import StudyError
 from nas.objectives import Objective
 from nas.study.database import Database, explained
 from nas.study.journal import JournalFile, check_lines, repair
+from nas.study.slim import SlimJournalStorage
 
 JOURNAL = "study.journal"
 POSTGRESQL = "postgresql+psycopg"  # the driver that nas[postgresql] brings
 
 
 class Storage:
-    """One study in an Optuna storage. `optuna` is the storage, `study_id` the study's number in it."""
+    """One study in an Optuna storage. `optuna` is the storage, `study_id` the study's number in it.
 
-    def __init__(self, storage: BaseStorage, name: str, kind: JournalFile | Database) -> None:
+    kind: what makes batches of it; None for one in memory, which nobody else can write to.
+    """
+
+    def __init__(self, storage: BaseStorage, name: str, kind: JournalFile | Database | None) -> None:
         self.optuna, self.name, self.kind = storage, name, kind
         self.study_id = -1
 
@@ -32,6 +36,8 @@ class Storage:
 
         A journal file takes it in one append, a database in one transaction. A batch within a batch is part of it.
         """
+        if self.kind is None:
+            return nullcontext()
         return self.kind.batch() if isinstance(self.kind, JournalFile) else self.kind.batch(self.name, self.study_id)
 
     def changes(self, signs: str) -> bool:
@@ -39,6 +45,8 @@ class Storage:
 
         signs: what the names of attributes begin with by which drivers say that they are at work.
         """
+        if self.kind is None:
+            return False
         if isinstance(self.kind, Database):
             return self.kind.changes(self.study_id, signs)
         self.optuna.get_study_id_from_name(self.name)  # Optuna reads what there is to be read
@@ -46,11 +54,13 @@ class Storage:
 
     def be_patient(self, say: Callable[[str], None]) -> None:
         """From now on wait for a storage that is away, or a disk that is full, for up to `OUTAGE_SECONDS`; `say` is told of it."""
-        self.kind.patient, self.kind.say = True, say
+        if self.kind is not None:
+            self.kind.patient, self.kind.say = True, say
 
     def close(self) -> None:
         """Wait until what was written is on the disk. Raises `OSError` when it cannot be."""
-        self.kind.close()
+        if self.kind is not None:
+            self.kind.close()
 
     def find(self) -> bool:
         """Look the study up; False when the storage has none of that name."""
@@ -118,7 +128,7 @@ def _journal(path: Path, name: str, write: bool) -> Storage:
     elif not path.exists():
         raise StudyError(f"{path}: no such file; a run folder without its journal cannot be read")
     journal = JournalFile(path)
-    return Storage(JournalStorage(journal), name, journal)
+    return Storage(SlimJournalStorage(journal), name, journal)
 
 
 def _database(url: str, name: str, write: bool) -> Storage:

@@ -14,6 +14,8 @@ from nas.objectives import Objective, oriented
 from nas.strategies.dominance import Front
 from nas.study.confirmation import CONTROL, Comparison, Confirmed, comparison, confirmation
 from nas.study.drivers import SIGN_SECONDS, Sign, Watch, beside
+from nas.study.flight import in_flight
+from nas.study.leading import place
 from nas.study.lineage import Step, lineage
 from nas.study.settings import RUN_FILE, Settings, read_settings
 from nas.study.storage import Storage, open_nested, quiet
@@ -51,7 +53,8 @@ class Study:
     @property
     def trials(self) -> list[Trial]:
         """All trials so far, by number."""
-        return [from_optuna(frozen) for frozen in self._frozen()]
+        used = in_flight(self._storage.optuna.get_study_user_attrs(self._storage.study_id))
+        return [from_optuna(frozen, used.get(frozen.number, 0.0)) for frozen in self._frozen()]
 
     def _frozen(self) -> list[optuna.trial.FrozenTrial]:
         return self._storage.optuna.get_all_trials(self._storage.study_id, deepcopy=False)
@@ -74,12 +77,10 @@ class Study:
     def ranked(self) -> list[Trial]:
         """Complete trials, the best first: those looked at most closely, by the first objective (of equal ones, the first).
 
-        Values at different fractions of the fidelity cannot be compared: whoever was trained for longer stands before, and
-        those whose training was stopped stand last.
+        See `nas.study.leading.place`.
         """
-        complete, goal = [trial for trial in self.trials if trial.judged], self.goals[0]
-        worth = goal.oriented
-        return sorted(complete, key=lambda t: (t.stopped is not None, -t.fraction, -worth(t.value or 0.0), t.number))
+        goal = self.goals[0]
+        return sorted((trial for trial in self.trials if trial.judged), key=lambda trial: place(trial, goal))
 
     @property
     def front(self) -> list[Trial]:

@@ -110,22 +110,23 @@ _KINDS: dict[str, Any] = {  # of attributes that are taken as they are
 }  # fmt: skip
 
 
-def from_optuna(frozen: FrozenTrial) -> Trial:
+def from_optuna(frozen: FrozenTrial, used: float = 0.0) -> Trial:
     """The trial that an Optuna trial describes; one that another program added may lack our attributes.
 
+    used: device seconds, as of the last heartbeat, if it runs.
     Raises `StudyError` where an attribute is of another kind than ours: whatever is read back may have been changed.
     """
-    attrs = frozen.user_attrs
+    attrs = dict(frozen.user_attrs)  # unpacked once
     for name, kind in _KINDS.items():
         if (value := attrs.get(name)) is not None and not isinstance(value, kind):
             raise StudyError(f"trial {frozen.number} of the record: {name}={value!r:.60} is of the wrong kind")
     try:
-        return _trial(frozen, attrs)
+        return _trial(frozen, attrs, used)
     except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise StudyError(f"trial {frozen.number} of the record is damaged ({type(error).__name__}: {str(error)[:80]})") from None
 
 
-def _trial(frozen: FrozenTrial, attrs: dict[str, Any]) -> Trial:
+def _trial(frozen: FrozenTrial, attrs: dict[str, Any], used: float) -> Trial:
     values = tuple(frozen.values or ()) if frozen.state.name == "COMPLETE" else ()
     return Trial(
         number=frozen.number,
@@ -135,7 +136,7 @@ def _trial(frozen: FrozenTrial, attrs: dict[str, Any]) -> Trial:
         yaml=str(attrs.get("architecture", "")),
         digest=str(attrs.get("digest", "")),
         metrics={str(name): float(value) for name, value in (attrs.get("metrics") or {}).items()},
-        device_seconds=float(attrs.get("device_seconds", 0.0)),
+        device_seconds=max(float(attrs.get("device_seconds", 0.0)), 0.0 if frozen.state.is_finished() else used),
         reason=attrs.get("reason"),
         cut=bool(attrs.get("cut", False)),
         worker=attrs.get("worker"),

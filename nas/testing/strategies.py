@@ -9,12 +9,14 @@ Each check raises `AssertionError` that says what was asked, what came, and what
 
 from __future__ import annotations
 
+import io
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nas.strategies.base import Strategy, Trial
+from nas.strategies.base import Lasting, Strategy, Trial
+from nas.tensors import read_tensors
 
 if TYPE_CHECKING:
     from nas.spaces import Decisions, Option, Space
@@ -33,6 +35,7 @@ def check(factory: Factory, space: Space, objectives: int = 1) -> None:
     check_proposals_lie_in_the_space(factory, space, objectives)
     check_asking_changes_nothing(factory, space, objectives)
     check_restart(factory, space, objectives)
+    check_snapshot(factory, space, objectives)
     check_survives_bad_tells(factory, space, objectives)
     check_duplicates_are_ignored(factory, space, objectives)
     check_history_is_left_alone(factory, space, objectives)
@@ -68,6 +71,39 @@ def check_restart(factory: Factory, space: Space, objectives: int = 1, lengths: 
         strategy = factory(space, 3)
         history = run(strategy, separable(space, 1, objectives), length, workers=3)
         _same_strategy(strategy, replayed(factory, space, 3, history), length, f"after a restart with {length} trials")
+
+
+def check_snapshot(factory: Factory, space: Space, objectives: int = 1, lengths: Iterable[int] = LENGTHS) -> None:
+    """If it keeps its state: `restore` and then `tell` of the rest is the strategy that was told all; taking it changes nothing.
+
+    And it is plain data, which can be read back without running anything.
+    """
+    if not isinstance(factory(space, 9), Lasting):
+        return
+    for length in lengths:
+        strategy, objective = factory(space, 9), separable(space, 4, objectives)
+        history = run(strategy, objective, length, workers=3)
+        other = factory(space, 9)
+        state = strategy.snapshot() if isinstance(strategy, Lasting) else None
+        if state is None:
+            continue
+        other.restore(_read_back(state), history)  # type: ignore[attr-defined]
+        _same_strategy(strategy, other, length, f"after a snapshot of {length} trials")
+        samples = [space.sample(random.Random(f"more:{number}")) for number in range(length, length + 25)]
+        for number, decisions in enumerate(samples, start=length):
+            strategy.tell(told(number, decisions, objective(decisions)))
+            other.tell(told(number, decisions, objective(decisions)))
+        _same_strategy(strategy, other, length + 25, f"25 trials after a snapshot of {length}")
+
+
+def _read_back(state: dict[str, Any]) -> dict[str, Any]:
+    """As a file gives it back, by a loader that runs nothing."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    found: dict[str, Any] = read_tensors(buffer.getvalue())
+    return found
 
 
 def check_survives_bad_tells(factory: Factory, space: Space, objectives: int = 1) -> None:
