@@ -1,0 +1,50 @@
+"""What is searched under faults: several strategies on known values, what follows a search, real training, and budgets of time."""
+
+from __future__ import annotations
+
+from nas.testing.faults.search import Plan
+
+SECONDS = 0.12  # an epoch of the timed evaluator
+TRIALS = 36
+STRATEGIES = ("evolution", "rl", "predictor", "auto", "random", "local")
+_TIMED = ("--space", "tiny", "--evaluator", f"timed(seconds={SECONDS})")
+_ALONE = ("--engine", "local", "--workers", "1")
+
+
+def alone() -> list[Plan]:
+    """One worker, and a number of trials: the sequence of trials is known beforehand."""
+    plans = [
+        Plan(name, (*_TIMED, *_ALONE, "--strategy", name, "--budget", f"{TRIALS}trials"), TRIALS) for name in STRATEGIES
+    ]  # fmt: skip
+    halving = ("--strategy", "asha:evolution", "--epochs", "4", "--budget", "24trials")
+    plans.insert(1, Plan("asha", (*_TIMED, *_ALONE, *halving), 24))
+    after = ("--strategy", "evolution", "--budget", "8trials", "--epochs", "1", "--confirm", "2x2", "--confirm-epochs", "2", "--control")
+    plans.insert(2, Plan("confirmed", (*_TIMED, *_ALONE, *after), 8))
+    plans.insert(3, digits())
+    two = ("--strategy", "nsga2", "--objectives", "accuracy,params", "--budget", f"{TRIALS}trials")
+    plans.insert(4, Plan("front", (*_TIMED, *_ALONE, *two), TRIALS))
+    return plans
+
+
+def digits(trials: int = 16) -> Plan:
+    """Real training with promotions, whose weights go on from one rung to the next."""
+    how = ("--space", "tiny", "--evaluator", "watched", "--epochs", "4", "--strategy", "asha:evolution", "--budget", f"{trials}trials")
+    return Plan("digits", (*how, *_ALONE, "--execution", "layout=contiguous,precision=float32,graphs=off,threads=1"), trials)
+
+
+def together(workers: int = 2) -> list[Plan]:
+    """Several workers on Ray, by device seconds, wall seconds and trials."""
+    ray = ("--engine", "ray", "--workers", str(workers), "--no-dashboard", "--space", "tiny", "--evaluator", "timed(seconds=0.5)")
+    budgets = ("0.01gpuh", "20s", "50trials")
+    return [
+        Plan(f"ray-{budget}", (*ray, "--strategy", strategy, "--budget", budget), alike=False)
+        for budget, strategy in zip(budgets, ("evolution", "random", "rl"), strict=True)
+    ]
+
+
+def by_time() -> list[Plan]:
+    """One worker and a budget of time."""
+    return [
+        Plan(f"time-{budget}", (*_TIMED, *_ALONE, "--strategy", "evolution", "--budget", budget), alike=False)
+        for budget in ("0.003gpuh", "10s")
+    ]
