@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nas.errors import StudyError
 from nas.study.recorder import Recorder
 from nas.study.settings import RUN_FILE, Settings, read_settings, write_settings
-from nas.study.storage import Storage, normalise_url, open_storage, without_password
+from nas.study.storage import JOURNAL, Storage, normalise_url, open_storage, without_password
 from nas.study.study import Study, require
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nas.spaces import Space
 
 LOCK = "driver.lock"
-LEFT = (LOCK, f"{RUN_FILE}.tmp")  # by a driver that was killed before there was a run
+LEFT = (LOCK, f"{RUN_FILE}.tmp")  # by a driver that was killed before there was a run, beside a journal in which nothing stands
 PathLike = str | os.PathLike[str]
 
 
@@ -29,11 +29,16 @@ def check_new(directory: PathLike) -> Path:
     try:
         if (path / RUN_FILE).exists():
             raise StudyError(f"{path}: has a run already; `nas resume {path}` goes on with it, or choose another --out")
-        if path.exists() and (not path.is_dir() or any(entry.name not in LEFT for entry in path.iterdir())):
+        if path.exists() and (not path.is_dir() or not all(map(_left, path.iterdir()))):
             raise StudyError(f"{path}: is not an empty folder; nothing was written; choose another --out")
     except OSError as error:
         raise StudyError(f"{path}: cannot be used ({error.strerror or error})") from None
     return path
+
+
+def _left(entry: Path) -> bool:
+    """Whether a driver may have left it that was killed before there was a run."""
+    return entry.name in LEFT or (entry.name == JOURNAL and entry.stat().st_size == 0)
 
 
 def create_study(directory: PathLike, settings: Settings, space: Space | None = None) -> Recorder:
@@ -62,15 +67,17 @@ def create_study(directory: PathLike, settings: Settings, space: Space | None = 
         raise
 
 
-def open_study(directory: PathLike, *, storage: str | None = None, space: Space | None = None) -> Study:
+def open_study(directory: PathLike, *, storage: str | None = None, space: Space | None = None, made: bool = True) -> Study:
     """The study of a run folder, to read, also while it grows. `storage` overrides the URL, say to add a password.
 
+    made: without it also one whose driver was killed between the settings and the study; only its settings can be read.
     Raises `StudyError`.
     """
     path = Path(directory).expanduser().absolute()
     settings = read_settings(path)
     opened = _open(path, settings, storage, write=False)
-    require(opened, path)
+    if made:
+        require(opened, path)
     return Study(path, settings, opened, space)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from nas.testing.faults import check, plans, processes
 from nas.testing.faults.kinds import FAULTS, Fault
 from nas.testing.faults.places import Database, Disk, Folder, Nodes, Place, can_mount
-from nas.testing.faults.search import Plan, Search, Signature, sequence
+from nas.testing.faults.search import Life, Plan, Search, Signature, sequence
 
 KILLS_EACH = 4  # that one search has to bear
 ATTEMPTS = 3  # to end by itself, once nothing strikes any more
@@ -166,7 +166,7 @@ class _Trial:
                     break
                 else:
                     misses += 1
-            self._end()
+            ended = self._end()
         finally:
             with suppress(AssertionError):
                 if self.search.poll():
@@ -174,6 +174,8 @@ class _Trial:
         self.row.kills += struck
         self.row.lost += self.seen.lost
         self.row.doubled += self.seen.doubled
+        if not ended:
+            return struck
         found, wrong = check.ledgers(self.search, self.workers, struck)
         self.row.wrong += wrong
         self.row.ledger = max(self.row.ledger, abs(found.device) / max(1, struck))
@@ -185,24 +187,28 @@ class _Trial:
         return not self.search.poll() and bool(self.search.lives) and self.search.lives[-1].status == 0
 
     def _after(self, at: float) -> None:
-        """Look at what was left, and have the search go on."""
+        """Look at what was left, and have the search go on at once, beside what may live of the driver before."""
         if not self.search.poll():
             life = self.search.lives[-1]
-            waited, left = processes.seconds_to_end(list(life.family), ORPHANS_SECONDS)
-            self.row.orphans = max(self.row.orphans, waited)
-            if left:
-                names = "; ".join(processes.name(each) for each in left)
-                self.row.wrong.append(f"{self.search.directory}: of a killed driver there live after {waited:.0f} s: {names}")
             self.row.wrong += self.seen.look(self.search, time.monotonic())
             if life.status == 0:
                 self.row.resumed += 1
                 return
             self.search.start()
+            self._orphans(life)
         back = self._back(at)
         if back is not None:
             self.row.back.append(back)
         if back is not None or self._over():
             self.row.resumed += 1
+
+    def _orphans(self, life: Life) -> None:
+        """Nothing that a killed driver had started works on."""
+        waited, left = processes.seconds_to_end(life.family, life.ended or time.monotonic(), ORPHANS_SECONDS)
+        self.row.orphans = max(self.row.orphans, waited)
+        if left:
+            names = "; ".join(processes.name(each) for each in left)
+            self.row.wrong.append(f"{self.search.directory}: of a killed driver there live after {waited:.0f} s: {names}")
 
     def _back(self, at: float) -> float | None:
         """Seconds until something is evaluated again; None where nothing was left to be evaluated."""
@@ -217,19 +223,19 @@ class _Trial:
             time.sleep(0.05)
         return None
 
-    def _end(self) -> None:
-        """It ends by itself, with status 0, and all is in the record."""
+    def _end(self) -> bool:
+        """It ends by itself, with status 0, and all is in the record; whether it ended at all."""
         search, attempts = self.search, 0
         while not self._over():
             if not search.poll():
                 attempts += 1
                 if attempts > ATTEMPTS:
                     self.row.wrong.append(f"{search.directory}: does not end: status {search.lives[-1].status}: {search.output()[-400:]}")
-                    return
+                    return False
                 search.start()
             if not search.wait(END_SECONDS):
                 self.row.wrong.append(f"{search.directory}: has not ended after {END_SECONDS:g} s")
-                return
+                return False
             if search.lives[-1].status != 0:
                 last = [line for line in search.output().splitlines() if line.strip()][-1:]
                 self.row.wrong.append(f"{search.directory}: ended with status {search.lives[-1].status}, undisturbed: {last}")
@@ -242,6 +248,7 @@ class _Trial:
         trials = search.trials(search.directory)
         if search.plan.trials and len(trials) != search.plan.trials:
             self.row.wrong.append(f"{search.directory}: {len(trials)} trials; expected {search.plan.trials}")
+        return True
 
 
 def spread(kills: int, kinds: Sequence[str]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nas.budget import Budget
 from nas.study import Trial, open_study
-from nas.testing.faults.account import seconds
+from nas.testing.faults.account import Entry, seconds
 from nas.testing.faults.search import HEARTBEAT_SECONDS, Search
 
 SLACK = 1.5  # seconds beyond a heartbeat: two polls of the driver, a sign of life of a lane, and a busy machine
@@ -58,7 +58,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Ledgers:
-    """How far the record's ledger is from the independent account, in device seconds and in wall seconds."""
+    """How far the record's ledger is from the independent account: in device seconds, summed over trials, and in wall seconds."""
 
     device: float
     wall: float
@@ -78,35 +78,44 @@ def ledgers(search: Search, workers: int, kills: int) -> tuple[Ledgers, list[str
         if not math.isclose(ledger.device_seconds, sum(trial.device_seconds for trial in trials), rel_tol=1e-9, abs_tol=1e-6):
             wrong.append(f"{folder}: the ledger's device seconds are not the sum over the record")
         mine = [entry for entry in entries if entry.run == str(folder)]
-        device += ledger.device_seconds - seconds(mine, search.spans)
-        wall += _wall_error(ledger.seconds, search, folder, mine)
-        wrong += _budget(folder, search, ledger.device_seconds, ledger.seconds, workers, kills)
+        for trial in trials:
+            device += abs(trial.device_seconds - seconds([entry for entry in mine if entry.number == trial.number], search.spans))
+        wall += _wall_error(ledger.seconds, search, mine)
+        wrong += _budget(folder, search, ledger.device_seconds, ledger.seconds, workers)
     allowed = (HEARTBEAT_SECONDS + SLACK) * max(1, kills)
     if abs(device) > allowed * workers + 0.05 * len(entries):
-        wrong.append(f"{search.directory}: device seconds are {device:+.2f} s from the account after {kills} kills")
+        wrong.append(f"{search.directory}: device seconds are {device:.2f} s from the account after {kills} kills")
     if abs(wall) > allowed:
         wrong.append(f"{search.directory}: wall seconds are {wall:+.2f} s out of what is possible after {kills} kills")
     return Ledgers(device, wall), wrong
 
 
-def _wall_error(recorded: float, search: Search, folder: Path, entries: list[object]) -> float:
+def _wall_error(recorded: float, search: Search, entries: list[Entry]) -> float:
     """How far it lies outside of what is possible: no less than from first to last evaluation of each driver, no more than it lived."""
     least = most = 0.0
     for begin, end in search.spans:
-        mine = [entry for entry in search.entries() if entry.run == str(folder) and begin <= entry.began <= end]
+        mine = [entry for entry in entries if begin <= entry.began <= end]
         if mine:
             least += min(end, max(entry.seen for entry in mine)) - mine[0].began
         most += end - begin
     return min(0.0, recorded - least) + max(0.0, recorded - most)
 
 
-def _budget(folder: Path, search: Search, device: float, wall: float, workers: int, kills: int) -> list[str]:
-    """Never more than a step a worker beyond it; what a kill keeps from the record is within its heartbeat."""
+def longest_start(search: Search) -> float:
+    """Seconds from the start of a driver to its first evaluation, or to its end."""
+    entries = search.entries()
+    firsts = [next((entry.began for entry in entries if begin <= entry.began <= end), end) - begin for begin, end in search.spans]
+    return max(firsts)
+
+
+def _budget(folder: Path, search: Search, device: float, wall: float, workers: int) -> list[str]:
+    """Never more than a step a worker beyond it. Wall time is spent on starting workers, too, which nothing can cut short."""
     budget = Budget.parse(open_study(folder, storage=search.place.storage).settings.budget)
+    limits = (("device seconds", device, budget.device_seconds, 0.0), ("seconds", wall, budget.seconds, longest_start(search)))
     beyond = [
         f"{folder}: {used:.2f} {what} of {limit:.2f}"
-        for what, used, limit in (("device seconds", device, budget.device_seconds), ("seconds", wall, budget.seconds))
-        if used > limit + SLACK * workers
+        for what, used, limit, spare in limits
+        if used > limit + spare + SLACK * workers
     ]
     done = len([trial for trial in search.trials(folder) if trial.finished])
     return beyond + ([f"{folder}: {done} trials of {budget.trials:g}"] if done > budget.trials else [])

@@ -12,7 +12,7 @@ HEARTBEAT = "NAS_FAULTS_HEARTBEAT"  # the variable with the seconds between two 
 
 def main() -> None:
     """Run it."""
-    from nas.cli.app import app
+    from nas.cli import main as nas
     from nas.engine import accounts
     from nas.testing.faults import evaluator, tear, watched
 
@@ -20,7 +20,7 @@ def main() -> None:
     watched.register()
     accounts.HEARTBEAT_SECONDS = float(os.environ.get(HEARTBEAT, accounts.HEARTBEAT_SECONDS))
     tear.arm()
-    app(prog_name="nas")
+    nas()
 
 
 if __name__ == "__main__":

@@ -89,11 +89,13 @@ class Early:
         return now
 
 
-TORN = (  # what a driver writes, and up to which writing it may get before it is killed in the middle of it
-    ("run.yaml.tmp", 1), ("study.journal", 1), ("study.journal", 30), ("study.journal", 30), ("study.journal", 30),
-    ("best.yaml.tmp", 3), ("best.svg.tmp", 3), (r"\.trial-\d+\.pt\.\d+\.part", 6), ("confirm/run.yaml.tmp", 1),
-    ("confirm/study.journal", 6), ("control/run.yaml.tmp", 1), ("control/study.journal", 12), ("control/confirm/study.journal", 6),
-    ("confirmed.yaml.tmp", 2),
+# What a driver writes, up to which writing it may get before it is killed in the middle of it, and the option that it needs.
+TORN = (
+    ("run.yaml.tmp", 1, ""), ("study.journal", 1, ""), ("study.journal", 30, ""), ("study.journal", 30, ""), ("best.yaml.tmp", 3, ""),
+    ("best.svg.tmp", 3, ""), (r"front/\d+\.yaml.tmp", 6, "--objectives"), (r"\.trial-\d+\.pt\.\d+\.part", 6, "asha:evolution"),
+    ("confirm/run.yaml.tmp", 1, "--confirm"), ("confirm/study.journal", 6, "--confirm"), ("control/run.yaml.tmp", 1, "--control"),
+    ("control/study.journal", 12, "--control"), ("control/confirm/study.journal", 6, "--control"),
+    ("confirmed.yaml.tmp", 2, "--confirm"),
 )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ class Torn:
     def strike(self, search: Search, rng: random.Random) -> float | None:
         """Where that file is written so often before the search ends."""
         search.interrupt()
-        path, most = rng.choice(TORN)
+        path, most = rng.choice([(path, most) for path, most, needs in TORN if needs in ("", *search.plan.options)])
         moves = path.endswith(".tmp") and rng.random() < 0.5
         search.start(f"{path.removesuffix('.tmp') if moves else path}:{rng.randint(1, most)}:{'moved' if moves else 'torn'}")
         search.wait(END_SECONDS)

@@ -28,7 +28,7 @@ class Tear:
         if self._busy or event != ("open" if self._moment == "torn" else "os.rename"):
             return
         path, other = str(arguments[0]), str(arguments[1])
-        writes = any(letter in other for letter in "wa+x") if event == "open" else True
+        writes = event != "open" or any(letter in other for letter in "wax")  # not what is mended in place
         target = path if event == "open" else other
         if not writes or not self._pattern.search(target):
             return
