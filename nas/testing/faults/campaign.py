@@ -62,11 +62,18 @@ def table(rows: Iterable[Row]) -> str:
 
 
 class Campaign:
-    """Kills that are all drawn from `seed`; `server` is a database server for what needs one, `say` hears of every search."""
+    """Kills that are all drawn from `seed`; `server` is a database server for what needs one, `say` hears of every search.
 
-    def __init__(self, seed: int, folder: Path | None = None, server: Any = None, say: Callable[[str], None] = lambda line: None) -> None:
+    trials: of a search whose budget they are.
+    """
+
+    def __init__(
+        self, seed: int, folder: Path | None = None, server: Any = None, say: Callable[[str], None] = lambda line: None,
+        trials: int = plans.TRIALS,
+    ) -> None:  # fmt: skip
+        self._trials = trials
         self.seed, self._server, self._say = seed, server, say
-        self._folder = folder or Path(tempfile.mkdtemp(prefix="nas-faults-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="nas-faults-"))
         self._known: dict[str, dict[str, list[Signature]]] = {}  # sequences of undisturbed runs, by plan
         self.rows: dict[str, Row] = {}
 
@@ -88,10 +95,10 @@ class Campaign:
         """One search with so many faults, then the checks."""
         rng = random.Random(f"{self.seed}:{fault.name}:{index}")
         plan = self._plan(fault, index)
-        place = self._place(fault, self._folder / f"{fault.name}-{index}")
+        place = self._place(fault, self.folder / f"{fault.name}-{index}")
         begun, before = time.monotonic(), len(row.wrong)
         try:
-            search = Search(plan, place, f"run-{self.seed}-{fault.name}-{index}", self._folder / f"account-{fault.name}-{index}")
+            search = Search(plan, place, f"run-{self.seed}-{fault.name}-{index}", self.folder / f"account-{fault.name}-{index}")
             struck = _Trial(search, row).bear(fault, rng, kills)
             if plan.alike:
                 self._compare(search, row)
@@ -106,9 +113,9 @@ class Campaign:
 
     def _plan(self, fault: Fault, index: int) -> Plan:
         if fault.engine == "ray":
-            known = plans.together()
+            known = plans.together(self._trials)
         else:
-            known = plans.alone() + plans.by_time()
+            known = plans.alone(self._trials) + plans.by_time()
             if fault.name == "torn":  # what follows a search has more to be torn
                 known = [plan for plan in known if plan.name in ("confirmed", "asha", "front", "digits")]
         plan = known[index % len(known)]
@@ -124,7 +131,8 @@ class Campaign:
     def _compare(self, search: Search, row: Row) -> None:
         """With the run that was never disturbed."""
         if search.plan.name not in self._known:
-            quiet = Search(search.plan, Folder(self._folder / "undisturbed"), f"{search.plan.name}-{self.seed}", self._folder / f"account-{search.plan.name}")
+            name = f"{search.plan.name}-{self.seed}"
+            quiet = Search(search.plan, Folder(self.folder / "undisturbed"), name, self.folder / f"account-{name}")
             quiet.start()
             if not quiet.wait(END_SECONDS) or quiet.lives[-1].status != 0:
                 row.wrong.append(f"the undisturbed run of {search.plan.name} did not end with status 0: {quiet.output()[-300:]}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,10 +22,10 @@ END_SECONDS = 60.0
 
 
 class Fault(Protocol):
-    """`place` is what its searches run in, `engine` what they run on; `spoils` says whether it may end the driver.
+    """`place` is what its searches run in, `engine` what they run on.
 
-    `strike` starts the search where it does not run, waits for the moment that `rng` draws, and does it; returns when it
-    was done by the monotonic clock, or None where the search ended before.
+    `strike` starts the search where it does not run, waits for the moment that `rng` draws, and does it; returns when it was
+    over by the monotonic clock (the disk has room again), or None where the search ended before.
     """
 
     name: str
@@ -167,11 +169,28 @@ class FullDisk:
         """The driver may wait for room, or end."""
         if not _at_work(search, rng):
             return None
-        now = time.monotonic()
         assert isinstance(search.place, Disk)
         with search.place.full():
             _sleep(rng.uniform(0.5, OUTAGE), search.poll)
-        return now
+        return time.monotonic()
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The driver stands still for a while, as on a machine that was put to sleep, and then goes on as if nothing had been."""
+
+    name: str = "frozen"
+    engine: str = "local"
+    place: str = "folder"
+
+    def strike(self, search: Search, rng: random.Random) -> float | None:
+        """With all its threads."""
+        if not _at_work(search, rng):
+            return None
+        os.kill(search.pid, signal.SIGSTOP)
+        time.sleep(rng.uniform(0.5, OUTAGE))
+        os.kill(search.pid, signal.SIGCONT)
+        return time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -186,12 +205,11 @@ class Outage:
         """The driver may wait for it, or end."""
         if not _at_work(search, rng):
             return None
-        now = time.monotonic()
         assert isinstance(search.place, Database)
         search.place.server.stop()
         _sleep(rng.uniform(0.5, OUTAGE), search.poll)
         search.place.server.start()
-        return now
+        return time.monotonic()
 
 
 def _sleep(seconds: float, look: Callable[[], object]) -> None:
@@ -205,6 +223,7 @@ _register(Kill("driver", "local", group=False))
 _register(Kill("driver-ray", "ray", group=False))
 _register(Kill("group", "ray", group=True))
 _register(Worker())
+_register(Frozen())
 _register(Early())
 _register(Torn())
 _register(FullDisk())

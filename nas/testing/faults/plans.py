@@ -11,18 +11,17 @@ _TIMED = ("--space", "tiny", "--evaluator", f"timed(seconds={SECONDS})")
 _ALONE = ("--engine", "local", "--workers", "1")
 
 
-def alone() -> list[Plan]:
+def alone(trials: int = TRIALS) -> list[Plan]:
     """One worker, and a number of trials: the sequence of trials is known beforehand."""
-    plans = [
-        Plan(name, (*_TIMED, *_ALONE, "--strategy", name, "--budget", f"{TRIALS}trials"), TRIALS) for name in STRATEGIES
-    ]  # fmt: skip
-    halving = ("--strategy", "asha:evolution", "--epochs", "4", "--budget", "24trials")
-    plans.insert(1, Plan("asha", (*_TIMED, *_ALONE, *halving), 24))
+    plans = [Plan(name, (*_TIMED, *_ALONE, "--strategy", name, "--budget", f"{trials}trials"), trials) for name in STRATEGIES]
+    rungs = trials * 2 // 3
+    halving = ("--strategy", "asha:evolution", "--epochs", "4", "--budget", f"{rungs}trials")
+    plans.insert(1, Plan("asha", (*_TIMED, *_ALONE, *halving), rungs))
     after = ("--strategy", "evolution", "--budget", "8trials", "--epochs", "1", "--confirm", "2x2", "--confirm-epochs", "2", "--control")
     plans.insert(2, Plan("confirmed", (*_TIMED, *_ALONE, *after), 8))
     plans.insert(3, digits())
-    two = ("--strategy", "nsga2", "--objectives", "accuracy,params", "--budget", f"{TRIALS}trials")
-    plans.insert(4, Plan("front", (*_TIMED, *_ALONE, *two), TRIALS))
+    two = ("--strategy", "nsga2", "--objectives", "accuracy,params", "--budget", f"{trials}trials")
+    plans.insert(4, Plan("front", (*_TIMED, *_ALONE, *two), trials))
     return plans
 
 
@@ -32,12 +31,12 @@ def digits(trials: int = 16) -> Plan:
     return Plan("digits", (*how, *_ALONE, "--execution", "layout=contiguous,precision=float32,graphs=off,threads=1"), trials)
 
 
-def together(workers: int = 2) -> list[Plan]:
-    """Several workers on Ray, by device seconds, wall seconds and trials."""
+def together(trials: int = TRIALS, workers: int = 2) -> list[Plan]:
+    """Several workers on Ray, by trials, device seconds and wall seconds."""
     ray = ("--engine", "ray", "--workers", str(workers), "--no-dashboard", "--space", "tiny", "--evaluator", "timed(seconds=0.5)")
-    budgets = ("0.01gpuh", "20s", "50trials")
+    budgets = (f"{trials}trials", "0.01gpuh", "40s")
     return [
-        Plan(f"ray-{budget}", (*ray, "--strategy", strategy, "--budget", budget), alike=False)
+        Plan(f"ray-{budget}", (*ray, "--strategy", strategy, "--budget", budget), trials if "trials" in budget else 0, alike=False)
         for budget, strategy in zip(budgets, ("evolution", "random", "rl"), strict=True)
     ]
 
