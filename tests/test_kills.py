@@ -37,9 +37,11 @@ def test_a_run_that_was_killed_before_it_was_one_is_begun_again(tmp_path: Path) 
     for moment in ("run.yaml.tmp:1:torn", "run.yaml:1:moved", "study.journal:1:torn"):
         search = Search(Plan("first", options, 2), Folder(tmp_path), moment.replace(":", "-"), tmp_path / f"account-{moment}")
         search.start(moment)
-        assert search.wait(60) and search.lives[-1].status == -9, search.output()
+        assert search.wait(60)
+        assert search.lives[-1].status == -9, search.output()
         search.start()
-        assert search.wait(60) and search.lives[-1].status == 0, search.output()
+        assert search.wait(60)
+        assert search.lives[-1].status == 0, search.output()
         assert [trial.state for trial in search.trials(search.directory)] == ["COMPLETE"] * 2
 
 
@@ -59,9 +61,11 @@ def test_a_tear_writes_a_part_of_a_file_at_the_right_moment(tmp_path: Path, monk
     torn, path = tear.Tear(r"best\.yaml:2:torn"), tmp_path / "best.yaml"
     for mode in ("rb", "w", "r+b"):
         torn("open", (str(path), mode, 0))
-    assert not killed and not path.exists()
+    assert not killed
+    assert not path.exists()
     torn("open", (str(path), "wb", 0))
-    assert killed == [9] and path.read_bytes() == tear.SCRAP
+    assert killed == [9]
+    assert path.read_bytes() == tear.SCRAP
 
 
 def test_plans_and_kinds(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class Recorder(Study):
         self._used = _Used(**asdict(Study.ledger(self)))  # from the record once, then kept up to date
         self._device_seconds = {trial.number: trial.device_seconds for trial in trials if not trial.finished}
         self._ids = {frozen.number: frozen._trial_id for frozen in self._frozen() if not frozen.state.is_finished()}
+        self._half = {frozen.number: set(frozen.user_attrs) for frozen in self._frozen() if not frozen.state.is_finished()}
         self._next = len(trials)
         self._order = sum(trial.finished for trial in trials)
         self._distributions: dict[str, CategoricalDistribution] = {}
@@ -148,8 +149,9 @@ class Recorder(Study):
         }
         state = TrialState.FAIL if value is None else TrialState.COMPLETE
         with self.batch():
+            before = self._half.pop(number, set())  # a kill in the middle of this very batch may have left another end's
             for name, attr in attrs.items():
-                if attr is not None:
+                if attr is not None or name in before:
                     self._set(number, name, attr)
             values = None if value is None else [value] if isinstance(value, int | float) else list(value)
             self._storage.optuna.set_trial_state_values(self._ids[number], state, values)

@@ -28,12 +28,24 @@ class Fault(Protocol):
     over by the monotonic clock (the disk has room again), or None where the search ended before.
     """
 
-    name: str
-    place: str
-    engine: str
+    @property
+    def name(self) -> str:
+        """Of the kind."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """`folder`, `disk`, `database` or `cluster`."""
+        ...
+
+    @property
+    def engine(self) -> str:
+        """`local` or `ray`."""
+        ...
 
     def strike(self, search: Search, rng: random.Random) -> float | None:
         """Do it."""
+        ...
 
 
 FAULTS: Registry[Fault] = Registry("fault")

@@ -92,17 +92,8 @@ class Nodes(Folder):
         self._cluster.shutdown()
 
 
-class Server(Protocol):
-    """A database server that can be stopped and started, such as `tests.postgres` has one."""
-
-    url: str
-
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
-
-
 class Database(Folder):
-    """A folder beside a database, each search in a place of its own."""
+    """A folder beside a database; `server` has its `url`, and `stop()` and `start()`, as that of `tests.postgres` has."""
 
     def __init__(self, folder: Path, server: Any) -> None:
         super().__init__(folder)
