@@ -20,6 +20,7 @@ from nas.errors import NasError
 from nas.flat import Step
 from nas.repeatable import check_seed, derived_seed, parameters_from
 from nas.shells import Shells
+from nas.tensors import read_tensors
 
 
 class Bank:
@@ -136,7 +137,7 @@ def to_bytes(state: Mapping[str, Tensor]) -> memoryview:
 def from_bytes(data: bytes | memoryview) -> dict[str, Tensor]:
     """The inverse of `to_bytes`, on the CPU. No code in the data is run. Raises `NasError` where it is none."""
     try:
-        read = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        read = read_tensors(data)
     except Exception as error:  # whatever reading bytes of another sort runs into
         raise NasError(f"kept weights cannot be read ({' '.join(str(error).split())[:120]})") from None
     if not isinstance(read, dict) or not all(isinstance(item, Tensor) for item in read.values()):

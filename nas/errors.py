@@ -12,7 +12,7 @@ class NasError(Exception):
     exit_status = 2
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(cut(str(message)))
+        super().__init__(cut(" ".join(str(message).splitlines())))  # a name may hold line ends
 
 
 def cut(text: str, limit: int = 390) -> str:

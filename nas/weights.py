@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nas.errors import NasError
 from nas.files import write_durably
+from nas.tensors import read_tensors
 
 WEIGHTS_FILE = "weights.pt"  # of a folder that `nas train` made
 # Counters of batch norm, which no output depends on; other packages leave them out.
@@ -31,7 +32,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     """
     file = Path(path) / WEIGHTS_FILE if os.path.isdir(path) else Path(path)
     try:
-        data: Any = torch.load(file, map_location="cpu", weights_only=True)
+        data: Any = read_tensors(file)
     except OSError as error:
         raise WeightsError(f"cannot read weights {file}: {error.strerror or error}; allowed: a file of torch.save") from None
     except Exception as error:  # whatever reading bytes of another sort runs into

@@ -167,7 +167,7 @@ def test_a_file_that_is_no_table_is_refused_in_one_line(
     FILES[name](path)
     out = call(capsys, monkeypatch, "bench", "--table", path, "--trials", 5, "--seeds", 1)
     assert out.status == 2
-    assert out.err.startswith(f"error: {path}: ")
+    assert out.err.startswith(f"error: {path}")
     assert out.err.count("\n") == 1
 
 

@@ -32,13 +32,16 @@ class _Loader(_LOADER):  # type: ignore[misc]
         return super().construct_mapping(node, deep)
 
 
-def parse(text: str, where: str = "") -> Any:
-    """YAML text as plain data: a tree without cycles, of bounded size. Raises `ArchitectureError` with line and column."""
+def parse(text: str, where: str = "", *, max_bytes: int = MAX_BYTES, max_text: int = MAX_TEXT) -> Any:
+    """YAML text as plain data: a tree without cycles, of bounded size: `max_bytes` in all, `max_text` characters a value.
+
+    Raises `ArchitectureError` with line and column.
+    """
     prefix = f"{where}: " if where else ""
     try:
-        if len(text) > MAX_BYTES:
-            raise ArchitectureError(f"the document has {len(text)} characters; allowed: {MAX_BYTES}")
-        _check_events(text)
+        if len(text) > max_bytes:
+            raise ArchitectureError(f"the document has {len(text)} characters; allowed: {max_bytes}")
+        _check_events(text, max_text)
         data = yaml.load(text, Loader=_Loader)
         _check_tree(data, {}, set())
         return data
@@ -57,15 +60,15 @@ _STARTS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
-def _check_events(text: str) -> None:
+def _check_events(text: str, max_text: int) -> None:
     """A first pass without recursion: libyaml's loader overflows the stack of the process on deep nesting."""
     depth = 0
     for number, item in enumerate(yaml.parse(text, Loader=_LOADER)):
         event: Any = item
         kind = type(event)
         if kind is yaml.ScalarEvent:
-            if len(event.value) > MAX_TEXT:
-                raise _at(event, f"a text of {len(event.value)} characters", f"{MAX_TEXT}")
+            if len(event.value) > max_text:
+                raise _at(event, f"a text of {len(event.value)} characters", f"{max_text}")
             if event.value == "<<" and event.implicit[0]:
                 raise _at(event, "a merge key <<", "anchors and aliases")
         elif kind in _STARTS:

@@ -12,8 +12,9 @@ import math
 import os
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -60,12 +61,20 @@ def read_npz(path: Path, *, name: str, flip: bool | None = None) -> Dataset:
 
 
 def _arrays(path: Path) -> dict[str, Array]:
-    """The arrays of the archive that `KEYS` names; all sizes are checked before any is read."""
+    """The arrays of the archive that `KEYS` names."""
     if not os.path.isfile(path):
         raise DataError(f"there is no file {path}; allowed after npz: a NumPy archive with x_train and y_train")
+    return read_arrays(path, KEYS)
+
+
+def read_arrays(path: Path, keys: Iterable[str] | None = None) -> dict[str, Array]:
+    """The arrays of an archive, or those of `keys` that it has; all sizes are checked before any is read.
+
+    Raises `DataError` for anything else, and for more than the limit of memory.
+    """
     with reading(path, "NumPy archive (.npz)"), zipfile.ZipFile(path) as archive:
-        present = set(archive.namelist())
-        members = {key: archive.getinfo(f"{key}.npy") for key in KEYS if f"{key}.npy" in present}
+        present = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
+        members = {key: archive.getinfo(present[key]) for key in (present if keys is None else keys) if key in present}
         mapped = _left_in_file(path, members)
         arrays = {}
         for key, member in members.items():
@@ -110,12 +119,13 @@ def _mapped(path: Path, key: str, member: zipfile.ZipInfo, stream: IO[bytes]) ->
 def _check_header(where: str, stream: IO[bytes], file_size: int) -> None:
     """Refuse objects, and a header that states another size than the member has, before NumPy allocates for it."""
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
+    if version not in ((1, 0), (2, 0)):
         raise DataError(f"{where} is a .npy of version {version}; allowed: 1.0, 2.0")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        shape, _, dtype = read(stream)
+    except (SyntaxError, TokenError, TypeError, RecursionError) as error:  # NumPy reads it as a Python expression
+        raise DataError(f"{where} has a damaged header ({type(error).__name__})") from None
     if dtype.hasobject:
         raise DataError(f"{where} holds Python objects (pickle), which are never read; allowed: plain numbers or text")
     if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != file_size - stream.tell():

@@ -14,6 +14,7 @@ from nas.bank import Bank
 from nas.errors import NasError
 from nas.evaluators.proxy import Size
 from nas.evaluators.store import Store
+from nas.tensors import read_tensors
 from nas.training.shared import SharedWeights
 
 BANK = "bank"  # its name in the store
@@ -78,7 +79,7 @@ class Banks:
 
 def _read(store: Store, device: torch.device, version: tuple[int, ...]) -> Kept:
     try:
-        state = torch.load(io.BytesIO(store.read(BANK) or b""), map_location="cpu", weights_only=True)
+        state = read_tensors(store.read(BANK) or b"")
         weights = SharedWeights.restored(state, device)
         return Kept(version, weights, (state["width"], state["depth"]), state["phase"], state["index"], state["done"])
     except Exception as error:  # whatever reading bytes of another sort runs into

@@ -27,6 +27,7 @@ from nas.spaces import Space
 from nas.spaces.skips import skips
 from nas.spaces.superposed import Superposition, superposed
 from nas.strategies.darts import PARTS, DartsOptions
+from nas.tensors import read_tensors
 from nas.training.darts import Relaxed
 from nas.training.dataset import TrainingData
 from nas.training.recipe import Recipe
@@ -182,7 +183,7 @@ def read(store: Store, device: torch.device) -> Part | None:
     if data is None:
         return None
     try:
-        part: Part = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
+        part: Part = read_tensors(data, device)
     except Exception:  # a damaged file is as none: what is read is checked by torch alone
         return None
     return part

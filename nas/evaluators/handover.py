@@ -15,6 +15,7 @@ from nas.evaluators.base import Evaluation
 from nas.evaluators.fidelity import Fidelity
 from nas.evaluators.store import StoreError, of_trial
 from nas.parts import keys, take
+from nas.tensors import read_tensors
 
 if TYPE_CHECKING:
     from nas.training.run import Run
@@ -58,7 +59,7 @@ class Handover:
         if data is None:
             return "its weights are kept no more"
         try:
-            kept: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+            kept: Any = read_tensors(data)
             if kept["format"] != FORMAT:
                 return f"its weights are of format {kept['format']!r:.20}"
             if kept["run"] is None:
@@ -105,7 +106,7 @@ def read_parts(data: bytes | None) -> dict[str, Tensor]:
     if data is None:
         return {}
     try:
-        kept: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        kept: Any = read_tensors(data)
         weights = kept["weights"] or kept["run"]["average"] or kept["run"]["module"]
         return {key: weights[name] for name, key in kept["keys"].items()}
     except Exception:  # whatever reading bytes of another sort runs into: a fresh start, as if it were gone

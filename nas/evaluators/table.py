@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,24 +94,11 @@ class Table:
 
 def _read(path: Path) -> dict[str, Any]:
     """All columns of an archive, which may hold plain arrays only: an unpickled one could run anything."""
-    import numpy
+    from nas.data.npz import read_arrays
 
-    try:
-        with open(path, "rb") as file:  # by numpy a broken one would be left open
-            archive = numpy.load(file, allow_pickle=False)
-            if not isinstance(archive, numpy.lib.npyio.NpzFile):
-                raise DataError(f"{path}: is not an .npz archive; allowed: one with {', '.join(REQUIRED)}")
-            _require(archive.files, str(path))
-            return {name: archive[name] for name in archive.files}
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; allowed: the .npz archive of a table, or {SYNTHETIC}") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, MemoryError) as error:
-        why = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
-        raise DataError(f"{path}: cannot be read as an .npz archive of plain arrays ({why})") from None
-    except Exception as error:  # zlib has an error of its own
-        raise DataError(f"{path}: is damaged ({type(error).__name__})") from None
+    if not path.exists():
+        raise DataError(f"{path}: no such file; allowed: the .npz archive of a table, or {SYNTHETIC}")
+    return dict(read_arrays(path))
 
 
 def _require(names: Any, where: str) -> None:

@@ -199,7 +199,7 @@ def check_lines(path: Path) -> None:
                 return
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 record = None
             if not isinstance(record, dict) or not isinstance(record.get("op_code"), int) or "worker_id" not in record:
                 raise StudyError(f"{path}: line {number} is damaged; allowed: one Optuna journal record a line")

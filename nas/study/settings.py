@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from nas.arch import text as text_of
 from nas.errors import NasError, StudyError
 from nas.files import write_durably
 from nas.latency import Setting
@@ -17,6 +18,7 @@ from nas.study.wish import Wish
 
 FORMAT = 1
 RUN_FILE = "run.yaml"
+MAX_BYTES = 4 * 2**20  # a space has one at most, and may be given with networks to start from
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,8 @@ def read_settings(directory: Path) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read ({error})") from None
     try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        data = text_of.parse(text, max_bytes=MAX_BYTES, max_text=MAX_BYTES)  # the space is one text in it
+    except NasError as error:
         raise StudyError(f"{path}: damaged ({' '.join(str(error).split())[:160]})") from None
     return _check(path, data)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from nas.errors import StudyError
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
@@ -75,9 +77,30 @@ class Trial:
         return self.state in ("COMPLETE", "FAIL")
 
 
+_NUMBER = (int, float)
+_KINDS: dict[str, Any] = {  # of attributes that are taken as they are
+    "reason": str, "cut": bool, "worker": int, "seed": int, "first_seconds": _NUMBER, "lost": int, "order": int, "parent": int,
+    "phase": str, "stopped": _NUMBER, "below": _NUMBER, "solo": bool, "metrics": dict, "fidelity": dict, "device_seconds": _NUMBER,
+    "fraction": _NUMBER, "children": list, "found": list, "curve": list, "notes": list,
+}  # fmt: skip
+
+
 def from_optuna(frozen: FrozenTrial) -> Trial:
-    """The trial that an Optuna trial describes; one that another program added may lack our attributes."""
+    """The trial that an Optuna trial describes; one that another program added may lack our attributes.
+
+    Raises `StudyError` where an attribute is of another kind than ours: whatever is read back may have been changed.
+    """
     attrs = frozen.user_attrs
+    for name, kind in _KINDS.items():
+        if (value := attrs.get(name)) is not None and not isinstance(value, kind):
+            raise StudyError(f"trial {frozen.number} of the record: {name}={value!r:.60} is of the wrong kind")
+    try:
+        return _trial(frozen, attrs)
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StudyError(f"trial {frozen.number} of the record is damaged ({type(error).__name__}: {str(error)[:80]})") from None
+
+
+def _trial(frozen: FrozenTrial, attrs: dict[str, Any]) -> Trial:
     values = tuple(frozen.values or ()) if frozen.state.name == "COMPLETE" else ()
     return Trial(
         number=frozen.number,
@@ -86,7 +109,7 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         decisions=dict(frozen.params),
         yaml=str(attrs.get("architecture", "")),
         digest=str(attrs.get("digest", "")),
-        metrics=dict(attrs.get("metrics") or {}),
+        metrics={str(name): float(value) for name, value in (attrs.get("metrics") or {}).items()},
         device_seconds=float(attrs.get("device_seconds", 0.0)),
         reason=attrs.get("reason"),
         cut=bool(attrs.get("cut", False)),
@@ -101,11 +124,11 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         fraction=float(attrs.get("fraction", 1.0)),
         values=values,
         phase=attrs.get("phase"),
-        children=tuple(attrs.get("children") or ()),
-        found=tuple(attrs.get("found") or ()),
+        children=tuple(map(dict, attrs.get("children") or ())),
+        found=tuple(map(dict, attrs.get("found") or ())),
         curve=tuple((epoch, value, seconds) for epoch, value, seconds in attrs.get("curve") or ()),
         stopped=attrs.get("stopped"),
         below=attrs.get("below"),
-        notes=tuple(attrs.get("notes") or ()),
+        notes=tuple(map(str, attrs.get("notes") or ())),
         solo=bool(attrs.get("solo", False)),
     )

@@ -12,6 +12,7 @@ import torch
 
 from nas.errors import NasError
 from nas.files import write_durably
+from nas.tensors import read_tensors
 
 FORMAT = 1
 
@@ -40,10 +41,7 @@ def load(path: Path, digest: str, device: torch.device) -> dict[str, Any]:
     Raises `CheckpointError` that names the file and what is wrong with it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:  # torch reads on over flipped bits: it checks no sums
-            if archive.testzip() is not None:
-                raise zipfile.BadZipFile("its sums do not agree")
-        data: Any = torch.load(path, map_location=device, weights_only=True)
+        data: Any = read_tensors(path, device, sums=True)
     except OSError as error:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error.strerror or error}") from None
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, NotImplementedError) as error:

@@ -179,8 +179,8 @@ def read_result(path: Path) -> dict[str, Any] | None:
         data = json.loads((path / RESULT).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path / RESULT}: cannot be read ({error})") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise TrainingError(f"{path / RESULT}: cannot be read ({' '.join(str(error).split())[:120]})") from None
     if not isinstance(data, dict):
         raise TrainingError(f"{path / RESULT}: damaged; allowed: what `nas train` wrote")
     return data

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from nas.arch.text import parse
 from nas.errors import NasError
 from nas.files import write_durably
 
@@ -73,13 +74,13 @@ def read_settings(directory: Path) -> Settings:
     """The settings of a training's folder. Raises `TrainingError` when it is none, of a newer version, or damaged."""
     path = directory / TRAIN_FILE
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         what = "no such folder" if not directory.exists() else f"not a training's folder (it has no {TRAIN_FILE})"
         raise TrainingError(f"{directory}: {what}; allowed: a folder that `nas train` made") from None
     except OSError as error:
         raise TrainingError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (NasError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path}: damaged ({' '.join(str(error).split())[:160]})") from None
     return _checked(path, data)
 
