@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nas.testing.faults import account, plans, tear
+from nas.study import Trial
+from nas.testing.faults import account, check, plans, tear
 from nas.testing.faults.campaign import Campaign, spread
 from nas.testing.faults.kinds import FAULTS
 from nas.testing.faults.places import Folder, can_mount
@@ -66,6 +69,43 @@ def test_a_tear_writes_a_part_of_a_file_at_the_right_moment(tmp_path: Path, monk
     torn("open", (str(path), "wb", 0))
     assert killed == [9]
     assert path.read_bytes() == tear.SCRAP
+
+
+class Pretended:
+    """A search as the checks look at one, of which anything can be pretended."""
+
+    def __init__(self, trials: list[Trial], entries: list[account.Entry]) -> None:
+        self.record, self.account = trials, entries
+
+    def folders(self) -> list[Path]:
+        return [Path("run")]
+
+    def trials(self, folder: Path) -> list[Trial]:
+        return self.record
+
+    def entries(self) -> list[account.Entry]:
+        return self.account
+
+
+def finished(number: int, value: float = 0.5) -> Trial:
+    return Trial(number, "COMPLETE", value, {}, "", "", order=number, values=(value,))
+
+
+def test_the_checks_notice_what_must_not_be() -> None:
+    entries = [account.Entry("run", 0, 1, 1.0, 2.0, "done")]
+    search = Pretended([finished(0)], entries)
+
+    def look(trials: list[Trial], more: Sequence[account.Entry] = ()) -> str:
+        seen = check.Seen()
+        assert seen.look(search, 3.0) == []  # type: ignore[arg-type]
+        return " ".join(seen.look(Pretended(trials, [*entries, *more]), 9.0))  # type: ignore[arg-type]
+
+    assert look([finished(0), finished(1)], [account.Entry("run", 1, 1, 4.0, 5.0)]) == ""
+    assert "changed or lost" in look([])
+    assert "changed or lost" in look([finished(0, 0.6)])
+    assert "evaluated again" in look([finished(0)], [account.Entry("run", 0, 1, 4.0, 5.0)])
+    assert "numbers are [0, 0]" in look([finished(0), finished(0)])
+    assert "orders of completion" in look([finished(0), replace(finished(1), order=0)])
 
 
 def test_plans_and_kinds(tmp_path: Path) -> None:

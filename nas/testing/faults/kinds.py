@@ -15,7 +15,6 @@ from nas.testing.faults import processes
 from nas.testing.faults.places import Database, Disk, Nodes
 from nas.testing.faults.search import Search
 
-SPAN = 1.5  # seconds within which a fault strikes, once something is evaluated
 OUTAGE = 2.0  # seconds at most that a disk is full, or a database away
 STARTS = 2.5  # seconds in which a search starts
 END_SECONDS = 60.0
@@ -55,13 +54,13 @@ def _register(fault: Fault) -> Fault:
     return FAULTS.add(fault.name, fault)
 
 
-def _at_work(search: Search, rng: random.Random, span: float = SPAN) -> bool:
+def _at_work(search: Search, rng: random.Random) -> bool:
     """Whether the search is at work at a random moment after it began to be."""
     if not search.poll():
         search.start()
     if not search.until_at_work():
         return False
-    time.sleep(rng.uniform(0.0, span))
+    time.sleep(rng.uniform(0.0, search.plan.span))
     return search.poll()
 
 

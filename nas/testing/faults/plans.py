@@ -5,6 +5,7 @@ from __future__ import annotations
 from nas.testing.faults.search import Plan
 
 SECONDS = 0.12  # an epoch of the timed evaluator
+SLOW = 4.0  # of several heartbeats: what a kill takes from the ledger shows
 TRIALS = 36
 STRATEGIES = ("evolution", "rl", "predictor", "auto", "random", "local")
 _TIMED = ("--space", "tiny", "--evaluator", f"timed(seconds={SECONDS})")
@@ -14,6 +15,8 @@ _ALONE = ("--engine", "local", "--workers", "1")
 def alone(trials: int = TRIALS) -> list[Plan]:
     """One worker, and a number of trials: the sequence of trials is known beforehand."""
     plans = [Plan(name, (*_TIMED, *_ALONE, "--strategy", name, "--budget", f"{trials}trials"), trials) for name in STRATEGIES]
+    slow = ("--space", "tiny", "--evaluator", f"timed(seconds={SLOW})", *_ALONE, "--strategy", "evolution", "--budget", "4trials")
+    plans.insert(1, Plan("slow", slow, 4, span=SLOW))
     rungs = trials * 2 // 3
     halving = ("--strategy", "asha:evolution", "--epochs", "4", "--budget", f"{rungs}trials")
     plans.insert(1, Plan("asha", (*_TIMED, *_ALONE, *halving), rungs))
@@ -33,12 +36,13 @@ def digits(trials: int = 16) -> Plan:
 
 def together(trials: int = TRIALS, workers: int = 2) -> list[Plan]:
     """Several workers on Ray, by trials, device seconds and wall seconds."""
-    ray = ("--engine", "ray", "--workers", str(workers), "--no-dashboard", "--space", "tiny", "--evaluator", "timed(seconds=0.5)")
+    ray = ("--engine", "ray", "--workers", str(workers), "--no-dashboard", "--space", "tiny")
     budgets = (f"{trials}trials", "0.01gpuh", "40s")
     return [
-        Plan(f"ray-{budget}", (*ray, "--strategy", strategy, "--budget", budget), trials if "trials" in budget else 0, alike=False)
-        for budget, strategy in zip(budgets, ("evolution", "random", "rl"), strict=True)
-    ]
+        Plan(f"ray-{budget}", (*ray, "--evaluator", f"timed(seconds={seconds})", "--strategy", strategy, "--budget", budget),
+             trials if "trials" in budget else 0, alike=False, span=max(1.5, seconds))
+        for budget, strategy, seconds in zip(budgets, ("evolution", "random", "rl"), (0.5, 0.5, SLOW), strict=True)
+    ]  # fmt: skip
 
 
 def by_time() -> list[Plan]:

@@ -17,7 +17,7 @@ from nas.testing.faults.command import HEARTBEAT
 from nas.testing.faults.evaluator import ACCOUNT
 from nas.testing.faults.places import Place
 
-HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 0.5  # of the ledger, so that checks are sharp
 START_SECONDS = 90.0  # by then something is evaluated, on a busy machine
 
 
@@ -25,13 +25,15 @@ START_SECONDS = 90.0  # by then something is evaluated, on a busy machine
 class Plan:
     """What is searched: options of `nas search` beside `--out`, and how many trials that makes (0: as the time allows).
 
-    alike: whether the sequence of trials is that of an undisturbed run: one worker, and nothing that is measured.
+    alike: whether the sequence of trials is that of an undisturbed run: one worker, and nothing that is measured. span: seconds
+    within which a fault strikes, once something is evaluated.
     """
 
     name: str
     options: tuple[str, ...]
     trials: int = 0
     alike: bool = True
+    span: float = 1.5
 
 
 @dataclass
