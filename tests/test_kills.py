@@ -37,8 +37,8 @@ def test_a_search_bears_a_kill(kind: str, campaign: Campaign) -> None:
 def test_a_run_that_was_killed_before_it_was_one_is_begun_again(tmp_path: Path) -> None:
     """At each of its first files."""
     options = ("--space", "tiny", "--evaluator", "timed(seconds=0)", "--engine", "local", "--budget", "2trials")
-    for moment in ("run.yaml.tmp:1:torn", "run.yaml:1:moved", "study.journal:1:torn"):
-        search = Search(Plan("first", options, 2), Folder(tmp_path), moment.replace(":", "-"), tmp_path / f"account-{moment}")
+    for number, moment in enumerate((r"run.yaml\.\d+\.tmp:1:torn", "run.yaml:1:moved", "study.journal:1:torn")):
+        search = Search(Plan("first", options, 2), Folder(tmp_path), f"run-{number}", tmp_path / f"account-{number}")
         search.start(moment)
         assert search.wait(60)
         assert search.lives[-1].status == -9, search.output()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nas.budget import Budget, Ledger
 
 if TYPE_CHECKING:
+    from nas.engine.others import Others
     from nas.engine.packing import Room
     from nas.engine.queue import Work
     from nas.engine.roster import Roster
@@ -21,15 +23,15 @@ HEARTBEAT_SECONDS = 5.0  # the ledger in the record is at most this old
 class Accounts:
     """Counts device seconds of running work (by lane) into the record, and shares out what is left of the budget.
 
-    share: devices that a lane holds as a rule; room: what each really has; spent: wall seconds that were used before;
-    simulated: a clock by which budgets are counted in place of the real one.
+    share: devices that a lane holds as a rule; room: what each really has; others: who shares the budget; spent: wall seconds
+    that were used before; simulated: a clock by which budgets are counted in place of the real one.
     """
 
     def __init__(
-        self, study: Recorder, budget: Budget, share: float, room: Room, roster: Roster, running: dict[int, Work], *,
+        self, study: Recorder, budget: Budget, share: float, room: Room, roster: Roster, running: dict[int, Work], others: Others, *,
         spent: float = 0.0, simulated: Callable[[], float] | None = None,
     ) -> None:  # fmt: skip
-        self.budget = budget
+        self.budget, self._others = budget, others
         self._study, self._share, self._room, self._roster, self._running = study, share, room, roster, running
         self.now, self._heartbeat = (simulated, 0.0) if simulated else (time.monotonic, HEARTBEAT_SECONDS)
         self._began = self.now() - spent - study.ledger().seconds
@@ -55,14 +57,28 @@ class Accounts:
         if write:
             self._beaten = time.monotonic()
 
+    def catch_up(self) -> None:
+        """The search has lasted as long as the record says, if another driver was at work before this one."""
+        self._began = min(self._began, self.now() - self.ledger.seconds)
+
     def left(self) -> Budget:
         """What remains of every limit now."""
         self.bring_up()
-        return self.budget.left(self.ledger)
+        return self._left()
 
-    def lane_seconds(self, lanes: int) -> float:
-        """Wall seconds from now for which so many lanes can run; `inf` where no time limit is set."""
-        return self.left().lane_seconds(max(1, lanes), self._share)
+    def _left(self) -> Budget:
+        ledger = self.ledger
+        return self.budget.left(replace(ledger, device_seconds=ledger.device_seconds + self._others.used()))
+
+    def lane_seconds(self, lanes: int, closing: bool = False) -> float:
+        """Wall seconds from now for which so many lanes can run, and those of others; `inf` where no time limit is set.
+
+        closing: nothing new is launched, so what is left is for lanes that hold something.
+        """
+        return self._lane_seconds(self.left(), lanes, closing)
+
+    def _lane_seconds(self, left: Budget, lanes: int, closing: bool = False) -> float:
+        return left.lane_seconds(1, max(1, lanes) * self._share + self._others.devices(closing))
 
     def charge(self, work: Work, seconds: float) -> float:
         """Device seconds of all attempts of what ends now, after `seconds` by the lane's clock."""
@@ -71,8 +87,8 @@ class Accounts:
     def seconds_left(self) -> float | None:
         """By the time limits, or by the mean pace of the trials so far, whichever ends first."""
         ledger = self.ledger
-        left = self.budget.left(ledger)
+        left = self._left()
         done = ledger.finished + ledger.failed
         by_trials = left.trials * ledger.seconds / done if done else math.inf
-        seconds = min(left.lane_seconds(max(1, self._roster.count), self._share), by_trials)
+        seconds = min(self._lane_seconds(left, self._roster.count), by_trials)
         return seconds if math.isfinite(seconds) else None

@@ -16,6 +16,7 @@ from nas.budget import Budget
 from nas.engine.confirm import ask_for, follow_up, plan, planned
 from nas.engine.devices import AUTO, Shares, core_count
 from nas.engine.driver import Driver
+from nas.engine.joining import check_alone, check_same, check_wishes, joinable, joiner, said
 from nas.engine.judging import check, own, read
 from nas.engine.keeping import cap_of
 from nas.engine.kept import KeptLanes
@@ -56,9 +57,10 @@ from nas.latency import Setting
 from nas.objectives import Objective
 from nas.repeatable import check_seed
 from nas.strategies import Context
-from nas.study import Recorder, Settings, Study, check_new, create_study, open_study, resume_study
+from nas.study import Recorder, Settings, Study, create_study, join_study, open_study, resume_study
 from nas.study.confirmation import CONFIRM
 from nas.study.correlation import CORRELATE
+from nas.study.settings import RUN_FILE
 
 if TYPE_CHECKING:
     from nas.spaces import Space
@@ -134,6 +136,8 @@ def search(
     `Study.confirmation`. control: then a random search under the same budget, confirmed alike; see `Study.control`.
     correlate: `10x2` trains, after a search on shared weights, ten networks spread over its ranking alone, with two seeds
     each, as long as a confirmation does; see `nas.study.correlation`.
+    Where `storage` has the search `out` already, or a driver is at work in that folder, it is joined: both share the work and
+    the budget. What was given differently is refused; see docs/several-drivers.md.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
@@ -150,7 +154,10 @@ def search(
     references = list(references)
     wish = planned(confirm, confirm_epochs, control, strategy, bool(references), correlate)
     shares, memory = shares_of(engine, workers, gpus_per_trial, address), memory_of(memory_per_device)
+    directory = Path(out if out is not None else default_folder(searched.name)).expanduser().absolute()
+    known = joinable(directory, storage)
     options = dict(evaluator_options or {})
+    given: dict[str, Any] = {"dataset": dataset, "fidelity": None if fidelity is None else fidelity.to_dict()}
     if isinstance(evaluator, str):
         evaluator, named = evaluators.parse(evaluator)
         options |= named
@@ -158,6 +165,8 @@ def search(
             options.setdefault("resample", True)
         if evaluators.takes(evaluator, "sampling"):
             options.setdefault("sampling", default_sampling(asked))
+        if known is not None and dataset is None:
+            dataset = known.dataset
         if dataset is None and evaluators.takes_data(evaluator):
             dataset = default_dataset(total, shares, options.get("data_dir"), watcher)
     judge = evaluator_of(evaluator, with_dataset(options, dataset), own(goals))
@@ -171,18 +180,22 @@ def search(
     check_phase(judge, strategy, searched)
     check_sampling(judge, asked, strategy, bool(steps))
     correlating = wish_of(correlate, confirm_epochs, control, confirm is not None, judge)
+    given |= {f"evaluator_options.{name}": value for name, value in settings_of(judge).items() if name in options and name != "data_dir"}
+    timed = latency is not None
     latency, searched = settled(latency, goals, searched, shares.device, address is None)
-    directory = check_new(out if out is not None else default_folder(searched.name))
     searched = for_task(searched, judge)
     compared = [searched.ordered(decisions) for decisions in references]
     seeds = compared + [decisions_of(searched, item) for item in start]
-    fidelity = fit(judge, searched, total, shares, seed, watcher, candidates, fidelity)
+    if known is not None:
+        fidelity = fidelity or Fidelity.from_dict(known.fidelity)
+    else:
+        fidelity = fit(judge, searched, total, shares, seed, watcher, candidates, fidelity)
     if line := check_phase(judge, strategy, searched, fidelity):
         watcher.note(line)
     if steps:
         check_rungs(fidelity, strategies.rungs(strategy, **dict(strategy_options or {})), steps)
     searched = screened(searched, filters, seed, watcher.note)
-    if gpus_per_trial == AUTO:
+    if gpus_per_trial == AUTO and known is None:
         shares = packed(
             shares, judge, searched, fidelity, seed, memory, workers=workers, apart=engine == "ray", here=address is None,
             note=watcher.note,
@@ -224,6 +237,20 @@ def search(
         ladder=list(steps),
         stop_early=quantile,
     )
+    known = known or joinable(directory, storage)  # another machine may have been faster
+    if known is not None:
+        check_same(known, settings, given | {"latency": latency if timed else None})
+        check_wishes(known, wish, correlating, control)
+        if gpus_per_trial is None and known.device == "cpu":
+            shares = shares_of(engine, workers, 0.0, address)  # a device-hour must stay what it was
+        if not (directory / RUN_FILE).exists():
+            own_settings = replace(settings, workers=shares.workers, gpus_per_trial=shares.gpus)
+            join_study(directory, joiner(known, own_settings, options.get("data_dir")))
+        return resume(
+            directory, evaluator=None if isinstance(evaluator, str) else evaluator, workers=shares.workers, gpus_per_trial=gpus_per_trial,
+            memory_per_device=memory_per_device, mps=mps, storage=storage, engine=engine, address=address, dashboard=dashboard,
+            observer=observer,
+        )  # fmt: skip
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
         create_study(directory, settings, searched) as study,
@@ -273,6 +300,8 @@ def resume(
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
         resume_study(directory, storage=storage) as study,
     ):
+        if joined := said(study):
+            (observer or Observer()).note(joined)
         study.settings = replace(study.settings, memory_per_device=given)
         ask_for(study, wish, control, judge, correlating)
         return _whole(study, judge, lanes, observer, 0.0, storage)
@@ -326,6 +355,7 @@ def _drive(
     study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None
 ) -> Study:
     settings = study.settings
+    check_alone(study, evaluator)
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
     context = _context(study.space, settings.features, len(study.goals), budget)
     strategy = strategy_of(study, evaluator, context)

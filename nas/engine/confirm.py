@@ -76,6 +76,7 @@ def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evalua
     if made != settings:
         study.settings = made
         write_settings(study.directory, made)
+        study.publish()
         inner = study.directory / CONTROL
         if (inner / RUN_FILE).exists():
             write_settings(inner, replace(read_settings(inner), confirm=confirm))
@@ -161,7 +162,7 @@ def _recorder(study: Study, path: Path, settings: Callable[[], Settings], storag
     if (path / RUN_FILE).exists():
         return resume_study(path, storage=storage, space=study.space)
     made = settings()
-    return create_study(path, replace(made, storage=storage or made.storage), study.space)
+    return create_study(path, replace(made, storage=storage or made.storage), study.space, join=True)
 
 
 def write_confirmed(study: Study) -> None:

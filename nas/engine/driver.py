@@ -1,4 +1,8 @@
-"""The driver: ask, record, submit, poll, record, tell, until the budget ends. One thread, one loop."""
+"""The driver: ask, record, submit, poll, record, tell, until the budget ends. One thread, one loop.
+
+Several may be at work on one study. Each takes in what the others have finished, in the order of the record, before it writes
+or asks for anything; so all strategies are told the same, and each ends when the search does.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from nas.engine.judging import measured, values_of
 from nas.engine.keeping import Keeping, cap_of
 from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
 from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.others import Others
 from nas.engine.queue import Queue, Work
 from nas.engine.roster import Roster
 from nas.engine.standing import Standing
@@ -33,6 +38,7 @@ from nas.study import Recorder
 
 if TYPE_CHECKING:
     from nas.strategies import Strategy
+    from nas.study import Trial as Recorded
 
 ATTEMPTS = 3  # a candidate that took this many workers down with it has failed
 POLL_SECONDS = 0.5
@@ -70,6 +76,7 @@ class Driver:
     ) -> None:
         self._study, self._strategy, self._lanes, self._fidelity = study, strategy, lanes, fidelity
         self._observer = observer or Observer()
+        study.be_patient(self._observer.note)
         self._running: dict[int, Work] = {}  # by lane
         self._roster = Roster(lanes.count)
         self._closing = False  # no time is left for another launch
@@ -83,20 +90,51 @@ class Driver:
         self._keeping = Keeping(store, cap_of(study.settings.keep), lanes.count)
         self._said: set[str] = set()  # kinds of notes
         self._queue = queue or Queue()
+        self._others = Others(study, simulated or time.monotonic, counted=simulated is None)
         self._accounts = Accounts(
-            study, budget, lanes.share, self._queue.room, self._roster, self._running, spent=spent, simulated=simulated
+            study, budget, lanes.share, self._queue.room, self._roster, self._running, self._others, spent=spent, simulated=simulated
         )
         for trial in study.unfinished():
             self._queue.add(Work.of(trial, study.space.decode(trial.decisions)))
+        self._replayed: set[int] = set()  # trials that may be news, for the others are at work meanwhile
         self._replay()
 
     def _replay(self) -> None:
         for trial in self._study.history():
-            proposal = Proposal(trial.decisions, trial.parent, trial.how, trial.fraction, trial.phase, trial.children)
-            self._tell(trial.number, proposal, trial.values, trial.found, trial.curve, trial.stopped is not None)
-            if trial.judged and trial.first_seconds is not None:
-                self._first.append(trial.first_seconds)
+            self._learn(trial)
+            self._replayed.add(trial.number)
         self._standing.restore()
+
+    def _learn(self, trial: Recorded) -> None:
+        """Of a finished trial in the record."""
+        self._tell(trial.number, trial.proposal, trial.values, trial.found, trial.curve, trial.stopped is not None)
+        if trial.judged and trial.first_seconds is not None:
+            self._first.append(trial.first_seconds)
+
+    def _take_in(self) -> None:
+        """What other drivers have done since the last step; within a batch, before anything is written."""
+        if self._others.look():
+            self._closing = False  # there is more for those that are left
+        for trial in self._study.news():
+            if trial.number not in self._replayed:
+                self._learn(trial)
+                if trial.phase is None:
+                    self._timed.learn(trial.digest, trial.metrics)
+                self._standing.heard(trial)
+        self._replayed.clear()
+        self._accounts.catch_up()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of trials that were taken from this driver, for it gave no sign of life: their end is not its to record."""
+        gone = [lane for lane, work in self._running.items() if not self._study.owns(work.number)]
+        for lane in gone:
+            self._observer.note(f"trial {self._running.pop(lane).number} went to another driver: this one gave no sign of life")
+            self._others.lanes.add(lane)
+        if gone:
+            self._lanes.allow(dict.fromkeys(gone, -math.inf))
+        for work in [work for work in self._queue.waiting if not self._study.owns(work.number)]:
+            self._queue.waiting.remove(work)
 
     def _tell(
         self, number: int, proposal: Proposal, values: tuple[float, ...], found: Sequence[Mapping[str, Any]],
@@ -129,12 +167,16 @@ class Driver:
         """
         reason = "failed"
         try:
-            self._keeping.sweep()
+            with self._study.batch():
+                self._take_in()
+            if not self._others.there:
+                self._keeping.sweep()
             self._prune()
-            if self._may_launch():
+            if self._goes_on():
+                self._study.works(self._lanes.count, self._lanes.share)
                 self._lanes.start()
                 self._observer.begin(self._start_notice())
-                while self._running or self._may_launch():
+                while self._goes_on():
                     self._step()
             self._close_record()
             reason = self._ended_by()
@@ -145,14 +187,19 @@ class Driver:
             self._shut_down(reason)
         return reason
 
+    def _goes_on(self) -> bool:
+        """Whether there is something to do, or may be: what another driver runs falls to this one if that one dies."""
+        return bool(self._running) or self._may_launch() or self._others.running > 0
+
     def _shut_down(self, reason: str) -> None:
         try:
             with suppress(StudyError) if reason == "failed" else nullcontext():  # it may be why it failed
                 self._accounts.bring_up(write=True)
         finally:
             self._lanes.stop()
-            self._keeping.sweep()
-            if reason not in ("failed", "interrupted"):
+            if not self._others.there:
+                self._keeping.sweep()
+            if reason not in ("failed", "interrupted") and not self._others.there:
                 self._keeping.prune((), (), ended=True)
             self._observer.end(reason)
 
@@ -160,13 +207,14 @@ class Driver:
         """Remove weights that are no longer needed, beyond the cap."""
         held = [*self._running.values(), *self._queue.waiting]
         parents = [work.proposal.parent for work in held if work.proposal.parent is not None]
-        self._keeping.prune([work.number for work in held], parents)
+        self._keeping.prune([work.number for work in held] + self._others.numbers, parents + self._others.parents)
 
     def _step(self) -> None:
         events = [self._measured(event) for event in self._lanes.poll(POLL_SECONDS)]
         self._accounts.bring_up()  # by what ran until now
         finished: list[Finished] = []
         with self._study.batch():
+            self._take_in()
             for event in events:
                 finished += self._handle(event)
             finished += self._give_up()
@@ -204,8 +252,11 @@ class Driver:
             if event.lane in self._roster:
                 self._queue.room.up(event.lane, event.device, event.memory)
             return lost
-        if work is None or work.number != event.number:
-            return []  # the driver had given it up
+        if work is None or work.number != event.number:  # the driver had given it up
+            if work is None and event.lane in self._others.lanes:
+                self._others.lanes.discard(event.lane)
+                self._leave(event)
+            return []
         return self._done(event, work)
 
     def _done(self, done: Done, work: Work) -> list[Finished]:
@@ -310,6 +361,9 @@ class Driver:
     def _close_record(self) -> None:
         """No time is left to run these again."""
         with self._study.batch():
+            self._take_in()
+            while self._claim():
+                pass
             for work in self._queue.waiting:
                 self._study.finish(work.number, Outcome("fail", {}, "budget"), None, work.prior, 0)
         self._queue.waiting.clear()
@@ -321,7 +375,7 @@ class Driver:
         seconds = self._accounts.lane_seconds(self._roster.count)
         if seconds <= max(self._first, default=0.0) or self._hopeless():
             self._closing = True
-        return not self._closing and self._accounts.left().trials > len(self._running)
+        return not self._closing and self._accounts.left().trials > len(self._running) + self._others.running
 
     def _hopeless(self) -> bool:
         ledger = self._study.ledger()
@@ -342,13 +396,24 @@ class Driver:
     def _propose(self) -> bool:
         """Put something new into the queue, where a lane is left for it; whether that was done."""
         number, waiting = self._study.next_number, len(self._queue.waiting)
-        if not self._queue.open or self._accounts.left().trials <= len(self._running) + waiting:
+        if not self._queue.open:
+            return False
+        if self._claim():
+            return True
+        if self._accounts.left().trials <= len(self._running) + waiting + self._others.running:
             return False
         proposal = self._strategy.ask(number)
         if proposal.phase is not None and (self._running or waiting):
             return False  # asked again when nothing runs, for it may depend on how that ends
         self._queue.add(self._assigner.begin(number, proposal))
         return True
+
+    def _claim(self) -> bool:
+        """Put what a dead driver has left into the queue, if there is anything."""
+        orphan = self._study.claim()
+        if orphan is not None:
+            self._queue.add(Work.of(orphan, self._study.space.decode(orphan.decisions)))
+        return orphan is not None
 
     def _candidate(self, work: Work) -> Candidate:
         lanes = max(1, self._roster.count)
@@ -359,7 +424,7 @@ class Driver:
     def _allow(self) -> None:
         """Share what is left among the lanes that use it: those that hold something, once the others get nothing new."""
         lanes = self._roster.count if not self._closing else len(self._running)
-        seconds = self._accounts.lane_seconds(lanes) if lanes else math.inf
+        seconds = self._accounts.lane_seconds(lanes, self._closing) if lanes else math.inf
         if math.isfinite(seconds):
             now = self._accounts.now()
             self._lanes.allow(dict.fromkeys(self._running, seconds))

@@ -68,8 +68,7 @@ class Work:
     @classmethod
     def of(cls, trial: Trial, architecture: Architecture) -> Work:
         """What a driver that is no more has left."""
-        proposal = Proposal(trial.decisions, trial.parent, trial.how, trial.fraction, trial.phase, trial.children)
-        return cls(trial.number, proposal, architecture, trial.device_seconds, trial.lost, trial.solo)
+        return cls(trial.number, trial.proposal, architecture, trial.device_seconds, trial.lost, trial.solo)
 
 
 class Expected:

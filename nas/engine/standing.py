@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nas.engine.observer import Finished
+from nas.errors import StudyError
 from nas.evaluators import Outcome
 from nas.strategies.dominance import Front
 
 if TYPE_CHECKING:
     from nas.strategies import Proposal
-    from nas.study import Recorder
+    from nas.study import Recorder, Trial
 
 SHOWN_SECONDS = 5.0  # from one showing to the next: a person may look at the files, and the driver may be killed
 
@@ -36,9 +38,17 @@ class Standing:
         """The best by the record."""
         best = self._study.best
         if best is not None:
-            outcome = Outcome("complete", best.metrics, cut=best.cut, first_seconds=best.first_seconds, stopped=best.stopped)
-            architecture = self._study.space.decode(best.decisions)
-            self.best = Finished(best.number, best.value, architecture, outcome, best.device_seconds, best.fraction)
+            self.best = self._finished(best)
+
+    def heard(self, trial: Trial) -> None:
+        """A trial that another driver has finished may be the best."""
+        if trial.value is not None:
+            self.finished(self._finished(trial), trial.proposal)
+
+    def _finished(self, trial: Trial) -> Finished:
+        outcome = Outcome("complete", trial.metrics, cut=trial.cut, first_seconds=trial.first_seconds, stopped=trial.stopped)
+        architecture = self._study.space.decode(trial.decisions)
+        return Finished(trial.number, trial.value, architecture, outcome, trial.device_seconds, trial.fraction, trial.phase)
 
     def join(self, number: int, numbers: tuple[float, ...], fraction: float) -> None:
         """A trial with these values, larger for better, joins the front if it belongs there."""
@@ -57,5 +67,7 @@ class Standing:
         """Show what has changed, at most every few seconds."""
         now = time.monotonic()
         if self._news and now >= self._shown + SHOWN_SECONDS:
-            self._show()
-            self._news, self._shown = False, now
+            self._shown = now
+            with suppress(StudyError):  # a full disk, as it may be: the record waits for room, and so do pictures
+                self._show()
+                self._news = False

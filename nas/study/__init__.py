@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nas.budget import Ledger
 from nas.study.confirmation import Comparison, Confirmed
-from nas.study.folder import check_new, create_study, open_study, resume_study
+from nas.study.drivers import Sign
+from nas.study.folder import check_new, create_study, join_study, open_study, recorded, resume_study, same_storage
 from nas.study.lineage import Change, Step
 from nas.study.recorder import Recorder
 from nas.study.settings import Settings, write_atomically
@@ -18,12 +19,16 @@ __all__ = [
     "Ledger",
     "Recorder",
     "Settings",
+    "Sign",
     "Step",
     "Study",
     "Trial",
     "check_new",
     "create_study",
+    "join_study",
     "open_study",
+    "recorded",
     "resume_study",
+    "same_storage",
     "write_atomically",
 ]

@@ -6,14 +6,16 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from optuna.storages.journal import BaseJournalBackend, JournalFileSymlinkLock
 
 from nas.errors import StudyError
+from nas.study.patience import LOCK_SECONDS, patiently
 
 STALE_LOCK_SECONDS = 2.0  # an append takes milliseconds
 
@@ -33,6 +35,10 @@ class JournalFile(BaseJournalBackend):
         self._records, self._offset = 0, 0  # how far the file was read or written by this process
         self._pending: list[dict[str, Any]] | None = None
         self._at_end = False  # in a batch: the lock is held and the file was read, so nothing new can be in it
+        self._read = self._heard = 0  # records of others, and how many of them `others_wrote` has told of
+        self._alone = FileLock(f"{path}.batch")  # Optuna's own is taken away from whoever holds it for half a minute
+        self.patient = False
+        self.say: Callable[[str], None] = lambda line: None
         self._syncer = _Syncer(path)
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
@@ -53,8 +59,14 @@ class JournalFile(BaseJournalBackend):
                 if not line.endswith(b"\n"):
                     break
                 self._records, self._offset = self._records + 1, self._offset + len(line)
+                self._read += 1
                 if self._records > log_number_from:
                     yield json.loads(line)
+
+    def others_wrote(self) -> bool:
+        """Whether records of others were read since the last call."""
+        heard, self._heard = self._heard, self._read
+        return heard != self._read
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write the records, or in a batch keep them for its end."""
@@ -68,12 +80,12 @@ class JournalFile(BaseJournalBackend):
     def batch(self) -> Iterator[None]:
         """Records made within are written together at the end; if it ends by an exception, what was made until then.
 
-        A batch within a batch is part of it.
+        Nobody else writes meanwhile. A batch within a batch is part of it.
         """
         if self._pending is not None:
             yield
             return
-        with self._locked():
+        with self._by_itself(), self._locked():
             self._pending = []
             try:
                 yield
@@ -88,10 +100,37 @@ class JournalFile(BaseJournalBackend):
         self._syncer.close()
 
     def _write(self, lines: bytes) -> int:
-        with open(self._path, "ab", buffering=0) as file:
-            file.write(lines)
+        if self.patient:
+            patiently(lambda: self._append(lines), self.say, "the record")
+        else:
+            self._append(lines)
         self._syncer.sync()
         return len(lines)
+
+    def _append(self, lines: bytes) -> None:
+        """All of it or nothing: what a full disk has cut off is removed, or the next record would be joined to it."""
+        with open(self._path, "ab", buffering=0) as file:
+            end = os.fstat(file.fileno()).st_size
+            try:
+                left = memoryview(lines)
+                while left:
+                    left = left[file.write(left) :]
+            except BaseException:
+                with suppress(OSError):
+                    file.truncate(end)
+                raise
+
+    @contextmanager
+    def _by_itself(self) -> Iterator[None]:
+        """The one batch of all drivers; the system lets go of it when a process dies, however it dies."""
+        try:
+            self._alone.acquire(timeout=LOCK_SECONDS)
+        except Timeout:
+            raise StudyError(f"{self._path}: another driver has been writing for {LOCK_SECONDS:g} s; is it stopped?") from None
+        try:
+            yield
+        finally:
+            self._alone.release()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -114,9 +153,10 @@ class _Syncer:
         self._thread: threading.Thread | None = None
 
     def sync(self) -> None:
-        """Sync soon. Raises the `OSError` of an earlier sync."""
+        """Sync soon. Raises the `OSError` of an earlier sync, once: the next may be better off."""
         if self._error:
-            raise self._error
+            error, self._error, self._thread = self._error, None, None
+            raise error
         if self._thread is None:
             self._closed = False
             self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)

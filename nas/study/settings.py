@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -119,15 +120,20 @@ _SELDOM = (  # not written where there are none
 
 def write_settings(directory: Path, settings: Settings) -> None:
     """Write `run.yaml` whole or not at all. Raises `StudyError` when the folder cannot be written."""
+    write_atomically(directory / RUN_FILE, settings_text(settings))
+
+
+def settings_text(settings: Settings) -> str:
+    """What `run.yaml` holds."""
     note = "# The frozen settings of a run of `nas search`; `nas resume` on this folder goes on with it.\n"
     data = {name: value for name, value in asdict(settings).items() if value or name not in _SELDOM}
-    write_atomically(directory / RUN_FILE, note + _dump({"format": FORMAT, **data}))
+    return note + _dump({"format": FORMAT, **data})
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace the file by `text` in one move. Raises `StudyError`."""
     try:
-        write_durably(path, text.encode(), path.with_name(path.name + ".tmp"))
+        write_durably(path, text.encode(), path.with_name(f"{path.name}.{os.getpid()}.tmp"))  # another driver may write it, too
     except OSError as error:
         raise StudyError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -144,6 +150,11 @@ def read_settings(directory: Path) -> Settings:
         raise StudyError(f"{directory}: {what}; allowed: a folder that `nas search` made") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read ({error})") from None
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, path: str) -> Settings:
+    """The settings that `settings_text` has written, from `path`. Raises `StudyError` as `read_settings` does."""
     try:
         data = text_of.parse(text, max_bytes=MAX_BYTES, max_text=MAX_BYTES)  # the space is one text in it
     except NasError as error:
@@ -151,7 +162,7 @@ def read_settings(directory: Path) -> Settings:
     return _check(path, data)
 
 
-def _check(path: Path, data: Any) -> Settings:
+def _check(path: str, data: Any) -> Settings:
     if not isinstance(data, Mapping) or not isinstance(data.get("format"), int):
         raise StudyError(f"{path}: damaged; allowed: a mapping with `format: {FORMAT}`")
     if data["format"] != FORMAT:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import optuna
@@ -13,26 +13,44 @@ from optuna.study import StudyDirection
 
 from nas.errors import StudyError
 from nas.objectives import Objective
+from nas.study.database import Database, explained
 from nas.study.journal import JournalFile, check_lines, repair
 
 JOURNAL = "study.journal"
+POSTGRESQL = "postgresql+psycopg"  # the driver that nas[postgresql] brings
 
 
 class Storage:
     """One study in an Optuna storage. `optuna` is the storage, `study_id` the study's number in it."""
 
-    def __init__(self, storage: BaseStorage, name: str, journal: JournalFile | None) -> None:
-        self.optuna, self.name, self._journal = storage, name, journal
+    def __init__(self, storage: BaseStorage, name: str, kind: JournalFile | Database) -> None:
+        self.optuna, self.name, self.kind = storage, name, kind
         self.study_id = -1
 
     def batch(self) -> AbstractContextManager[None]:
-        """What is written within reaches a journal file in one append; a database takes one write after another."""
-        return self._journal.batch() if self._journal else nullcontext()
+        """Alone in writing to the study. What is written within is there together at the end.
+
+        A journal file takes it in one append, a database in one transaction. A batch within a batch is part of it.
+        """
+        return self.kind.batch() if isinstance(self.kind, JournalFile) else self.kind.batch(self.name, self.study_id)
+
+    def changes(self, signs: str) -> bool:
+        """Whether others may have written to the study since the last call; to be called within a batch.
+
+        signs: what the names of attributes begin with by which drivers say that they are at work.
+        """
+        if isinstance(self.kind, Database):
+            return self.kind.changes(self.study_id, signs)
+        self.optuna.get_study_id_from_name(self.name)  # Optuna reads what there is to be read
+        return self.kind.others_wrote()
+
+    def be_patient(self, say: Callable[[str], None]) -> None:
+        """From now on wait for a storage that is away, or a disk that is full, for up to `OUTAGE_SECONDS`; `say` is told of it."""
+        self.kind.patient, self.kind.say = True, say
 
     def close(self) -> None:
         """Wait until what was written is on the disk. Raises `OSError` when it cannot be."""
-        if self._journal:
-            self._journal.close()
+        self.kind.close()
 
     def find(self) -> bool:
         """Look the study up; False when the storage has none of that name."""
@@ -67,7 +85,7 @@ def open_storage(directory: Path, url: str | None, name: str, *, write: bool) ->
     """
     try:
         with quiet():
-            return _journal(directory / JOURNAL, name, write) if url is None else _database(url, name)
+            return _journal(directory / JOURNAL, name, write) if url is None else _database(url, name, write)
     except StudyError:
         raise
     except OSError as error:
@@ -75,8 +93,8 @@ def open_storage(directory: Path, url: str | None, name: str, *, write: bool) ->
     except Exception as error:  # Optuna and the database drivers raise anything on broken records
         if url is None:
             check_lines(directory / JOURNAL)
-        place = directory / JOURNAL if url is None else without_password(url)
-        raise StudyError(f"{place}: not a readable Optuna storage ({_line(error)})") from None
+            raise StudyError(f"{directory / JOURNAL}: not a readable Optuna storage ({_line(error)})") from None
+        raise StudyError(f"{without_password(url)}: {explained(error, without_password(url))}") from None
 
 
 def open_nested(directory: Path, name: str, outer: Storage) -> Storage | None:
@@ -86,8 +104,8 @@ def open_nested(directory: Path, name: str, outer: Storage) -> Storage | None:
     """
     if (directory / JOURNAL).exists():
         storage = open_storage(directory, None, name, write=False)
-    elif outer._journal is None:
-        storage = Storage(outer.optuna, name, None)
+    elif isinstance(outer.kind, Database):
+        storage = Storage(outer.optuna, name, outer.kind)
     else:
         return None
     return storage if storage.find() else None
@@ -103,8 +121,9 @@ def _journal(path: Path, name: str, write: bool) -> Storage:
     return Storage(JournalStorage(journal), name, journal)
 
 
-def _database(url: str, name: str) -> Storage:
-    return Storage(optuna.storages.get_storage(url), name, None)
+def _database(url: str, name: str, write: bool) -> Storage:
+    database = Database(url, write)
+    return Storage(database, name, database)
 
 
 def normalise_url(url: str) -> str:
@@ -115,12 +134,14 @@ def normalise_url(url: str) -> str:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        allowed = "allowed: sqlite:///FILE or another SQLAlchemy URL"
+        allowed = "allowed: sqlite:///FILE, postgresql://USER@HOST/DATABASE"
         raise StudyError(f"storage={url!r} is not a database URL; {allowed}") from None
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise StudyError(f"storage={url!r} keeps nothing; allowed: sqlite:///FILE")
         parsed = parsed.set(database=str(Path(parsed.database).expanduser().absolute()))
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername=POSTGRESQL)
     return parsed.render_as_string(hide_password=False)
 
 
@@ -129,7 +150,8 @@ def without_password(url: str) -> str:
     from sqlalchemy.engine import make_url
 
     parsed = make_url(url)
-    return parsed._replace(password=None).render_as_string() if parsed.password else url
+    parsed = parsed.set(drivername="postgresql") if parsed.drivername == POSTGRESQL else parsed  # as a person writes it
+    return parsed._replace(password=None).render_as_string() if parsed.password else parsed.render_as_string()
 
 
 @contextmanager

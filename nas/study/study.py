@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from nas.errors import StudyError
 from nas.objectives import Objective, oriented
 from nas.strategies.dominance import Front
 from nas.study.confirmation import CONTROL, Comparison, Confirmed, comparison, confirmation
+from nas.study.drivers import SIGN_SECONDS, Sign, Watch, beside
 from nas.study.lineage import Step, lineage
 from nas.study.settings import RUN_FILE, Settings, read_settings
 from nas.study.storage import Storage, open_nested, quiet
@@ -112,6 +114,23 @@ class Study:
     def _seconds(self) -> float:
         attrs = self._storage.optuna.get_study_user_attrs(self._storage.study_id)
         return float(attrs.get("seconds", 0.0))
+
+    def drivers(self) -> list[Sign]:
+        """The drivers that have not left the study and are not known to be dead."""
+        watch = Watch(self.directory)
+        watch.heed(self._storage.optuna.get_study_user_attrs(self._storage.study_id))
+        return watch.living()
+
+    def at_work(self) -> list[Sign]:
+        """Those of `drivers` that are certainly alive. It may take some seconds, until they have given another sign."""
+        first = {sign.id: sign for sign in self.drivers()}
+        end = time.monotonic() + 2 * SIGN_SECONDS
+        while True:
+            there = self.drivers()
+            living = [sign for sign in there if beside(self.directory, sign) or first.get(sign.id) != sign]
+            if living or not there or time.monotonic() > end:
+                return living
+            time.sleep(0.2)
 
     @property
     def confirmation(self) -> list[Confirmed]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import StudyError
+from nas.strategies import Proposal
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -25,6 +26,7 @@ class Trial:
     `curve` has (epochs done, the first objective, seconds since it began) of what it reported. `stopped` is after how many
     epochs its curve was hopeless, and its value then what it had reached; `below` the same of one that was let go on all
     the same. `notes` are lines for the person.
+    `driver` is the one whose workers have it, or had it last; None in records of older versions.
     `solo`: it failed beside others on its device, and was tried again alone there.
     A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
@@ -57,6 +59,7 @@ class Trial:
     below: float | None = None
     notes: tuple[str, ...] = ()
     solo: bool = False
+    driver: str | None = None
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -65,6 +68,11 @@ class Trial:
         from nas.arch import Architecture
 
         return Architecture.from_yaml(self.yaml)
+
+    @property
+    def proposal(self) -> Proposal:
+        """What the strategy had asked for."""
+        return Proposal(self.decisions, self.parent, self.how, self.fraction, self.phase, self.children)
 
     @property
     def judged(self) -> bool:
@@ -81,7 +89,7 @@ _NUMBER = (int, float)
 _KINDS: dict[str, Any] = {  # of attributes that are taken as they are
     "reason": str, "cut": bool, "worker": int, "seed": int, "first_seconds": _NUMBER, "lost": int, "order": int, "parent": int,
     "phase": str, "stopped": _NUMBER, "below": _NUMBER, "solo": bool, "metrics": dict, "fidelity": dict, "device_seconds": _NUMBER,
-    "fraction": _NUMBER, "children": list, "found": list, "curve": list, "notes": list,
+    "fraction": _NUMBER, "driver": str, "children": list, "found": list, "curve": list, "notes": list,
 }  # fmt: skip
 
 
@@ -131,4 +139,5 @@ def _trial(frozen: FrozenTrial, attrs: dict[str, Any]) -> Trial:
         below=attrs.get("below"),
         notes=tuple(map(str, attrs.get("notes") or ())),
         solo=bool(attrs.get("solo", False)),
+        driver=attrs.get("driver"),
     )

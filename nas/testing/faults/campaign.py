@@ -116,6 +116,8 @@ class Campaign:
             known = plans.together(self._trials)
         else:
             known = plans.alone(self._trials) + plans.by_time()
+            if fault.place == "disk":  # on a full one weights are not kept, so that promotions begin anew
+                known = [plan for plan in known if "asha:evolution" not in plan.options]
             if fault.name == "torn":  # what follows a search has more to be torn
                 known = [plan for plan in known if plan.name in ("confirmed", "asha", "front", "digits")]
         plan = known[index % len(known)]

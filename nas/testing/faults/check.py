@@ -12,7 +12,8 @@ from nas.study import Trial, open_study
 from nas.testing.faults.account import Entry, seconds
 from nas.testing.faults.search import HEARTBEAT_SECONDS, Search
 
-SLACK = 1.5  # seconds beyond a heartbeat: two polls of the driver, a sign of life of a lane, and a busy machine
+SLACK = 1.0  # seconds beyond a heartbeat: two looks of the driver, on a busy machine
+LANE_SLACK = 1.0  # on Ray: a sign of life of a lane
 
 
 @dataclass
@@ -82,7 +83,8 @@ def ledgers(search: Search, workers: int, kills: int) -> tuple[Ledgers, list[str
             device += abs(trial.device_seconds - seconds([entry for entry in mine if entry.number == trial.number], search.spans))
         wall += _wall_error(ledger.seconds, search, mine)
         wrong += _budget(folder, search, ledger.device_seconds, ledger.seconds, workers)
-    allowed = (HEARTBEAT_SECONDS + SLACK) * max(1, kills)
+    slack = SLACK + LANE_SLACK * ("ray" in search.plan.options)
+    allowed = (HEARTBEAT_SECONDS + slack) * max(1, kills)
     if abs(device) > allowed * workers + 0.05 * len(entries):
         wrong.append(f"{search.directory}: device seconds are {device:.2f} s from the account after {kills} kills")
     if abs(wall) > allowed:
@@ -115,7 +117,7 @@ def _budget(folder: Path, search: Search, device: float, wall: float, workers: i
     beyond = [
         f"{folder}: {used:.2f} {what} of {limit:.2f}"
         for what, used, limit, spare in limits
-        if used > limit + spare + SLACK * workers
+        if used > limit + spare + (SLACK + LANE_SLACK) * workers
     ]
     done = len([trial for trial in search.trials(folder) if trial.finished])
     return beyond + ([f"{folder}: {done} trials of {budget.trials:g}"] if done > budget.trials else [])

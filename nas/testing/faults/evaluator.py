@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.evaluators import EVALUATORS, Evaluation, Fidelity
+from nas.evaluators import EVALUATORS, Evaluation, Fidelity, Store, StoreError
 from nas.evaluators.store import of_trial
 from nas.testing.faults.account import Writer
 
@@ -53,11 +53,18 @@ class Timed:
                 metrics = {"accuracy": 0.5 * value + 0.5 * int(architecture.digest[:6], 16) / 2**24}
                 evaluation.report({"epochs": float(epoch), **metrics})
             if task.keep and task.store is not None:
-                task.store.write(of_trial(task.number), hashlib.sha256(repr((task.number, value)).encode()).digest() * (WEIGHTS // 32))
+                self._keep(task.store, of_trial(task.number), repr((task.number, value)), evaluation)
             end = "done"
         finally:
             writer.close(end)
         return metrics | ({"test_accuracy": metrics["accuracy"] / 2} if fidelity.test else {})
+
+    def _keep(self, store: Store, name: str, text: str, evaluation: Evaluation) -> None:
+        """As training does: where weights can't be kept, that is a note."""
+        try:
+            store.write(name, hashlib.sha256(text.encode()).digest() * (WEIGHTS // 32))
+        except StoreError as error:
+            evaluation.notes.append(str(error))
 
     def _before(self, evaluation: Evaluation) -> str:
         """What it goes on with; `torn` of weights that are not whole."""

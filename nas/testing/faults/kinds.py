@@ -104,12 +104,12 @@ class Early:
 
 # What a driver writes, up to which writing it may get before it is killed in the middle of it, and the option that it needs.
 TORN = (
-    ("run.yaml.tmp", 1, ""), ("study.journal", 1, ""), ("study.journal", 30, ""), ("study.journal", 30, ""), ("best.yaml.tmp", 3, ""),
-    ("best.svg.tmp", 3, ""), (r"front/\d+\.yaml.tmp", 6, "--objectives"), (r"\.trial-\d+\.pt\.\d+\.part", 6, "asha:evolution"),
-    ("confirm/run.yaml.tmp", 1, "--confirm"), ("confirm/study.journal", 6, "--confirm"), ("control/run.yaml.tmp", 1, "--control"),
-    ("control/study.journal", 12, "--control"), ("control/confirm/study.journal", 6, "--control"),
-    ("confirmed.yaml.tmp", 2, "--confirm"),
+    ("run.yaml", 1, ""), ("study.journal", 1, ""), ("study.journal", 30, ""), ("study.journal", 30, ""), ("best.yaml", 3, ""),
+    ("best.svg", 3, ""), (r"front/\d+\.yaml", 6, "--objectives"), (r"\.trial-\d+\.pt\.\d+\.part", 6, "asha:evolution"),
+    ("confirm/run.yaml", 1, "--confirm"), ("confirm/study.journal", 6, "--confirm"), ("control/run.yaml", 1, "--control"),
+    ("control/study.journal", 12, "--control"), ("control/confirm/study.journal", 6, "--control"), ("confirmed.yaml", 2, "--confirm"),
 )  # fmt: skip
+ASIDE = r"\.(\d+\.)?tmp"  # the ending of what is written beside a file, to be put in its place
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,9 @@ class Torn:
         """Where that file is written so often before the search ends."""
         search.interrupt()
         path, most = rng.choice([(path, most) for path, most, needs in TORN if needs in ("", *search.plan.options)])
-        moves = path.endswith(".tmp") and rng.random() < 0.5
-        search.start(f"{path.removesuffix('.tmp') if moves else path}:{rng.randint(1, most)}:{'moved' if moves else 'torn'}")
+        whole = path.endswith((".yaml", ".svg"))
+        moves = whole and rng.random() < 0.5
+        search.start(f"{path}{ASIDE if whole and not moves else ''}:{rng.randint(1, most)}:{'moved' if moves else 'torn'}")
         search.wait(END_SECONDS)
         return search.lives[-1].ended if search.lives[-1].status == -9 else None
 
@@ -217,7 +218,7 @@ class Outage:
         if not _at_work(search, rng):
             return None
         assert isinstance(search.place, Database)
-        search.place.server.stop()
+        search.place.server.stop("immediate")
         _sleep(rng.uniform(0.5, OUTAGE), search.poll)
         search.place.server.start()
         return time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nas.testing.faults.search import Plan
 
 SECONDS = 0.12  # an epoch of the timed evaluator
-SLOW = 4.0  # of several heartbeats: what a kill takes from the ledger shows
+SLOW = 6.0  # of several heartbeats: what a kill takes from the ledger shows
 TRIALS = 36
 STRATEGIES = ("evolution", "rl", "predictor", "auto", "random", "local")
 _TIMED = ("--space", "tiny", "--evaluator", f"timed(seconds={SECONDS})")
@@ -15,8 +15,8 @@ _ALONE = ("--engine", "local", "--workers", "1")
 def alone(trials: int = TRIALS) -> list[Plan]:
     """One worker, and a number of trials: the sequence of trials is known beforehand."""
     plans = [Plan(name, (*_TIMED, *_ALONE, "--strategy", name, "--budget", f"{trials}trials"), trials) for name in STRATEGIES]
-    slow = ("--space", "tiny", "--evaluator", f"timed(seconds={SLOW})", *_ALONE, "--strategy", "evolution", "--budget", "4trials")
-    plans.insert(1, Plan("slow", slow, 4, span=SLOW))
+    slow = ("--space", "tiny", "--evaluator", f"timed(seconds={SLOW})", *_ALONE, "--strategy", "evolution", "--budget", "3trials")
+    plans.insert(1, Plan("slow", slow, 3, span=SLOW))
     rungs = trials * 2 // 3
     halving = ("--strategy", "asha:evolution", "--epochs", "4", "--budget", f"{rungs}trials")
     plans.insert(1, Plan("asha", (*_TIMED, *_ALONE, *halving), rungs))
