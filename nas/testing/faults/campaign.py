@@ -27,11 +27,16 @@ MISSES = 6  # strikes in a row that hit nothing, before another search is taken
 
 @dataclass
 class Row:
-    """What came of one kind. `ledger`: s a kill, at most; `back`: s from each fault to the next evaluation; `orphans`: at most."""
+    """What came of one kind.
+
+    `ended`: drivers that were not killed, but gave up; `ledger`, `wall`: s a kill, at most; `back`: s from each fault to the
+    next evaluation; `orphans`: s, at most.
+    """
 
     kind: str
     searches: int = 0
     kills: int = 0
+    ended: int = 0
     resumed: int = 0
     lost: int = 0
     doubled: int = 0
@@ -45,12 +50,12 @@ class Row:
     def cells(self) -> list[str]:
         """For the table."""
         back = f"{statistics.median(self.back):.1f} / {max(self.back):.1f}" if self.back else "-"
-        numbers = [self.searches, self.kills, self.resumed, self.lost, self.doubled, self.alike]
+        numbers = [self.searches, self.kills, self.ended, self.resumed, self.lost, self.doubled, self.alike]
         return [self.kind, *map(str, numbers), f"{self.ledger:.2f}", f"{self.wall:.2f}", back, f"{self.orphans:.1f}", str(len(self.wrong))]
 
 
 HEADS = (
-    "kind", "searches", "kills", "resumed", "lost", "doubled", "same sequence", "ledger, device s a kill", "wall s a kill",
+    "kind", "searches", "kills", "ended", "resumed", "lost", "doubled", "same sequence", "ledger, device s a kill", "wall s a kill",
     "back, s (median / most)", "orphans, s", "breaches",
 )  # fmt: skip
 
@@ -198,15 +203,15 @@ class _Trial:
 
     def _after(self, at: float) -> None:
         """Look at what was left, and have the search go on at once, beside what may live of the driver before."""
-        if not self.search.poll():
+        back = self._back(at) if self.search.poll() else None
+        if back is None and not self.search.poll():
             life = self.search.lives[-1]
+            self.row.ended += life.status not in (0, -9)
             self.row.wrong += self.seen.look(self.search, time.monotonic())
-            if life.status == 0:
-                self.row.resumed += 1
-                return
-            self.search.start()
-            self._orphans(life)
-        back = self._back(at)
+            if life.status != 0:
+                self.search.start()
+                self._orphans(life)
+                back = self._back(at)
         if back is not None:
             self.row.back.append(back)
         if back is not None or self._over():
