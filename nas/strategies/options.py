@@ -16,6 +16,9 @@ def option(default: float, low: float, high: float, about: str) -> Any:
     return field(default=default, metadata={"low": low, "high": high, "about": about})
 
 
+MOST = 2**31 - 1  # of what is counted: no search has more of anything, and lists of that length can be stated
+
+
 def build(kind: type[T], given: dict[str, object], *, where: str) -> T:
     """An options object of dataclass `kind` from keyword arguments.
 
@@ -32,8 +35,9 @@ def build(kind: type[T], given: dict[str, object], *, where: str) -> T:
 def _checked(known: Field[Any], kind: type, value: object, where: str) -> float:
     low, high = known.metadata["low"], known.metadata["high"]
     accepted = int if kind is int else (int, float)
-    if isinstance(value, bool) or not isinstance(value, accepted) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, accepted) or not low <= value <= high or (kind is int and value > MOST):
         noun = "a whole number" if kind is int else "a number"
         bound = f">= {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
-        raise NasError(f"{where}: {known.name}={value!r}; allowed: {noun} {bound}")
+        bound += f", and at most {MOST}" if isinstance(value, int) and value > MOST else ""
+        raise NasError(f"{where}: {known.name}={value!r:.40}; allowed: {noun} {bound}")
     return kind(value)  # type: ignore[no-any-return]
