@@ -194,6 +194,41 @@ def test_every_torn_end_of_the_journal_is_survived(tmp_path: Path) -> None:
         assert all(trial.state == "COMPLETE" for trial in trials)
 
 
+def test_an_end_that_was_only_half_recorded_leaves_nothing_in_the_next(tmp_path: Path) -> None:
+    with new(tmp_path / "run") as study:
+        begin(study)
+        whole = (tmp_path / "run" / "study.journal").stat().st_size
+        fail(study, 0, "budget")
+    journal = tmp_path / "run" / "study.journal"
+    lines = journal.read_bytes()[whole:].splitlines(keepends=True)
+    state = next(index for index, line in enumerate(lines) if b'"state"' in line)
+    journal.write_bytes(journal.read_bytes()[:whole] + b"".join(lines[:state]))
+    (trial,) = open_study(tmp_path / "run").trials
+    assert (trial.state, trial.reason) == ("RUNNING", "budget")
+    with resume_study(tmp_path / "run", space=SPACE) as study:  # type: ignore[arg-type]
+        complete(study, 0)
+    (trial,) = open_study(tmp_path / "run").trials
+    assert (trial.state, trial.reason, trial.value, trial.order) == ("COMPLETE", None, 0.5, 0)
+
+
+def test_what_a_kill_leaves_before_there_is_a_run_is_no_run_and_in_nobodys_way(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("driver.lock", "run.yaml.tmp", "study.journal"):
+        (folder / name).touch()
+    refused("its search was killed before it began; start it again", folder, opening=True)
+    new(folder).close()
+    (folder / "study.journal").write_bytes(b"")  # as it is before the study is made
+    refused("its storage has no study", folder, opening=True)
+    assert open_study(folder, made=False).settings.seed == 1
+    resume_study(folder, space=SPACE).close()  # type: ignore[arg-type]
+    assert open_study(folder).trials == []
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "study.journal").write_text("something\n")
+    refused("is not an empty folder", other, opening=False)
+
+
 def test_a_lock_left_by_a_kill_is_removed(tmp_path: Path) -> None:
     new(tmp_path / "run").close()
     os.symlink(tmp_path / "run" / "study.journal", tmp_path / "run" / "study.journal.lock")

@@ -164,7 +164,7 @@ def resume(
     `evaluator` that was handed in must be handed in again. A run whose budget is spent is returned as it is.
     Raises as `search` does.
     """
-    known = open_study(directory, storage=storage)
+    known = open_study(directory, storage=storage, made=False)
     settings = known.settings
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nas.engine.observer import Finished
+from nas.errors import StudyError
 from nas.evaluators import Outcome
 from nas.strategies.dominance import Front
 
@@ -65,5 +67,7 @@ class Standing:
         """Show what has changed, at most every few seconds."""
         now = time.monotonic()
         if self._news and now >= self._shown + SHOWN_SECONDS:
-            self._show()
-            self._news, self._shown = False, now
+            self._shown = now
+            with suppress(StudyError):  # a full disk, as it may be: the record waits for room, and so do pictures
+                self._show()
+                self._news = False

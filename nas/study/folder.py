@@ -12,7 +12,7 @@ from nas.errors import StudyError
 from nas.study.drivers import Lease, is_lock, making
 from nas.study.recorder import SETTINGS, Recorder
 from nas.study.settings import RUN_FILE, Settings, parse_settings, read_settings, write_settings
-from nas.study.storage import Storage, normalise_url, open_storage, without_password
+from nas.study.storage import JOURNAL, Storage, normalise_url, open_storage, without_password
 from nas.study.study import Study, require
 
 if TYPE_CHECKING:
@@ -27,16 +27,18 @@ def check_new(directory: PathLike) -> Path:
     try:
         if (path / RUN_FILE).exists():
             raise StudyError(f"{path}: has a run already; `nas resume {path}` goes on with it, or choose another --out")
-        if path.exists() and (not path.is_dir() or not all(_left(entry.name) for entry in path.iterdir())):
+        if path.exists() and (not path.is_dir() or not all(map(_left, path.iterdir()))):
             raise StudyError(f"{path}: is not an empty folder; nothing was written; choose another --out")
     except OSError as error:
         raise StudyError(f"{path}: cannot be used ({error.strerror or error})") from None
     return path
 
 
-def _left(name: str) -> bool:
-    """Whether a file of that name may have been left by a driver that was killed before there was a run."""
-    return is_lock(name) or (name.startswith(f"{RUN_FILE}.") and name.endswith("tmp"))
+def _left(entry: Path) -> bool:
+    """Whether a driver may have left it that was killed before there was a run."""
+    if entry.name == JOURNAL:
+        return entry.stat().st_size == 0
+    return is_lock(entry.name) or (entry.name.startswith(f"{RUN_FILE}.") and entry.name.endswith("tmp"))
 
 
 def create_study(directory: PathLike, settings: Settings, space: Space | None = None, *, join: bool = False) -> Recorder:
@@ -66,15 +68,17 @@ def create_study(directory: PathLike, settings: Settings, space: Space | None = 
         return _writer(path, read_settings(path), settings.storage, space)
 
 
-def open_study(directory: PathLike, *, storage: str | None = None, space: Space | None = None) -> Study:
+def open_study(directory: PathLike, *, storage: str | None = None, space: Space | None = None, made: bool = True) -> Study:
     """The study of a run folder, to read, also while it grows. `storage` overrides the URL, say to add a password.
 
+    made: without it also one whose driver was killed between the settings and the study; only its settings can be read.
     Raises `StudyError`.
     """
     path = Path(directory).expanduser().absolute()
     settings = read_settings(path)
     opened = _open(path, settings, storage, write=False)
-    require(opened, path)
+    if made:
+        require(opened, path)
     return Study(path, settings, opened, space)
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nas.spaces import Space
     from nas.strategies import Proposal
 
+ENDS = ("metrics", "reason", "cut", "found", "curve", "stopped", "below", "notes")  # what only some ends have, of `Recorder.finish`
 FRONT = "front"  # the folder of the networks that no other beats
 WAIT_SECONDS = 0.2
 SETTINGS = "settings"  # the study's attribute that holds what `run.yaml` does, for who joins from another folder
@@ -164,6 +165,9 @@ class Recorder(Study):
             self._ids[orphan.number] = self._elsewhere.pop(orphan.number)[0]
             self._set(orphan.number, "driver", self.id)
             self._set(orphan.number, "device_seconds", orphan.device_seconds)  # as of the last heartbeat of who had it
+            for name in ENDS:  # a kill in the middle of the one batch that records an end leaves a part of it
+                if getattr(orphan, name):
+                    self._set(orphan.number, name, None)
         return orphan
 
     def _sign(self, **changes: Any) -> None:

@@ -144,6 +144,8 @@ def read_settings(directory: Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
+        if any(directory.glob("driver*.lock")):
+            raise StudyError(f"{directory}: its search was killed before it began; start it again, with the same --out") from None
         what = "no such folder" if not directory.exists() else f"not a run folder (it has no {RUN_FILE})"
         raise StudyError(f"{directory}: {what}; allowed: a folder that `nas search` made") from None
     except (OSError, UnicodeDecodeError) as error:
