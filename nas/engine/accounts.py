@@ -60,13 +60,19 @@ class Accounts:
         self.bring_up()
         return self.budget.left(self.ledger)
 
-    def lane_seconds(self, lanes: int) -> float:
-        """Wall seconds from now for which so many lanes can run; `inf` where no time limit is set."""
-        return self.left().lane_seconds(max(1, lanes), self._share)
+    def lane_seconds(self, lanes: int, *, running: bool = False) -> float:
+        """Wall seconds from now for which so many lanes can run, or (`running`) those that hold something; `inf` without a time limit.
+
+        By the mean weight of the devices of all lanes that are up, or of these.
+        """
+        return self.left().lane_seconds(max(1, lanes), self._share * self._mean_weight(running))
+
+    def _mean_weight(self, running: bool = False) -> float:
+        return self._room.mean_weight(self._running if running else None)
 
     def charge(self, work: Work, seconds: float) -> float:
         """Device seconds of all attempts of what ends now, after `seconds` by the lane's clock."""
-        return work.prior + work.charge(seconds, self._share)
+        return work.prior + work.charge(seconds, self._share * work.weight)
 
     def seconds_left(self) -> float | None:
         """By the time limits, or by the mean pace of the trials so far, whichever ends first."""
@@ -74,5 +80,5 @@ class Accounts:
         left = self.budget.left(ledger)
         done = ledger.finished + ledger.failed
         by_trials = left.trials * ledger.seconds / done if done else math.inf
-        seconds = min(left.lane_seconds(max(1, self._roster.count), self._share), by_trials)
+        seconds = min(left.lane_seconds(max(1, self._roster.count), self._share * self._mean_weight()), by_trials)
         return seconds if math.isfinite(seconds) else None

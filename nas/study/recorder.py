@@ -113,12 +113,14 @@ class Recorder(Study):
                     self._set(number, "device_seconds", self._device_seconds[number])
                 self._storage.optuna.set_study_user_attr(self._storage.study_id, "seconds", seconds)
 
-    def lost(self, number: int, times: int, device_seconds: float) -> None:
-        """Record that the worker of a running trial died with it, for the `times`-th time."""
+    def lost(self, number: int, times: int, device_seconds: float, nodes: int = 0) -> None:
+        """Record that the worker of a running trial died with it, for the `times`-th time; `nodes` of these times with its node."""
         self._charge(number, device_seconds)
         with self.batch():
             self._set(number, "device_seconds", device_seconds)
             self._set(number, "lost", times)
+            if nodes:
+                self._set(number, "lost_nodes", nodes)
 
     def crowded(self, number: int, device_seconds: float) -> None:
         """Record that a running trial failed beside others, by what may be their doing: it is to be tried alone."""

@@ -23,6 +23,7 @@ class Trial:
     `curve` has (epochs done, the first objective, seconds since it began) of what it reported. `stopped` is after how many
     epochs its curve was hopeless, and its value then what it had reached; `below` the same of one that was let go on all
     the same. `notes` are lines for the person.
+    `lost`: how many workers went while they had it, `lost_nodes` of these with their nodes.
     `solo`: it failed beside others on its device, and was tried again alone there.
     A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
@@ -42,6 +43,7 @@ class Trial:
     fidelity: dict[str, Any] = field(default_factory=dict)
     first_seconds: float | None = None
     lost: int = 0
+    lost_nodes: int = 0
     order: int | None = None
     parent: int | None = None
     how: str = ""
@@ -95,6 +97,7 @@ def from_optuna(frozen: FrozenTrial) -> Trial:
         fidelity=dict(attrs.get("fidelity") or {}),
         first_seconds=attrs.get("first_seconds"),
         lost=int(attrs.get("lost", 0)),
+        lost_nodes=int(attrs.get("lost_nodes", 0)),
         order=attrs.get("order"),
         parent=attrs.get("parent"),
         how=str(attrs.get("how", "")),
