@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -202,8 +203,8 @@ class RayLanes:
             tune_config=tune.TuneConfig(
                 max_concurrent_trials=self.count,
                 reuse_actors=False,
-                trial_name_creator=lambda trial: f"nas {self._name} lane {trial.config['lane']}",
-                trial_dirname_creator=lambda trial: f"lane-{trial.config['lane']}",
+                trial_name_creator=partial(_called, f"nas {self._name} lane "),
+                trial_dirname_creator=partial(_called, "lane-"),
             ),
             run_config=tune.RunConfig(
                 name="lanes",
@@ -213,6 +214,11 @@ class RayLanes:
                 callbacks=[self._starts],
             ),
         )
+
+
+def _called(prefix: str, trial: Any) -> str:
+    """The name of a trial of Tune's: of a lane."""
+    return f"{prefix}{trial.config['lane']}"
 
 
 def _mailbox(name: str) -> Any:
