@@ -78,7 +78,20 @@ def engine_options(function: Any) -> Any:
         ),
         click.option("--no-mps", is_flag=True, help="Without NVIDIA's MPS where workers share a GPU (default: with, where it runs)."),
         click.option("--engine", type=click.Choice(["ray", "local"]), help="ray (default), or local: in this process, without Ray."),
-        click.option("--address", metavar="WHERE", help="A running Ray cluster: auto, or ray://HOST:PORT."),
+        click.option("--address", metavar="WHERE", help="A running Ray cluster to join: auto, HOST:PORT or ray://HOST:PORT."),
+        click.option(
+            "--max-workers", type=click.IntRange(1), metavar="N",
+            help="On a cluster: so many candidates at once as soon as nodes have joined it (default: --workers).",
+        ),
+        click.option(
+            "--wait-for-nodes", default="10m", metavar="T",
+            help="How long to wait for a node once the last worker is gone (default: 10m).",
+        ),
+        click.option("--no-ship", is_flag=True, help="Send neither nas nor the working directory to a cluster's workers: they have both."),
+        click.option(
+            "--max-failures", type=click.IntRange(0), metavar="N",
+            help="Times a candidate is run again after its worker died (default: 2); a lost node is no fault of its.",
+        ),
         click.option("--no-dashboard", is_flag=True, help="Without the Ray dashboard."),
         click.option("--storage", metavar="URL", help="Optuna storage, such as sqlite:///s.db (default: a file in the run folder)."),
     )):  # fmt: skip
@@ -130,6 +143,8 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --gpus-per-trial auto",
+        "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --address auto --workers 8 --max-workers 32",
+        "nas search --space nasnet-cell --budget 100gpuh --address 10.0.0.1:6379 --gpu-weights H100=2.5,A100=1 --max-failures 5",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -166,6 +181,7 @@ def honest_options(function: Any) -> Any:
 @click.option("--width", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Width of the proxy, a fraction (default: fitted).")
 @click.option("--depth", type=click.FloatRange(0, 1, min_open=True), metavar="X", help="Depth of the proxy, a fraction (default: fitted).")
 @click.option("--start", metavar="NAMES", default="", help="Networks to try first, joined by commas: names or YAML files in the space.")
+@click.option("--gpu-weights", default="", metavar="KIND=X,...", help="A second on such a GPU counts X in gpuh: H100=2.5,A100=1,T4=0.3.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), metavar="S", help="Seconds that one candidate may take.")
 @fidelity_options
 @limit_options
@@ -180,7 +196,8 @@ def command(
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
-    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
+    engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
+    gpu_weights: str, no_dashboard: bool, storage: str | None,
     dry_run: bool, price: float | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
@@ -210,6 +227,8 @@ def command(
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
             seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
+            max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, gpu_weights=gpu_weights,
+            max_failures=max_failures,
         )  # fmt: skip
         if dry_run:
             show(made, price, as_json)

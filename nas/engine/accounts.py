@@ -52,7 +52,7 @@ class Accounts:
         """Count up to now. Needed before what lanes hold changes, for with it may change what part of a device each has."""
         now = self._counted = self.now()
         used: dict[int, float] = {}
-        whole = self._share if self._share >= 1 else None
+        whole = self._share if self._share >= 1 and not self._room.weighted else None
         for lane, work in self._running.items():
             work.count(now, whole or self._room.part(lane, self._share))
             used[work.number] = work.prior + work.used
@@ -79,7 +79,7 @@ class Accounts:
         return self._lane_seconds(self.left(), lanes)
 
     def _lane_seconds(self, left: Budget, lanes: int) -> float:
-        return left.lane_seconds(1, max(1, lanes) * self._share + self._others.devices(closing=False))
+        return left.lane_seconds(1, max(1, lanes) * self._share * self._room.mean_weight() + self._others.devices(closing=False))
 
     def allowed(self, closing: bool) -> float:
         """Wall seconds from now for which what runs may go on; `inf` where no time limit is set.
@@ -87,13 +87,16 @@ class Accounts:
         closing: nothing new is launched, so that what is left is for these alone; on a GPU that several lanes share, one that
         runs there alone takes all of it.
         """
-        rate = sum(self._room.part(lane, self._share) for lane in self._running) if closing else max(1, self._roster.count) * self._share
+        if closing:
+            rate = sum(self._room.part(lane, self._share) for lane in self._running)
+        else:
+            rate = max(1, self._roster.count) * self._share * self._room.mean_weight()
         rate += self._others.devices(closing) if rate else 0.0
         return self.left().lane_seconds(1, rate) if rate else math.inf
 
     def charge(self, work: Work, seconds: float | None) -> float:
         """Device seconds of all attempts of what ends now, after `seconds` by the lane's clock; None: as was counted here."""
-        return work.prior + (work.used if seconds is None else work.charge(seconds, self._share))
+        return work.prior + (work.used if seconds is None else work.charge(seconds, self._share * work.weight))
 
     def seconds_left(self) -> float | None:
         """By the time limits, or by the mean pace of the trials so far, whichever ends first."""

@@ -14,6 +14,7 @@ from nas.budget import Budget
 from nas.engine.confirm import ask_for, follow_up, planned
 from nas.engine.devices import AUTO, Shares, core_count
 from nas.engine.driver import Driver
+from nas.engine.elastic import PATIENCE_SECONDS, check_failures, check_workers, seconds_of
 from nas.engine.joining import check_alone, said
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
@@ -78,6 +79,11 @@ def search(
     storage: str | None = None,
     engine: str = "ray",
     address: str | None = None,
+    max_workers: int | None = None,
+    max_failures: int | None = None,
+    gpu_weights: str = "",
+    ship: bool = True,
+    wait_for_nodes: str | float = PATIENCE_SECONDS,
     dashboard: bool = True,
     observer: Observer | None = None,
 ) -> Study:
@@ -104,6 +110,10 @@ def search(
     proxies that the strategy is told of candidates.
     latency: how the objective or limit `latency_ms` is measured, such as "batch=8,threads=2,device=cpu,backend=onnx"
     (default: one image, one thread, where candidates are trained, in torch).
+    address: of a running Ray cluster, `auto`, `HOST:PORT` or `ray://HOST:PORT`; its workers get this `nas` and the working
+    directory unless `ship` is false. max_workers: so many lanes once nodes have joined it; when the last worker is gone the
+    search waits `wait_for_nodes` (seconds, or such as "10m") for one. max_failures: how often a candidate whose worker
+    died is run again. gpu_weights: what a second on a kind of GPU counts, such as "H100=2.5,A100=1"; see docs/elastic.md.
     timeout: seconds that one candidate may take. fidelity: default what the evaluator finds to fit the budget.
     confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
     `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
@@ -128,13 +138,16 @@ def _run(prepared: Prepared) -> Study:
         return resume(
             prepared.directory, evaluator=None if prepared.settings.evaluator else given.evaluator, workers=shares.workers,
             gpus_per_trial=given.gpus_per_trial, memory_per_device=given.memory_per_device, mps=mps, storage=given.storage,
-            engine=engine, address=address, dashboard=dashboard, observer=given.observer,
+            engine=engine, address=address, dashboard=dashboard, observer=given.observer, ship=given.ship,
+            max_workers=given.max_workers, wait_for_nodes=given.wait_for_nodes,
         )  # fmt: skip
+    most, patience = prepared.settings.max_workers, seconds_of(given.wait_for_nodes)
+    placed: dict[str, Any] = {"name": prepared.directory.name, "most": most, "ship": given.ship, "patience": patience}
     with (
-        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
+        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps, **placed)) as lanes,
         create_study(prepared.directory, prepared.settings, prepared.space) as study,
     ):
-        return _whole(study, judge, lanes, given.observer, time.monotonic() - prepared.begun, given.storage)
+        return _whole(study, judge, lanes, given.observer, time.monotonic() - prepared.begun, given.storage, patience)
 
 
 def resume(
@@ -152,6 +165,10 @@ def resume(
     storage: str | None = None,
     engine: str | None = None,
     address: str | None = None,
+    max_workers: int | None = None,
+    max_failures: int | None = None,
+    ship: bool = True,
+    wait_for_nodes: str | float = PATIENCE_SECONDS,
     dashboard: bool = True,
     observer: Observer | None = None,
 ) -> Study:
@@ -160,8 +177,9 @@ def resume(
     The search comes first, then what is missing of its confirmation, its rank correlation and its control; `confirm`,
     `correlate` and `control` ask for them where the search was started without.
 
-    Settings are those of the run; `workers`, `gpus_per_trial`, `memory_per_device`, `engine` and `storage` can be given anew, and an
-    `evaluator` that was handed in must be handed in again. A run whose budget is spent is returned as it is.
+    Settings are those of the run; `workers`, `max_workers`, `max_failures`, `gpus_per_trial`, `memory_per_device`, `engine` and
+    `storage` can be given anew, as can where it runs, and an `evaluator` that was handed in must be handed in again. A run
+    whose budget is spent is returned as it is.
     Raises as `search` does.
     """
     known = open_study(directory, storage=storage, made=False)
@@ -172,18 +190,24 @@ def resume(
     engine = engine or settings.engine
     given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
     check_memory(judge, given)
+    failures, patience = check_failures(max_failures, settings.max_failures), seconds_of(wait_for_nodes)
+    if address is not None:
+        shares_of(engine, None, None, address, ship=ship, note=(observer or Observer()).note)
     shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, (observer or Observer()).note)
+    asked = max_workers if max_workers is not None else max(settings.max_workers, shares.workers) if address else None
+    most = check_workers(asked, shares.workers, address, evaluators.is_simulated(judge))
+    placed: dict[str, Any] = {"name": settings.study, "most": most, "ship": ship, "patience": patience}
     if settings.latency:
         check_lanes(settings.timing, shares.device, address is None)
     with (
-        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
+        KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps, **placed)) as lanes,
         resume_study(directory, storage=storage) as study,
     ):
         if joined := said(study):
             (observer or Observer()).note(joined)
-        study.settings = replace(study.settings, memory_per_device=given)
+        study.settings = replace(study.settings, memory_per_device=given, max_failures=failures)
         ask_for(study, wish, control, judge, correlating)
-        return _whole(study, judge, lanes, observer, 0.0, storage)
+        return _whole(study, judge, lanes, observer, 0.0, storage, patience)
 
 
 def _resumed_shares(
@@ -206,33 +230,34 @@ def _resumed_shares(
 
 
 def make_lanes(
-    engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True, mps: bool = True
+    engine: str, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True, mps: bool = True,
+    **placed: Any,
 ) -> Lanes:  # fmt: skip
-    """The lanes of an engine, not started yet."""
+    """The lanes of an engine, not started yet; `placed` is for those on Ray, see `RayLanes`."""
     if engine == "local":
         memory = gpu_memories() if shares.gpus else {}
         return LocalLanes(evaluator, shares.workers, share=shares.devices, devices=tuple(memory) or ("cpu",), memory=memory)
     from nas.engine.ray_lanes import RayLanes
 
-    return RayLanes(evaluator, shares, address=address, dashboard=dashboard, mps=mps)
+    return RayLanes(evaluator, shares, address=address, dashboard=dashboard, mps=mps, **placed)
 
 
 def _whole(
-    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None
-) -> Study:
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, patience: float,
+) -> Study:  # fmt: skip
     """The search, then what was asked for to follow it and is missing."""
 
     def drive(run: Recorder) -> Study:
-        return _drive(run, evaluator, lanes, observer, 0.0, storage)
+        return _drive(run, evaluator, lanes, observer, 0.0, storage, patience)
 
-    found = _drive(study, evaluator, lanes, observer, spent, storage)
+    found = _drive(study, evaluator, lanes, observer, spent, storage, patience)
     follow_up(found, drive, (observer or Observer()).note, storage, alone_by(evaluator, study, lanes))
     return found
 
 
 def _drive(
-    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None
-) -> Study:
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, patience: float,
+) -> Study:  # fmt: skip
     settings = study.settings
     check_alone(study, evaluator)
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
@@ -246,8 +271,8 @@ def _drive(
         clock, spent = lanes.now, 0.0
     try:
         Driver(
-            study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock,
-            store=Store((study.directory.parent if settings.role == CORRELATE else study.directory) / FOLDER),
+            study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock, patience=patience,
+            store=Store((study.directory.parent if settings.role == CORRELATE else study.directory).absolute() / FOLDER),
             queue=queue_of(study, lanes, evaluator, fidelity),
         ).run()  # fmt: skip
     finally:

@@ -20,9 +20,10 @@ from nas.budget import Budget
 from nas.engine.accounts import Accounts
 from nas.engine.assign import Assigner
 from nas.engine.deadlines import Deadlines
+from nas.engine.elastic import PATIENCE_SECONDS, Attempts, Elastic
 from nas.engine.judging import measured, values_of
 from nas.engine.keeping import Keeping, cap_of
-from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
+from nas.engine.lanes import Candidate, Done, Event, Lanes, Lost, Ready, Retired, expected_of
 from nas.engine.observer import Finished, Observer, Progress, Start
 from nas.engine.others import Others
 from nas.engine.queue import Queue, Work
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from nas.strategies import Strategy
     from nas.study import Trial as Recorded
 
-ATTEMPTS = 3  # a candidate that took this many workers down with it has failed
 POLL_SECONDS = 0.5
 TICK_SECONDS = 0.1
 RECENT = 8  # trials whose time to the first validation says how long another will need
@@ -56,7 +56,7 @@ class Driver:
     spent: wall seconds that were used before the driver began, as for fitting the fidelity; show_best: called when there
     is a better trial in the record; simulated: a clock by which budgets are counted in place of the real one, where
     evaluators do not wait; store: where evaluations leave weights for later ones; queue: what waits for a lane, with the
-    room on devices.
+    room on devices; patience: for how many seconds it waits for a lane once the last is gone.
     """
 
     def __init__(
@@ -74,12 +74,13 @@ class Driver:
         simulated: Callable[[], float] | None = None,
         store: Store | None = None,
         queue: Queue | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._study, self._strategy, self._lanes, self._fidelity = study, strategy, lanes, fidelity
         self._observer = observer or Observer()
         study.be_patient(self._observer.note)
         self._running: dict[int, Work] = {}  # by lane
-        self._roster = Roster(lanes.count)
+        self._roster = Roster(lanes.count, expected_of(lanes), patience)
         self._closing = False  # no time is left for another launch
         self._ticked = -math.inf
         self._goals = study.goals
@@ -92,6 +93,8 @@ class Driver:
         self._said: set[str] = set()  # kinds of notes
         self._queue = queue or Queue()
         self._others = Others(study, simulated or time.monotonic, counted=simulated is None)
+        self._elastic = Elastic(self._roster, self._queue.room, study.settings.gpu_weights, self._observer.note)
+        self._attempts = Attempts(study.settings.max_failures)
         self._accounts = Accounts(
             study, budget, lanes.share, self._queue.room, self._roster, self._running, self._others, spent=spent, simulated=simulated
         )
@@ -233,8 +236,8 @@ class Driver:
         self._allow()
         self._standing.show()
         self._tell_observer(finished, launches)
-        if not self._roster.count and self._may_launch():
-            raise NasError(self._roster.why_none())
+        if self._may_launch() and (why := self._roster.why_none(time.monotonic())):
+            raise NasError(why)
 
     def _measured(self, event: Event) -> Event:
         """With what the objectives need beyond what was reported; before the record is locked, for it may take a while."""
@@ -253,9 +256,11 @@ class Driver:
             return []
         if isinstance(event, Ready):
             lost = self._lost(event.lane, event.seconds) if work else []
-            self._roster.came_up()
-            if event.lane in self._roster:
-                self._queue.room.up(event.lane, event.device, event.memory)
+            self._elastic.joined(event)
+            return lost
+        if isinstance(event, Lost):
+            lost = self._lost(event.lane, event.seconds, silent=event.silent) if work else []
+            self._elastic.left(event)
             return lost
         if work is None or work.number != event.number:  # the driver had given it up
             if work is None and event.lane in self._others.lanes:
@@ -308,7 +313,7 @@ class Driver:
         work = self._running.get(lane)
         if work is not None:
             self._take_back(Done(lane, work.number, Outcome("fail"), gone=True), work, seconds)
-            self._study.lost(work.number, work.lost, work.prior)
+            self._study.lost(work.number, work.lost, work.prior, work.lost_nodes)
             self._queue.first(work)
         self._queue.room.down(lane)
         self._observer.retired(lane, reason, self._roster.count)
@@ -341,15 +346,13 @@ class Driver:
                 self._said.add(kind)
                 self._observer.note(f"trial {number}: {note}")
 
-    def _lost(self, lane: int, seconds: float, done: Done | None = None) -> list[Finished]:
+    def _lost(self, lane: int, seconds: float, done: Done | None = None, *, silent: bool = False) -> list[Finished]:
         """The worker died with what it held, or (`done`) its GPU did: that is next, under its number, unless it has had its attempts."""
         work = self._running[lane]
-        work.lost += 1
-        if work.lost >= ATTEMPTS:
-            outcome = Outcome("fail", {}, f"the worker died {ATTEMPTS} times (killed, or out of memory)", seconds)
-            return [self._finish(done or Done(lane, work.number, outcome), work)]
+        if reason := self._attempts.lost(work, silent=silent):
+            return [self._finish(done or Done(lane, work.number, Outcome("fail", {}, reason, seconds)), work)]
         self._take_back(done or Done(lane, work.number, Outcome("fail")), work, seconds)
-        self._study.lost(work.number, work.lost, work.prior)
+        self._study.lost(work.number, work.lost, work.prior, work.lost_nodes)
         self._queue.first(work)
         self._observer.lost(work.number, work.lost)
         return []
@@ -443,7 +446,7 @@ class Driver:
     def _start_notice(self) -> Start:
         lanes = self._lanes
         return Start(
-            self._study.directory, self._accounts.budget, self._accounts.ledger, lanes.count, lanes.device, lanes.share,
+            self._study.directory, self._accounts.budget, self._accounts.ledger, expected_of(lanes), lanes.device, lanes.share,
             self._fidelity, lanes.dashboard, len(self._queue.waiting), self._study.settings.role, self._goals,
         )  # fmt: skip
 

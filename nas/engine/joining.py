@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 SHOWN = 60  # characters of a value
 FROZEN = (  # settings that are the same for all drivers of a search
     "strategy", "strategy_options", "seed", "budget", "evaluator", "network", "features", "start", "references", "timeout", "inherit",
-    "keep", "ladder", "stop_early", "space",
+    "keep", "ladder", "stop_early", "max_failures", "gpu_weights", "space",
 )  # fmt: skip
-OWN = ("engine", "workers", "gpus_per_trial", "packed", "memory_per_device", "storage", "versions", "command", "created")
+OWN = ("engine", "workers", "max_workers", "gpus_per_trial", "packed", "memory_per_device", "storage", "versions", "command", "created")
 
 
 def joinable(directory: Path, storage: str | None) -> Settings | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready, Retired
+from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Lost, Ready, Retired, expected_of
 
 
 class KeptLanes:
@@ -17,7 +17,7 @@ class KeptLanes:
     def __init__(self, make: Callable[[], Lanes]) -> None:
         self._make, self._lanes, self._used = make, make(), False
         self.count, self.share, self.device = self._lanes.count, self._lanes.share, self._lanes.device
-        self.grace_seconds = self._lanes.grace_seconds
+        self.expected, self.grace_seconds = expected_of(self._lanes), self._lanes.grace_seconds
         self.apart = self._lanes.apart
         self.dashboard: Dashboard | None = None
         self._up = False
@@ -60,9 +60,9 @@ class KeptLanes:
         events = self._lanes.poll(timeout)
         for event in events:
             self._busy.discard(event.lane)
-            if not isinstance(event, Done):
+            if isinstance(event, Ready | Retired):
                 self._known[event.lane] = event
-            if isinstance(event, Retired) or (isinstance(event, Done) and event.gone):
+            if isinstance(event, Retired | Lost) or (isinstance(event, Done) and event.gone):
                 self._idle.discard(event.lane)
             else:
                 self._idle.add(event.lane)

@@ -36,13 +36,19 @@ class Candidate:
 class Ready:
     """A lane has (re)started and holds nothing. `seconds` is how long at most its predecessor worked.
 
-    device: a name of the device that it works on, the same for all lanes there; memory: bytes of that, where it is known.
+    device: a name of the device that it works on, the same for all lanes there; memory: bytes of that, where it is known;
+    kind: what it is, such as `NVIDIA A100-SXM4-40GB`, or `cpu`; node: a person's name of the machine; versions: of what
+    results depend on, there. life: which life of the lane this is, by the count of who sends parcels to it.
     """
 
     lane: int
     seconds: float = 0.0
     device: str = ""
     memory: float = math.inf
+    kind: str = "cpu"
+    node: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    life: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,18 @@ class Done:
     number: int
     outcome: Outcome
     gone: bool = False
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A lane is gone for now: it comes back by itself, maybe elsewhere, and is `Ready` then. It had worked for `seconds`.
+
+    silent: nothing is heard of it, as when its node is lost; else its process is known to have died.
+    """
+
+    lane: int
+    seconds: float = 0.0
+    silent: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +85,7 @@ class Retired:
     seconds: float | None = None
 
 
-Event = Ready | Done | Retired
+Event = Ready | Done | Lost | Retired
 
 
 @dataclass(frozen=True)
@@ -117,3 +135,8 @@ class Lanes(Protocol):
     def stop(self) -> None:
         """End the lanes within seconds, with what they hold."""
         ...
+
+
+def expected_of(lanes: Lanes) -> int:
+    """How many there is room for to begin with: `expected` of lanes of which others come up where nodes join, else all."""
+    return int(getattr(lanes, "expected", lanes.count))

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Ready, Retired
-from nas.engine.place import own_stream
+from nas.engine.place import kind_of, own_stream
 from nas.engine.timing import Taken, evaluated, taken
 from nas.evaluators import Evaluation, Evaluator, Outcome, clock_of, cut_off
 from nas.evaluators.faults import poisons
@@ -51,7 +51,7 @@ class LocalLanes:
         crowded = sum(self._device_of(other) == device for other in range(self.count)) > 1
         self._threads[lane] = _Thread(lane, self._evaluator, device, self._events, self._taken, crowded)
         self._threads[lane].start()
-        self._events.put(Ready(lane, device=device, memory=self._memory.get(device, math.inf)))
+        self._events.put(Ready(lane, device=device, memory=self._memory.get(device, math.inf), kind=kind_of(device)))
 
     def _device_of(self, lane: int) -> str:
         """By the lane's number: so many after one another as share a device."""

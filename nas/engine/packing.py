@@ -51,10 +51,14 @@ class Room:
         self._devices: dict[str, _Device] = {}
         self._places: dict[int, str] = {}  # devices of lanes
         self._idle: set[int] = set()  # lanes that hold nothing, of all devices
+        self._weights: dict[int, float] = {}  # of lanes' devices
+        self.weighted = False  # whether some is not 1
 
-    def up(self, lane: int, device: str = "", capacity: float = math.inf) -> None:
-        """A lane has come up on a device of `capacity` bytes; it holds nothing."""
+    def up(self, lane: int, device: str = "", capacity: float = math.inf, weight: float = 1.0) -> None:
+        """A lane has come up on a device of `capacity` bytes, a second on which counts `weight`; it holds nothing."""
         self.down(lane)
+        self._weights[lane] = weight
+        self.weighted = self.weighted or weight != 1.0
         bytes_there = capacity if self._capacity is None else self._capacity
         there = self._devices.setdefault(device, _Device(bytes_there))
         there.lanes.add(lane)
@@ -129,13 +133,25 @@ class Room:
     def part(self, lane: int, share: float) -> float:
         """Devices that what a lane holds takes, where each lane stands for a `share` of one: idle lanes' go to who runs there.
 
-        So a GPU shared by four counts as one, also while a large candidate has it for itself.
+        So a GPU shared by four counts as one, also while a large candidate has it for itself. Times the device's weight.
         """
         name = self._places.get(lane)
+        usual = share * self.weight(lane)
         if share >= 1 or name is None:
-            return share
+            return usual
         device = self._devices[name]
-        return share * len(device.lanes) / max(1, len(device.held))
+        return usual * len(device.lanes) / max(1, len(device.held))
+
+    def weight(self, lane: int) -> float:
+        """What a second on a lane's device counts."""
+        return self._weights.get(lane, 1.0)
+
+    def mean_weight(self, lanes: Iterable[int] | None = None) -> float:
+        """Of these lanes, or of all that are up; 1 where there is none."""
+        if not self.weighted:
+            return 1.0
+        weights = [self.weight(lane) for lane in (self._places if lanes is None else lanes)]
+        return sum(weights) / len(weights) if weights else 1.0
 
     def _hold(self, device: _Device, lane: int, held: Held) -> None:
         held.beside = bool(device.held)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from nas import strategies
 from nas.budget import Budget
-from nas.engine.lanes import Lanes
+from nas.engine.lanes import Lanes, expected_of
 from nas.errors import NasError
 from nas.evaluators import Evaluator, Fidelity
 from nas.strategies import Context, Strategy
@@ -82,5 +82,5 @@ def alone_by(evaluator: Evaluator, study: Study, lanes: Lanes) -> Callable[[], F
     fitted = getattr(evaluator, "alone", None)
     if fitted is None:
         return None
-    seconds = Budget.parse(study.settings.budget).lane_seconds(lanes.count, lanes.share)
+    seconds = Budget.parse(study.settings.budget).lane_seconds(expected_of(lanes), lanes.share)
     return lambda: fitted(study.space, seconds, study.settings.seed)

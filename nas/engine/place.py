@@ -22,6 +22,22 @@ def memory_of(device: str) -> float:
     return USABLE * float(torch.cuda.get_device_properties(torch.device(device)).total_memory)
 
 
+def kind_of(device: str, label: str = "") -> str:
+    """What a device is: `cpu`, or what torch calls the GPU and, where there is one, the `label` of its node for it.
+
+    Where torch cannot be asked the label is all there is, or nothing.
+    """
+    if not device.startswith("cuda"):
+        return "cpu"
+    try:
+        import torch
+
+        name = str(torch.cuda.get_device_name(torch.device(device)))
+    except (ImportError, RuntimeError, AssertionError):
+        name = ""
+    return " / ".join(part for part in (name, label) if part)
+
+
 def check_device(device: str) -> None:
     """Use a GPU once: whoever can't shall not begin. Raises what torch raises; an evaluator without torch needs none."""
     torch = sys.modules.get("torch")

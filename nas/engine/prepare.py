@@ -6,7 +6,7 @@ import datetime
 import inspect
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,8 +184,15 @@ def settings_of(evaluator: Evaluator) -> dict[str, Any]:
     return dict(settings()) if settings else {}
 
 
-def shares_of(engine: str, workers: int | None, gpus_per_trial: float | str | None, address: str | None) -> Shares:
-    """The workers of an engine and what each holds. Raises `NasError` for what this machine, or the cluster, does not have."""
+def shares_of(
+    engine: str, workers: int | None, gpus_per_trial: float | str | None, address: str | None, most: int | None = None,
+    ship: bool = True, note: Callable[[str], None] = lambda line: None,
+) -> Shares:  # fmt: skip
+    """The workers of an engine and what each holds. Raises `NasError` for what this machine, or the cluster, does not have.
+
+    most: workers that there may be once nodes have joined the cluster: the GPUs for `workers` need not be there yet.
+    ship: as of `cluster_devices`.
+    """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     if address is not None and engine != "ray":
@@ -194,7 +201,9 @@ def shares_of(engine: str, workers: int | None, gpus_per_trial: float | str | No
     if address is not None:
         from nas.engine.ray_start import cluster_devices
 
-        gpus, cores = cluster_devices(address)
+        gpus, cores = cluster_devices(address, ship, note)
+        if most and not isinstance(gpus_per_trial, str | None):
+            gpus = max(gpus, math.ceil((workers or 1) * gpus_per_trial))
     shares = share_out(workers, gpus_per_trial, gpus=gpus, cores=cores)
     if engine == "local" and workers is None and gpus_per_trial != AUTO:
         return replace(shares, workers=1)

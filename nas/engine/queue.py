@@ -38,6 +38,8 @@ class Work:
     deadline: float = math.inf
     seen: float = 0.0  # up to when `used` was counted
     used: float = 0.0  # device seconds of this attempt
+    weight: float = 1.0  # of the device that it is on
+    lost_nodes: int = 0  # of `lost`, those that went with their nodes
 
     @property
     def fraction(self) -> float:
@@ -68,7 +70,9 @@ class Work:
     @classmethod
     def of(cls, trial: Trial, architecture: Architecture) -> Work:
         """What a driver that is no more has left."""
-        return cls(trial.number, trial.proposal, architecture, trial.device_seconds, trial.lost, trial.solo)
+        work = cls(trial.number, trial.proposal, architecture, trial.device_seconds, trial.lost, trial.solo)
+        work.lost_nodes = trial.lost_nodes
+        return work
 
 
 class Expected:
@@ -135,6 +139,7 @@ class Queue:
             lane = self.room.take(work.number, work.need * self._factor, work.solo)
             if lane is not None:
                 self.waiting.remove(work)
+                work.weight = self.room.weight(lane)
                 return lane, work
         return None
 

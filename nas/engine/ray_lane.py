@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import pickle
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from nas.engine.mailbox import BEAT_SECONDS, STOP
-from nas.engine.place import check_device, memory_of
+from nas.engine.mailbox import AGAIN, BEAT_SECONDS, STOP
+from nas.engine.place import check_device
 from nas.engine.timing import evaluated, taken
 from nas.evaluators import Evaluation, Evaluator, Outcome, clock_of, cut_off
 from nas.evaluators.faults import poisons
 
 if TYPE_CHECKING:
-    from nas.engine.lanes import Candidate
+    from nas.engine.lanes import Candidate, Ready
 
 
 class RayLane:
-    """One life of a lane. `mailbox` is the actor's handle, `get` waits for an answer of it; `place` names the device that it has."""
+    """One process of a lane. `mailbox` is the actor's handle, `get` waits for an answer of it; `ready` is what it says of itself."""
 
-    def __init__(self, lane: int, mailbox: Any, get: Any, evaluator: Evaluator, device: str, grace_seconds: float, place: str = "") -> None:
-        self._lane, self._mailbox, self._get, self._place = lane, mailbox, get, place
+    def __init__(self, ready: Ready, mailbox: Any, get: Any, evaluator: Evaluator, device: str, grace_seconds: float) -> None:
+        self._lane, self._mailbox, self._get, self._ready = ready.lane, mailbox, get, ready
         self._evaluator, self._device, self._grace = evaluator, device, grace_seconds
         self._lock = threading.Lock()  # held by whoever reports the end of what is held
         self._held: tuple[Candidate, Evaluation] | None = None
@@ -34,11 +33,13 @@ class RayLane:
     def serve(self) -> None:
         """Until the mailbox says stop, or its GPU can't be used any more. Raises what torch raises for a GPU that never could."""
         check_device(self._device)
-        memory = memory_of(self._device) if hasattr(self._evaluator, "memory") else math.inf
-        self._ticket = self._get(self._mailbox.join.remote(self._lane, self._place, memory))
+        self._ticket = self._get(self._mailbox.join.remote(self._ready))
         threading.Thread(target=self._live, name="heartbeat", daemon=True).start()
         done = None
         while (parcel := self._get(self._mailbox.next.remote(self._lane, self._ticket, done))) != STOP:
+            if parcel == AGAIN:  # it was not heard for so long that another has what it held
+                self._ticket, done = self._get(self._mailbox.join.remote(self._ready)), None
+                continue
             candidate: Candidate = pickle.loads(parcel)  # from the driver of this very search
             clock = clock_of(self._evaluator, candidate.seconds, candidate.timeout)
             evaluation = Evaluation(candidate.seed, self._device, clock, task=candidate.task)
@@ -60,6 +61,7 @@ class RayLane:
     def _beat(self) -> None:
         held = self._held
         if held is None:
+            self._get(self._mailbox.beat.remote(self._lane, self._ticket, 0.0))
             return
         _candidate, evaluation = held
         seconds = self._get(self._mailbox.beat.remote(self._lane, self._ticket, evaluation.clock.elapsed()))

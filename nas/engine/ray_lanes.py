@@ -6,48 +6,64 @@ import contextlib
 import math
 import pickle
 import shutil
+import socket
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import cloudpickle, tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nas.engine.devices import Shares
 from nas.engine.lanes import Candidate, Dashboard, Event, Ready
 from nas.engine.local import GRACE_SECONDS
 from nas.engine.mailbox import BEAT_SECONDS, Mailbox
 from nas.engine.mps import Mps
+from nas.engine.place import kind_of, memory_of
 from nas.engine.ray_lane import RayLane
-from nas.engine.ray_start import init, line, login, quiet, session_logs
+from nas.engine.ray_start import init, join, line, login, quiet, session_logs
 from nas.engine.ray_starts import Starts
+from nas.engine.shipping import folders
+from nas.engine.versions import versions
 from nas.errors import NasError
 from nas.evaluators import Evaluator
 
 START_SECONDS = 180.0  # by then the first lane must have come up
 STOP_SECONDS = 3.0
+ACCELERATOR = "ray.io/accelerator-type"  # the label that Ray gives to a node by its GPUs
 
 
 class RayLanes:
     """`shares.workers` lanes on a local Ray that is started for them, or on the running cluster at `address`.
 
-    mps: whether processes may share a GPU by NVIDIA's MPS, where that runs; see `nas.engine.mps`.
+    mps: whether processes may share a GPU by NVIDIA's MPS, where that runs; see `nas.engine.mps`. name: of the search, for
+    Ray's dashboard. most: so many lanes once there is room, 0 for no more than `shares.workers`; spare ones are started
+    where nodes join. ship: whether workers of the cluster get `nas` and the working directory. patience: for how many
+    seconds it waits for the first lane on a cluster.
     """
 
     apart = True
 
     def __init__(
-        self, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True, mps: bool = True
+        self, evaluator: Evaluator, shares: Shares, *, address: str | None = None, dashboard: bool = True, mps: bool = True,
+        name: str = "search", most: int = 0, ship: bool = True, patience: float = START_SECONDS,
     ) -> None:  # fmt: skip
-        self.count, self.share, self.device = shares.workers, shares.devices, shares.device
+        self.count, self.expected, self.share, self.device = max(most, shares.workers), shares.workers, shares.devices, shares.device
+        self._name, self._ship = name, ship
+        self._patience = START_SECONDS if address is None else max(START_SECONDS, patience)
+        self._lives: dict[int, int] = {}  # of lanes that are up
+        self._nodes: dict[int, str] = {}  # Ray's ids of them, by lane
         self.grace_seconds = float(getattr(evaluator, "grace_seconds", GRACE_SECONDS))
         self.dashboard: Dashboard | None = None
         self._evaluator, self._shares, self._address, self._with_dashboard = evaluator, shares, address, dashboard
         self._mps = Mps() if mps and 0 < shares.gpus < 1 and address is None else None
-        self._starts = Starts()
+        self._starts = Starts(self._died)
         self._mailbox: Any = None
         self._asked: Any = None  # the answer of the mailbox that is waited for
         self._allowed = -math.inf
@@ -74,14 +90,14 @@ class RayLanes:
             self._mps.start()
         self._connect()
         self._check_room()
-        self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox).remote()
+        self._mailbox = _mailbox(self._name)
         self._scratch = Path(tempfile.mkdtemp(prefix="nas-tune-"))
         self._started = time.monotonic()
         self._fit.start()
 
     def submit(self, lane: int, candidate: Candidate) -> None:
         """Hand a candidate to a lane."""
-        self._mailbox.deliver.remote(lane, pickle.dumps(candidate))
+        self._mailbox.deliver.remote(lane, pickle.dumps(candidate), self._lives.get(lane, 0))
 
     def allow(self, seconds: Mapping[int, float]) -> None:
         """Move deadlines; lanes hear of it at their next sign of life, so there is no hurry."""
@@ -109,7 +125,14 @@ class RayLanes:
         for event in events:
             if isinstance(event, Ready):
                 self._starts.came_up(event.lane)
+                self._lives[event.lane], self._nodes[event.lane] = event.life, event.device.partition(":")[0]
         return events
+
+    def _died(self, lane: int) -> None:
+        """Tell the mailbox, so that what the lane held is the next to run, before the lane is back. In Tune's thread."""
+        with contextlib.suppress(Exception):  # Ray is gone, or going: the driver sees it
+            there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+            self._mailbox.lose.remote(lane, self._nodes.get(lane) not in there)
 
     def stop(self) -> None:
         """End the lanes, and Ray if it was started or joined here."""
@@ -121,6 +144,9 @@ class RayLanes:
             if self._ours:
                 ray.shutdown()
                 self._join_tune()
+            elif self._mailbox is not None:
+                with contextlib.suppress(Exception):
+                    ray.kill(self._mailbox)
         finally:
             self._quiet.close()
             if self._mps is not None:
@@ -136,7 +162,9 @@ class RayLanes:
 
     def _connect(self) -> None:
         if not ray.is_initialized():
-            context = init(self._address, self._shares, self._with_dashboard)
+            if self._address is not None:
+                join(self._address, self._ship, lambda line: None)
+            context = None if self._address is not None else init(None, self._shares, self._with_dashboard)
             self._ours = True
             url = getattr(context, "dashboard_url", None)
             if url and self._with_dashboard:
@@ -147,14 +175,14 @@ class RayLanes:
     def _check_room(self) -> None:
         room = ray.cluster_resources()
         kind, each = ("GPU", self._shares.gpus) if self._shares.gpus else ("CPU", float(self._shares.cpus))
-        if each * self.count > room.get(kind, 0.0) + 1e-6:
+        if self.count == self.expected and each * self.count > room.get(kind, 0.0) + 1e-6:
             raise NasError(f"{self.count} workers need {each * self.count:g} {kind}s; Ray has {room.get(kind, 0.0):g}")
 
     def _check_alive(self) -> None:
         if not self._fit.is_alive():
             raise NasError(f"the workers have ended: {line(self._error) if self._error else 'Ray Tune stopped'}")
-        if not self._heard and time.monotonic() - self._started > START_SECONDS:
-            raise NasError(f"no worker came up within {START_SECONDS:g} s; see {session_logs()}")
+        if not self._heard and time.monotonic() - self._started > self._patience:
+            raise NasError(f"no worker came up within {self._patience:g} s; see {session_logs()}")
 
     def _run_tune(self) -> None:
         try:
@@ -164,11 +192,20 @@ class RayLanes:
 
     def _tuner(self) -> tune.Tuner:
         resources = {"cpu": self._shares.cpus, "gpu": self._shares.gpus}
-        lane = tune.with_parameters(_lane, evaluator=self._evaluator, mailbox=self._mailbox, device=self.device, grace=self.grace_seconds)
+        lane = tune.with_parameters(
+            _lane, evaluator=cloudpickle.dumps(self._evaluator), mailbox=self._mailbox, device=self.device, grace=self.grace_seconds,
+            name=f"nas {self._name}", places=folders(Path.cwd()) if self._address is not None else [],
+        )  # fmt: skip
+        lane.__name__ = f"nas {self._name} lane"
         return tune.Tuner(
             tune.with_resources(lane, resources),
             param_space={"lane": tune.grid_search(list(range(self.count)))},
-            tune_config=tune.TuneConfig(max_concurrent_trials=self.count, reuse_actors=False),
+            tune_config=tune.TuneConfig(
+                max_concurrent_trials=self.count,
+                reuse_actors=False,
+                trial_name_creator=partial(_called, f"nas {self._name} lane "),
+                trial_dirname_creator=partial(_called, "lane-"),
+            ),
             run_config=tune.RunConfig(
                 name="lanes",
                 storage_path=str(self._scratch),
@@ -179,14 +216,38 @@ class RayLanes:
         )
 
 
-def _lane(config: dict[str, Any], evaluator: Evaluator, mailbox: Any, device: str, grace: float) -> None:
-    RayLane(int(config["lane"]), mailbox, ray.get, evaluator, device, grace, _place(device)).serve()
+def _called(prefix: str, trial: Any) -> str:
+    """The name of a trial of Tune's: of a lane."""
+    return f"{prefix}{trial.config['lane']}"
 
 
-def _place(device: str) -> str:
-    """A name of the device that Ray has given to this worker: a GPU of a node, or the node."""
-    node = str(ray.get_runtime_context().get_node_id())
-    return f"{node}:{','.join(map(str, ray.get_gpu_ids()))}" if device.startswith("cuda") else node
+def _mailbox(name: str) -> Any:
+    """On the driver's node: with any other the search would be lost."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    made = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox)
+    return made.options(name=f"nas {name} mailbox", scheduling_strategy=here).remote()
+
+
+def _lane(
+    config: dict[str, Any], evaluator: bytes, mailbox: Any, device: str, grace: float, name: str, places: Sequence[str]
+) -> None:  # fmt: skip
+    """In a worker's process. evaluator: pickled, for it may be of a module that lies in one of `places` below the working directory."""
+    lane = int(config["lane"])
+    with contextlib.suppress(Exception):  # the name under which Ray's dashboard shows it
+        ray._private.worker.global_worker.core_worker.set_actor_repr_name(f"{name} lane {lane}")
+    sys.path[1:1] = [str(Path.cwd() / place) for place in places]
+    judge: Evaluator = cloudpickle.loads(evaluator)
+    RayLane(_ready(lane, device, measured=hasattr(judge, "memory")), mailbox, ray.get, judge, device, grace).serve()
+
+
+def _ready(lane: int, device: str, measured: bool) -> Ready:
+    """What a worker says of itself; measured: whether the memory of its device is of interest."""
+    context = ray.get_runtime_context()
+    node, cuda = str(context.get_node_id()), device.startswith("cuda")
+    place = f"{node}:{','.join(map(str, ray.get_gpu_ids()))}" if cuda else node
+    label = str(context.get_node_labels().get(ACCELERATOR, "")) if cuda else ""
+    memory = memory_of(device) if measured else math.inf
+    return Ready(lane, 0.0, place, memory, kind_of(device, label), socket.gethostname(), versions())
 
 
 def _check_portable(evaluator: Evaluator) -> None:

@@ -6,15 +6,20 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ray
 
 from nas.engine.devices import Shares
+from nas.engine.shipping import pack
 from nas.errors import NasError
 
 REACH_SECONDS = 5.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+HINT = "`--engine local` needs no Ray"
 OBJECT_STORE_BYTES = 80 * 2**20  # only parcels of a few kB pass through it
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new reporter prints tables even at verbose=0
@@ -27,23 +32,28 @@ QUIET = {
 }
 
 
-def cluster_devices(address: str) -> tuple[int, int]:
-    """GPUs and cores of the running cluster at `address`, to which this connects. Raises `NasError`."""
+def cluster_devices(address: str, ship: bool = True, note: Callable[[str], None] = lambda line: None) -> tuple[int, int]:
+    """GPUs and cores of the running cluster at `address`, to which this connects. Raises `NasError`.
+
+    ship: whether its workers get this `nas` and the working directory; see `nas.engine.shipping`.
+    """
     if not ray.is_initialized():
-        init(address, None, False)
+        join(address, ship, note)
     room = ray.cluster_resources()
     return int(room.get("GPU", 0)), int(room.get("CPU", 1))
 
 
 def init(
-    address: str | None, shares: Shares | None, dashboard: bool, hint: str = "`--engine local` needs no Ray"
-) -> Any:
+    address: str | None, shares: Shares | None, dashboard: bool, hint: str = HINT,
+    runtime_env: dict[str, Any] | None = None,
+) -> Any:  # fmt: skip
     """Connect to the cluster, or start Ray here with as many logical cores as the lanes need. Raises `NasError`, with the `hint`."""
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     try:
         if address is not None or shares is None:
-            _reach(address)
-            return ray.init(address=address, **common)
+            at, loops = _reach(address)
+            with loopback() if loops else contextlib.nullcontext():
+                return ray.init(address=at, runtime_env=runtime_env, **common)
         with loopback():
             return ray.init(
                 address="local",
@@ -57,6 +67,20 @@ def init(
     except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
         what = f"the Ray cluster at {address!r} cannot be reached" if address else "Ray cannot be started here"
         raise NasError(f"{what}: {line(error)}; {hint}") from None
+
+
+def join(address: str, ship: bool, note: Callable[[str], None]) -> None:
+    """Connect to a running cluster, whose workers get `nas` and the working directory unless told otherwise. Raises `NasError`."""
+    if not ship:
+        init(address, None, False)
+        return
+    _reach_or_raise(address)  # before what may take a while
+    shipment = pack(Path.cwd())
+    with tempfile.TemporaryDirectory(prefix="nas-ship-") as folder:
+        archive = Path(folder) / "working_dir.zip"
+        shipment.write(archive)
+        init(address, None, False, runtime_env={"working_dir": str(archive)})
+    note(shipment.line(Path.cwd()))
 
 
 @contextlib.contextmanager
@@ -73,11 +97,37 @@ def loopback() -> Iterator[None]:
         constants.ENABLE_RAY_CLUSTER = before
 
 
-def _reach(address: str | None) -> None:
-    """Ray would wait for minutes for a cluster that is not there. Raises `OSError` or `ValueError`."""
-    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if colon:
-        socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+def _reach_or_raise(address: str) -> None:
+    try:
+        _reach(address)
+    except (OSError, ValueError, ConnectionError) as error:
+        raise NasError(f"the Ray cluster at {address!r} cannot be reached: {line(error)}; {HINT}") from None
+
+
+def _reach(address: str | None) -> tuple[str, bool]:
+    """The address to join at, and whether that cluster is on the loopback address alone. Raises `OSError` or `ValueError`.
+
+    Ray would wait for minutes for a cluster that is not there. And it puts the host's address in the place of 127.0.0.1,
+    where a cluster that was started on the loopback address does not listen.
+    """
+    at = address or "auto"
+    if at == "auto":
+        at = ray._private.services.get_ray_address_from_environment("auto", None) or ""
+        if ":" not in at:
+            raise ValueError("no cluster runs on this machine")
+    host, colon, port = at.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError("allowed: auto, HOST:PORT or ray://HOST:PORT")
+    host = host.strip("[]")
+    socket.create_connection((host, int(port)), REACH_SECONDS).close()
+    if at.startswith("ray://") or host not in LOOPBACK:
+        return at, False
+    try:
+        outside = ray._private.services.resolve_ip_for_localhost(host)
+        socket.create_connection((outside, int(port)), REACH_SECONDS).close()
+    except OSError:
+        return at, True
+    return at, False
 
 
 @contextlib.contextmanager

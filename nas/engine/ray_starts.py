@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ class Starts(TrialProgressCallback):
     It prints nothing: the driver's observer has the screen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, died: Callable[[int], None] = lambda lane: None) -> None:
+        """died: told of a lane whose process has ended, at once, and before another is started."""
         super().__init__()
+        self._died = died
         self._failures: dict[int, int] = {}  # in a row, since a lane was last up
         self._trials: dict[int, Any] = {}  # Tune's, that have failed
         self._retired: list[Retired] = []
@@ -53,6 +56,7 @@ class Starts(TrialProgressCallback):
             self._failures[lane] = self._failures.get(lane, 0) + 1
             if self._failures[lane] >= START_ATTEMPTS - 1:
                 trial.max_failures = 0  # Tune reads it at the next failure
+        self._died(lane)
 
     def on_trial_error(self, *args: Any, **kwargs: Any) -> None:
         """A lane was given up."""

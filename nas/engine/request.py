@@ -17,6 +17,7 @@ from nas.budget import Budget
 from nas.engine import prepare as preparing
 from nas.engine.confirm import plan, planned
 from nas.engine.devices import AUTO, Shares
+from nas.engine.elastic import PATIENCE_SECONDS, check_failures, check_workers, seconds_of
 from nas.engine.joining import check_same, check_wishes, joinable, joiner
 from nas.engine.judging import check, own, read
 from nas.engine.keeping import cap_of
@@ -28,6 +29,7 @@ from nas.engine.sharing import check_memory, packed
 from nas.engine.sharing import memory_per_device as memory_of
 from nas.engine.timing import settled
 from nas.engine.versions import versions
+from nas.engine.weights import Weights
 from nas.errors import NasError
 from nas.evaluators import Evaluator, Fidelity
 from nas.evaluators.fidelity import check_rungs
@@ -84,6 +86,11 @@ class Request:
     address: str | None
     dashboard: bool
     observer: Observer | None
+    max_workers: int | None = None
+    wait_for_nodes: str | float = PATIENCE_SECONDS
+    ship: bool = True
+    max_failures: int | None = None
+    gpu_weights: str = ""
 
     @classmethod
     def of(cls, search: Callable[..., Any], *args: Any, **given: Any) -> Request:
@@ -174,7 +181,11 @@ class Preparation:
 
     def _read_workers(self) -> None:
         given = self.given
-        self.shares = preparing.shares_of(given.engine, given.workers, given.gpus_per_trial, given.address)
+        self.failures, self.weights = check_failures(given.max_failures), str(Weights.parse(given.gpu_weights))
+        seconds_of(given.wait_for_nodes)
+        self.shares = preparing.shares_of(
+            given.engine, given.workers, given.gpus_per_trial, given.address, given.max_workers, given.ship, self.watcher.note
+        )
         self.memory = memory_of(given.memory_per_device)
         folder = given.out if given.out is not None else preparing.default_folder(self.space.name)
         self.directory = Path(folder).expanduser().absolute()
@@ -209,6 +220,7 @@ class Preparation:
         preparing.check_inherit(given.inherit, given.strategy, self.asked, judge)
         preparing.check_seconds("timeout", given.timeout)
         check_memory(judge, self.memory)
+        self.most = check_workers(given.max_workers, self.shares.workers, given.address, evaluators.is_simulated(judge))
         preparing.check_space(judge, self.space)
         preparing.check_phase(judge, given.strategy, self.space)
         check_sampling(judge, self.asked, given.strategy, bool(self.steps))
@@ -307,4 +319,7 @@ class Preparation:
             keep=given.keep or "",
             ladder=list(self.steps),
             stop_early=self.quantile,
+            max_failures=self.failures,
+            max_workers=self.most,
+            gpu_weights=self.weights,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nas.engine.lanes import Candidate, Done, Event, Lanes, Ready, Retired
+from nas.engine.lanes import Candidate, Done, Event, Lanes, Lost, Ready, Retired
 
 if TYPE_CHECKING:
     from nas.engine.lanes import Dashboard
@@ -29,7 +29,7 @@ class SimulatedLanes:
         self._begun: dict[int, float] = {}  # of lanes that have not answered yet
         self._done: dict[int, tuple[float, Done]] = {}  # answers, and when they are due
         self._missing = set(range(lanes.count))  # lanes that have not come up yet: the search begins with all of them
-        self._ready: dict[int, Ready | Retired] = {}  # of which the driver is to hear at once
+        self._ready: dict[int, Ready | Lost | Retired] = {}  # of which the driver is to hear at once
 
     def now(self) -> float:
         """Simulated seconds since the lanes were made."""
@@ -66,11 +66,21 @@ class SimulatedLanes:
                 self._missing.discard(event.lane)
                 self._done.pop(event.lane, None)
                 self._ready[event.lane] = event
+            elif isinstance(event, Lost):
+                self._go_down(event)
             elif isinstance(event, Ready):
                 self._missing.discard(event.lane)
                 self._come_up(event)
             elif begun is not None:
                 self._done[event.lane] = (begun + event.outcome.seconds, event)
+
+    def _go_down(self, lost: Lost) -> None:
+        lane = lost.lane
+        if lane in self._done:  # it had answered before it died
+            due, done = self._done[lane]
+            self._done[lane] = (due, replace(done, gone=True))
+        else:
+            self._ready[lane] = replace(lost, seconds=0.0)
 
     def _come_up(self, ready: Ready) -> None:
         lane = ready.lane

@@ -267,12 +267,14 @@ class Recorder(Study):
                 storage.set_study_user_attr(study, f"{RUNNING}:{self.id}", attribute(known, self._ids.keys() & mine))
                 storage.set_study_user_attr(study, "seconds", self._used.seconds)
 
-    def lost(self, number: int, times: int, device_seconds: float) -> None:
-        """Record that the worker of a running trial died with it, for the `times`-th time."""
+    def lost(self, number: int, times: int, device_seconds: float, nodes: int = 0) -> None:
+        """Record that the worker of a running trial died with it, for the `times`-th time; `nodes` of these times with its node."""
         with self.batch():
             self._set(number, "device_seconds", device_seconds)
             self._set(number, "wasted", device_seconds)
             self._set(number, "lost", times)
+            if nodes:
+                self._set(number, "lost_nodes", nodes)
             self._charge(number, device_seconds)
 
     def crowded(self, number: int, device_seconds: float) -> None:

@@ -20,6 +20,7 @@ from nas.study.wish import Wish
 FORMAT = 1
 RUN_FILE = "run.yaml"
 MAX_BYTES = 4 * 2**20  # a space has one at most, and may be given with networks to start from
+MAX_FAILURES = 2  # a candidate that took three workers down with it has failed
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Settings:
     `inherit`: whether a candidate made from another begins with what of that one's trained parts fits it.
     `ladder` names what parts of the fidelity shrink, in order (empty: epochs, then samples); `stop_early` is the quantile of
     curves below which a candidate is stopped, 0 for none; `keep` is what kept weights may take together, such as `1GB`.
+    `max_failures`: how often a candidate whose worker died is run again; `max_workers`: so many workers there may be once
+    nodes have joined, 0 for no more than `workers`; `gpu_weights`: what a second on a kind of GPU counts, see
+    `nas.engine.weights`.
     `role` is `search`, or what the run is within another: `control`, `confirm`, `correlate`.
     """
 
@@ -78,6 +82,9 @@ class Settings:
     stop_early: float = 0.0
     packed: bool = False
     memory_per_device: float = 0.0
+    max_failures: int = MAX_FAILURES
+    max_workers: int = 0
+    gpu_weights: str = ""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -114,7 +121,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 _SELDOM = (  # not written where there are none
     "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate", "packed",
-    "memory_per_device",
+    "memory_per_device", "max_workers", "gpu_weights",
 )  # fmt: skip
 
 
@@ -127,6 +134,8 @@ def settings_text(settings: Settings) -> str:
     """What `run.yaml` holds."""
     note = "# The frozen settings of a run of `nas search`; `nas resume` on this folder goes on with it.\n"
     data = {name: value for name, value in asdict(settings).items() if value or name not in _SELDOM}
+    if settings.max_failures == MAX_FAILURES:
+        del data["max_failures"]
     return note + _dump({"format": FORMAT, **data})
 
 

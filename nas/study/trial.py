@@ -31,6 +31,7 @@ class Trial:
     epochs its curve was hopeless, and its value then what it had reached; `below` the same of one that was let go on all
     the same. `notes` are lines for the person.
     `driver` is the one whose workers have it, or had it last; None in records of older versions.
+    `lost`: how many workers went while they had it, `lost_nodes` of these with their nodes.
     `solo`: it failed beside others on its device, and was tried again alone there.
     A trial of a `phase` trained what candidates share, with the decisions `children`, and came to those of `found`.
     """
@@ -50,6 +51,7 @@ class Trial:
     fidelity: dict[str, Any] = field(default_factory=dict)
     first_seconds: float | None = None
     lost: int = 0
+    lost_nodes: int = 0
     order: int | None = None
     parent: int | None = None
     how: str = ""
@@ -104,7 +106,7 @@ class Trial:
 
 _NUMBER = (int, float)
 _KINDS: dict[str, Any] = {  # of attributes that are taken as they are
-    "reason": str, "cut": bool, "worker": int, "seed": int, "first_seconds": _NUMBER, "lost": int, "order": int, "parent": int,
+    "reason": str, "cut": bool, "worker": int, "seed": int, "first_seconds": _NUMBER, "lost": int, "lost_nodes": int, "order": int, "parent": int,
     "phase": str, "stopped": _NUMBER, "below": _NUMBER, "solo": bool, "metrics": dict, "fidelity": dict, "device_seconds": _NUMBER,
     "fraction": _NUMBER, "driver": str, "where": str, "wasted": _NUMBER, "children": list, "found": list, "curve": list, "notes": list,
 }  # fmt: skip
@@ -144,6 +146,7 @@ def _trial(frozen: FrozenTrial, attrs: dict[str, Any], used: float) -> Trial:
         fidelity=dict(attrs.get("fidelity") or {}),
         first_seconds=attrs.get("first_seconds"),
         lost=int(attrs.get("lost", 0)),
+        lost_nodes=int(attrs.get("lost_nodes", 0)),
         order=attrs.get("order"),
         parent=attrs.get("parent"),
         how=str(attrs.get("how", "")),
