@@ -22,7 +22,7 @@ def command(
     run: Path, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None,
-    no_dashboard: bool, storage: str | None,
+    no_dashboard: bool, storage: str | None, results: str | None,
 ) -> None:  # fmt: skip
     """Go on with the search or the training in the folder RUN, after Ctrl-C, a kill or a crash.
 
@@ -40,7 +40,7 @@ def command(
             "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--correlate": correlate, "--workers": workers,
             "--gpus-per-trial": gpus_per_trial, "--memory-per-device": memory_per_device, "--no-mps": no_mps,
             "--engine": engine, "--address": address, "--no-dashboard": no_dashboard,
-            "--storage": storage,
+            "--storage": storage, "--results": results,
         }  # fmt: skip
         _go_on(run, [name for name, value in given.items() if value])
         return
@@ -51,7 +51,7 @@ def command(
         study = nas.resume(
             run, confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate, workers=workers,
             gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps,
-            storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
+            storage=storage, results=results, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
 

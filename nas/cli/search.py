@@ -80,6 +80,10 @@ def engine_options(function: Any) -> Any:
         click.option("--address", metavar="WHERE", help="A running Ray cluster: auto, or ray://HOST:PORT."),
         click.option("--no-dashboard", is_flag=True, help="Without the Ray dashboard."),
         click.option("--storage", metavar="URL", help="Optuna storage, such as sqlite:///s.db (default: a file in the run folder)."),
+        click.option(
+            "--results", metavar="URL",
+            help="Where all workers find weights, and a copy of the results goes: s3://bucket/x, gs://..., file:///nfs/x.",
+        ),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -128,6 +132,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --gpus-per-trial auto",
+        "nas search --space nasnet-cell --budget 100gpuh --address auto --strategy asha:evolution --results s3://bucket/searches",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -177,7 +182,7 @@ def command(
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
-    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
+    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None, results: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
 
@@ -203,7 +208,8 @@ def command(
             fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
-            seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
+            seed=seed, out=out, storage=storage, results=results,
+            engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
         )  # fmt: skip
         closing(study)
 

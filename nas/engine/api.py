@@ -41,6 +41,7 @@ from nas.engine.prepare import (
     shares_of,
     with_dataset,
 )  # fmt: skip
+from nas.engine.results import advice, check_free, checked, copied, moved, nodes, store_of
 from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
 from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
@@ -49,9 +50,8 @@ from nas.engine.simulated import SimulatedLanes
 from nas.engine.timing import check_lanes, settled
 from nas.engine.versions import versions
 from nas.errors import NothingFinishedError
-from nas.evaluators import Evaluator, Fidelity, Store
+from nas.evaluators import Evaluator, Fidelity
 from nas.evaluators.fidelity import check_rungs
-from nas.evaluators.store import FOLDER
 from nas.latency import Setting
 from nas.objectives import Objective
 from nas.repeatable import check_seed
@@ -100,6 +100,7 @@ def search(
     seed: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
+    results: str | None = None,
     engine: str = "ray",
     address: str | None = None,
     dashboard: bool = True,
@@ -132,6 +133,8 @@ def search(
     confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
     `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
     `Study.confirmation`. control: then a random search under the same budget, confirmed alike; see `Study.control`.
+    results: a folder or a URL (`s3://bucket/x`, `gs://`, `file:///nfs/x`) that all workers reach: weights are kept there, in a
+    folder of the run's name, and the results copied; see `nas.engine.results`.
     correlate: `10x2` trains, after a search on shared weights, ten networks spread over its ranking alone, with two seeds
     each, as long as a confirmation does; see `nas.study.correlation`.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
@@ -173,6 +176,8 @@ def search(
     correlating = wish_of(correlate, confirm_epochs, control, confirm is not None, judge)
     latency, searched = settled(latency, goals, searched, shares.device, address is None)
     directory = check_new(out if out is not None else default_folder(searched.name))
+    results = checked(results, engine)
+    check_free(results, directory.name)
     searched = for_task(searched, judge)
     compared = [searched.ordered(decisions) for decisions in references]
     seeds = compared + [decisions_of(searched, item) for item in start]
@@ -223,6 +228,7 @@ def search(
         keep=keep or "",
         ladder=list(steps),
         stop_early=quantile,
+        results=results,
     )
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
@@ -244,6 +250,7 @@ def resume(
     memory_per_device: str | float | None = None,
     mps: bool = True,
     storage: str | None = None,
+    results: str | None = None,
     engine: str | None = None,
     address: str | None = None,
     dashboard: bool = True,
@@ -254,16 +261,18 @@ def resume(
     The search comes first, then what is missing of its confirmation, its rank correlation and its control; `confirm`,
     `correlate` and `control` ask for them where the search was started without.
 
-    Settings are those of the run; `workers`, `gpus_per_trial`, `memory_per_device`, `engine` and `storage` can be given anew, and an
+    Settings are those of the run; `workers`, `gpus_per_trial`, `memory_per_device`, `engine`, `storage` and `results` can be given anew,
+    and an
     `evaluator` that was handed in must be handed in again. A run whose budget is spent is returned as it is.
     Raises as `search` does.
     """
     known = open_study(directory, storage=storage)
     settings = known.settings
+    engine = engine or settings.engine
+    place = checked(settings.results if results is None else results, engine)
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
-    engine = engine or settings.engine
     given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
     check_memory(judge, given)
     shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, (observer or Observer()).note)
@@ -273,7 +282,8 @@ def resume(
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps)) as lanes,
         resume_study(directory, storage=storage) as study,
     ):
-        study.settings = replace(study.settings, memory_per_device=given)
+        moved(study.directory, place)
+        study.settings = replace(study.settings, memory_per_device=given, results=place)
         ask_for(study, wish, control, judge, correlating)
         return _whole(study, judge, lanes, observer, 0.0, storage)
 
@@ -317,8 +327,12 @@ def _whole(
     def drive(run: Recorder) -> Study:
         return _drive(run, evaluator, lanes, observer, 0.0, storage)
 
-    found = _drive(study, evaluator, lanes, observer, spent, storage)
-    follow_up(found, drive, (observer or Observer()).note, storage, alone_by(evaluator, study, lanes))
+    note = (observer or Observer()).note
+    if line := advice(study.settings, evaluator, nodes()):
+        note(line)
+    with copied(study.directory, study.settings, note, storage):
+        found = _drive(study, evaluator, lanes, observer, spent, storage)
+        follow_up(found, drive, note, storage, alone_by(evaluator, study, lanes))
     return found
 
 
@@ -337,7 +351,7 @@ def _drive(
     try:
         Driver(
             study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock,
-            store=Store((study.directory.parent if settings.role == CORRELATE else study.directory) / FOLDER),
+            store=store_of(study.directory, settings),
             queue=queue_of(study, lanes, evaluator, fidelity),
         ).run()  # fmt: skip
     finally:

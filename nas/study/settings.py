@@ -36,6 +36,8 @@ class Settings:
     `inherit`: whether a candidate made from another begins with what of that one's trained parts fits it.
     `ladder` names what parts of the fidelity shrink, in order (empty: epochs, then samples); `stop_early` is the quantile of
     curves below which a candidate is stopped, 0 for none; `keep` is what kept weights may take together, such as `1GB`.
+    `results` is a place (`nas.places`) in whose folder of the study's name weights are kept and the results are copied; empty
+    where they lie in the run's folder alone.
     `role` is `search`, or what the run is within another: `control`, `confirm`, `correlate`.
     """
 
@@ -75,6 +77,7 @@ class Settings:
     stop_early: float = 0.0
     packed: bool = False
     memory_per_device: float = 0.0
+    results: str = ""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -111,7 +114,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 _SELDOM = (  # not written where there are none
     "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate", "packed",
-    "memory_per_device",
+    "memory_per_device", "results",
 )  # fmt: skip
 
 
