@@ -139,10 +139,10 @@ class Remote:
 
     def _tried(self, what: Callable[[Any, str], T]) -> T:
         from fsspec.core import url_to_fs
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
         again = Retrying(
-            stop=stop_after_attempt(TRIES), wait=wait_exponential_jitter(PAUSE, LONGEST, jitter=PAUSE),
+            stop=stop_after_attempt(TRIES), wait=wait_random_exponential(PAUSE, LONGEST),
             retry=retry_if_exception(_passes), reraise=True,
         )  # fmt: skip
         return again(lambda: what(*url_to_fs(self.url)))

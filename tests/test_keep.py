@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import nas
+from nas import places
 from nas.engine import Observer
 from nas.engine.keeping import Keeping, cap_of, kept, sizes
 from nas.errors import NasError
@@ -170,7 +171,7 @@ def test_a_full_disk_takes_the_weights_and_nothing_else(tmp_path: Path, monkeypa
         aside.unlink()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store, "write_durably", full)
+    monkeypatch.setattr(places, "write_durably", full)
     said = Most(tmp_path / "run")
     study = nas.search("tiny", **ASHA, out=tmp_path / "run", observer=said)
     assert [trial.state for trial in study.trials] == ["COMPLETE"] * 6

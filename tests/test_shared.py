@@ -355,7 +355,7 @@ def test_a_search_killed_in_a_phase_ends_as_if_it_had_not_been(tmp_path: Path) -
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "run")], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     kept = Store.at(tmp_path / "run" / "weights")
     end = time.monotonic() + 120
-    while not kept.path(BANK).exists() and process.poll() is None and time.monotonic() < end:
+    while kept.version(BANK) is None and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
