@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,12 @@ def rows(of: dict[str, Any]) -> dict[str, Any]:
 
 # Of the API that https://ray-project.github.io/kuberay/reference/api/ and https://kubernetes.io/docs/reference document,
 # the fields that the manifest uses: a misspelt one is an error here, where a server might drop it without a word.
-ENV = table({"name": {"type": "string"}, "valueFrom": table({"secretKeyRef": table({"name": NAME, "key": {"type": "string"}})})})
 CONTAINER = table(
     {
         "name": NAME, "image": {"type": "string"},
         "resources": table({kind: {"type": "object", "additionalProperties": QUANTITY} for kind in ("requests", "limits")}),
     },
-    env=rows(ENV),
+    volumeMounts=rows(table({"name": NAME, "mountPath": {"type": "string", "pattern": "^/"}})),
     ports=rows(table({"containerPort": {"type": "integer", "minimum": 1, "maximum": 65535}, "name": NAME})),
     securityContext=table({"allowPrivilegeEscalation": {"const": False}, "capabilities": table({"drop": {"const": ["ALL"]}})}),
 )  # fmt: skip
@@ -51,7 +51,8 @@ POD = table(
         "metadata": table({"labels": TEXTS}),
         "spec": table(
             {"containers": rows(CONTAINER)}, restartPolicy={"enum": ["Never", "OnFailure", "Always"]},
-            automountServiceAccountToken={"type": "boolean"},
+            automountServiceAccountToken={"type": "boolean"}, securityContext=table({"fsGroup": {"type": "integer"}}),
+            volumes=rows(table({"name": NAME, "persistentVolumeClaim": table({"claimName": NAME})})),
         ),
     }
 )  # fmt: skip
@@ -73,6 +74,15 @@ JOB = table(
             {"entrypoint": {"type": "string"}, "rayClusterSpec": CLUSTER}, submissionMode={"enum": ["K8sJobMode", "HTTPMode"]},
             backoffLimit=COUNT, shutdownAfterJobFinishes={"type": "boolean"}, ttlSecondsAfterFinished=COUNT, submitterPodTemplate=POD,
         ),
+    }
+)  # fmt: skip
+CLAIM = table(
+    {
+        "apiVersion": {"const": "v1"}, "kind": {"const": "PersistentVolumeClaim"}, "metadata": table({"name": NAME}),
+        "spec": table({
+            "accessModes": rows({"enum": ["ReadWriteOnce", "ReadWriteMany", "ReadWriteOncePod"]}),
+            "resources": table({"requests": table({"storage": QUANTITY})}),
+        }),
     }
 )  # fmt: skip
 SELECTOR = table({}, matchLabels=TEXTS)
@@ -99,7 +109,7 @@ def read(name: str) -> Any:
 def options(line: str) -> list[str]:
     """The options of `nas search` in a text; raises where it does not know one, or its value."""
     words = shlex.split(line[line.index("nas search") :].split("'")[0])[2:]
-    search.make_context("search", [word for word in words if word != "..."])
+    search.make_context("search", list(words))
     return words
 
 
@@ -131,7 +141,7 @@ def test_ray_would_launch_it(name: str) -> None:
     for option in re.findall(r"(--[a-z-]+)", " ".join(commands)):
         assert option in known, option
     assert "--dashboard-host=127.0.0.1" in " ".join(commands)
-    assert "0.0.0.0" not in (FOLDER / name).read_text()
+    assert not re.search(r"(?<![0-9])0\.0\.0\.0", (FOLDER / name).read_text())
     assert any("RAY_AUTH_MODE=token" in line for line in config["setup_commands"])
     assert "~/.ray/auth_token" in config["file_mounts"]
     line = head(name)[head(name).index("nas search") :].replace("\n", " ")
@@ -153,8 +163,9 @@ def test_the_machines_of_both_are_private() -> None:
 
 
 def test_the_kubernetes_manifest_is_what_its_api_takes() -> None:
-    job, policy = yaml.safe_load_all((FOLDER / "kuberay.yaml").read_text())
+    job, claim, policy = yaml.safe_load_all((FOLDER / "kuberay.yaml").read_text())
     jsonschema.validate(job, JOB)
+    jsonschema.validate(claim, CLAIM)
     jsonschema.validate(policy, POLICY)
     spec = job["spec"]["rayClusterSpec"]
     assert spec["authOptions"] == {"mode": "token"}
@@ -166,7 +177,12 @@ def test_the_kubernetes_manifest_is_what_its_api_takes() -> None:
         assert container["resources"]["requests"].keys() == container["resources"]["limits"].keys()
     (group,) = spec["workerGroupSpecs"]
     assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
-    assert {"--results", "--storage", "--address"} <= set(options(job["spec"]["entrypoint"]))
+    (volume,) = spec["headGroupSpec"]["template"]["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert {"--results", "--out", "--address"} <= set(options(job["spec"]["entrypoint"]))
+    entry = shlex.split(job["spec"]["entrypoint"])  # as Ray's own shell will
+    assert entry[:2] == ["bash", "-c"]
+    subprocess.run(["bash", "-n", "-c", entry[2]], check=True)
 
 
 def test_they_are_of_the_version_of_ray_that_is_tested() -> None:
@@ -190,7 +206,8 @@ def test_the_slurm_script_is_read_by_bash_and_says_what_is_missing(tmp_path: Pat
         assert option in known, option
     for verb in re.findall(r"^\s+nas (\w+)", script.read_text(), re.MULTILINE):
         assert verb in VERBS
-    options(head("slurm.sh").replace("cluster/slurm.sh runs/NAME", "nas search", 1))
+    typed = next(line for line in head("slurm.sh").splitlines() if line.startswith("sbatch cluster/slurm.sh runs/NAME "))
+    options(typed.replace("sbatch cluster/slurm.sh runs/NAME", "nas search"))
 
 
 def test_without_a_private_address_it_does_not_start(tmp_path: Path) -> None:
@@ -200,7 +217,7 @@ def test_without_a_private_address_it_does_not_start(tmp_path: Path) -> None:
         (fake / name).write_text(f"#!/bin/sh\n{does}\n")
         (fake / name).chmod(0o755)
     environment = {
-        "PATH": f"{fake}:{Path(__import__('sys').executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "SLURM_JOB_ID": "7",
+        "PATH": f"{fake}:{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "SLURM_JOB_ID": "7",
         "SLURM_JOB_NODELIST": "node1",
     }  # fmt: skip
     run = subprocess.run(["bash", FOLDER / "slurm.sh", "run"], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +33,13 @@ def test_a_head_two_workers_and_a_search_that_joins_them(tmp_path: Path) -> None
     command = ["sbatch", str(TOP / "cluster" / "slurm.sh"), "runs/mine", *OPTIONS]
     log = tmp_path / "log"
     with log.open("wb") as out:  # no pipe: what is left running would hold it open
-        status = subprocess.run(command, cwd=tmp_path, env=environment, stdout=out, stderr=out, check=False, timeout=250).returncode
-    text = log.read_text()
+        job = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=out, stderr=out, start_new_session=True)
+        try:
+            status = job.wait(250)
+        finally:
+            with contextlib.suppress(ProcessLookupError):  # nothing is left of a job that ended by itself
+                os.killpg(job.pid, signal.SIGKILL)
+    text = log.read_text() + "".join(path.read_text() for path in tmp_path.glob("nas-*.log"))
     assert status == 0, text
     assert "3 of 3 nodes are up" in text
     assert "3 workers, one core each" in text
