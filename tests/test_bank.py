@@ -282,7 +282,7 @@ def evaluated(task: Task, network: Architecture, epochs: int = 1) -> dict[str, f
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_child_begins_where_its_parent_ended(tmp_path: Path, whole: bool) -> None:
-    store, network = Store(tmp_path), tiny().with_input((1, 8, 8), 10)
+    store, network = Store.at(tmp_path), tiny().with_input((1, 8, 8), 10)
     parent = evaluated(Task(0, store=store, keep=True, whole=whole), network, 6)
     child = evaluated(Task(1, store=store, inherit=0), network)
     assert child["inherited"] == 1.0
@@ -295,7 +295,7 @@ def test_a_child_begins_where_its_parent_ended(tmp_path: Path, whole: bool) -> N
 
 @pytest.mark.parametrize("data", [None, b"", b"no weights"])
 def test_without_its_parent_a_child_starts_afresh(tmp_path: Path, data: bytes | None) -> None:
-    store, network = Store(tmp_path), tiny().with_input((1, 8, 8), 10)
+    store, network = Store.at(tmp_path), tiny().with_input((1, 8, 8), 10)
     if data is not None:
         store.write(of_trial(0), data)
     child = evaluated(Task(1, store=store, inherit=0), network)

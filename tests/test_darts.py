@@ -313,12 +313,12 @@ class Stopping(Clock):
 
 def test_a_search_that_was_killed_in_a_phase_ends_as_if_it_had_not_been(tmp_path):
     space = own()
-    whole = [without_seconds(phase(Store(tmp_path / "a"), number, space)) for number in range(9)]
+    whole = [without_seconds(phase(Store.at(tmp_path / "a"), number, space)) for number in range(9)]
     over = [index for index, (_, found) in enumerate(whole) if found]
     assert over == [7]  # 16 steps in phases of 2; then another search
     assert [metrics["epochs"] for metrics, _ in whole[:8]] == [each / 4 for each in range(1, 9)]
     assert (whole[7][0]["program"], whole[8][0]["program"]) == (1, 2)
-    broken = Store(tmp_path / "b")
+    broken = Store.at(tmp_path / "b")
     for number in range(9):
         if number in (0, 3, 7):
             with pytest.raises(CutOff):
@@ -329,14 +329,14 @@ def test_a_search_that_was_killed_in_a_phase_ends_as_if_it_had_not_been(tmp_path
 
 
 def test_a_state_that_cannot_be_read_begins_anew(tmp_path):
-    space, store = own(), Store(tmp_path)
+    space, store = own(), Store.at(tmp_path)
     first = without_seconds(phase(store, 0, space))
     store.write("darts", b"no state at all")
     assert without_seconds(phase(store, 0, space)) == first
 
 
 def test_a_loss_that_is_not_finite_ends_its_search_and_no_other(tmp_path, monkeypatch):
-    space, store = own(), Store(tmp_path)
+    space, store = own(), Store.at(tmp_path)
     phase(store, 0, space)
     monkeypatch.setattr(Relaxed, "_both", lambda self: torch.full((2,), math.nan))
     with pytest.raises(NasError, match="the loss of all networks at once is"):
@@ -348,17 +348,17 @@ def test_a_loss_that_is_not_finite_ends_its_search_and_no_other(tmp_path, monkey
 
 def test_the_length_is_what_the_share_of_the_time_allows(tmp_path):
     """Seconds a step are whatever they are here: 0.4 of next to no time is the least, of a lot all that was asked for."""
-    few, _ = phase(Store(tmp_path / "few"), 0, own(), Clock(1e-3 + 3600.0), epochs=3)
+    few, _ = phase(Store.at(tmp_path / "few"), 0, own(), Clock(1e-3 + 3600.0), epochs=3)
     assert few["planned_epochs"] == 3
     clock = Clock(3600.0)
     clock.left = lambda: 1e-3
-    least, found = phase(Store(tmp_path / "least"), 0, own(), clock, epochs=3)
+    least, found = phase(Store.at(tmp_path / "least"), 0, own(), clock, epochs=3)
     assert least["planned_epochs"] == 5 / 8  # what was trained until it was known
     assert found
 
 
 def test_a_search_that_is_slower_than_expected_ends_while_there_is_time_for_its_network(tmp_path):
-    store, clock = Store(tmp_path), Clock()
+    store, clock = Store.at(tmp_path), Clock()
     clock.left = lambda: 1e6
     first, found = phase(store, 0, own(), clock, epochs=3)
     assert (first["planned_epochs"], found) == (3, [])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import nas
+from nas import places
 from nas.engine import Observer
 from nas.engine.keeping import Keeping, cap_of, kept, sizes
 from nas.errors import NasError
@@ -25,7 +26,7 @@ class Files:
     """A store with files of a thousand bytes, and what prunes it."""
 
     def __init__(self, folder: Path, cap: float, workers: int = 1) -> None:
-        self.store = Store(folder / "weights")
+        self.store = Store.at(folder / "weights")
         self.keeping = Keeping(self.store, cap, workers)
 
     def finished(self, number: int, worth: float | None, fraction: float = 1 / 3, parent: int | None = None) -> None:
@@ -34,7 +35,7 @@ class Files:
         self.keeping.learn(number, Proposal({}, parent, how, fraction), worth)
 
     def left(self) -> list[int]:
-        return sorted(sizes(self.store.folder))
+        return sorted(sizes(self.store.place))
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_failed_and_unknown_trials_go_first(files: Files) -> None:
 
 
 def test_other_files_are_left_alone(files: Files) -> None:
-    folder = files.store.folder
+    folder = files.store.place.path
     files.finished(0, None)
     others = ["bank.pt", "trial-0.pt.bak", "notes.txt", "trial-x.pt", ".hidden", "trial-3.part"]
     for name in others:
@@ -95,7 +96,7 @@ def test_other_files_are_left_alone(files: Files) -> None:
 
 def test_what_a_killed_writer_left_is_removed(files: Files) -> None:
     files.finished(0, 0.5)
-    half = files.store.folder / ".trial-1.pt.4242.part"
+    half = files.store.place.path / ".trial-1.pt.4242.part"
     half.write_bytes(b"half")
     files.keeping.sweep()
     assert not half.exists()
@@ -103,11 +104,11 @@ def test_what_a_killed_writer_left_is_removed(files: Files) -> None:
 
 
 def test_without_a_folder_nothing_happens(tmp_path: Path) -> None:
-    keeping = Keeping(Store(tmp_path / "none"), 0, 1)
+    keeping = Keeping(Store.at(tmp_path / "none"), 0, 1)
     keeping.sweep()
     keeping.prune((), ())
     Keeping(None, 0, 1).prune((), ())
-    assert kept(tmp_path) == (0, 0)
+    assert kept(Store.at(tmp_path / "weights")) == (0, 0)
     assert not list(tmp_path.iterdir())
 
 
@@ -135,7 +136,7 @@ class Most(Observer):
         self.lines.append(line)
 
     def finished(self, finished: Any) -> None:
-        self.most = max(self.most, kept(self.folder)[1])
+        self.most = max(self.most, kept(Store.at(self.folder / "weights"))[1])
         if finished.number == self.stop:
             raise KeyboardInterrupt
 
@@ -153,7 +154,7 @@ def test_a_search_keeps_no_more_than_it_may_and_says_how_much(
     assert study.settings.keep == "900KB"
     assert 0 < most.most <= 9e5
     assert not half.exists()
-    count, size = kept(folder)
+    count, size = kept(Store.at(folder / "weights"))
     assert f"weights of {count} trial" in call(capsys, monkeypatch, "status", folder).out
     plain = json.loads(call(capsys, monkeypatch, "status", folder, "--json").out)
     assert plain["kept"] == {"trials": count, "bytes": size}
@@ -170,7 +171,7 @@ def test_a_full_disk_takes_the_weights_and_nothing_else(tmp_path: Path, monkeypa
         aside.unlink()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store, "write_durably", full)
+    monkeypatch.setattr(places, "write_durably", full)
     said = Most(tmp_path / "run")
     study = nas.search("tiny", **ASHA, out=tmp_path / "run", observer=said)
     assert [trial.state for trial in study.trials] == ["COMPLETE"] * 6
@@ -188,7 +189,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
     """The disk fills up in the middle of a file: the old one stays, and nothing half-written does."""
     import nas.files
 
-    kept_here = Store(tmp_path)
+    kept_here = Store.at(tmp_path)
     kept_here.write("trial-0", b"first")
 
     def full(handle: int) -> None:
@@ -204,7 +205,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: p
 def test_the_last_of_a_disk_is_left_to_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "RESERVE", 1e18)
     with pytest.raises(StoreError, match=r"weights cannot be kept \(No space left on device, but 1e\+06 TB for the record\)"):
-        Store(tmp_path).write("trial-0", b"first")
+        Store.at(tmp_path).write("trial-0", b"first")
     assert not list(tmp_path.iterdir())
 
 
@@ -224,7 +225,7 @@ def test_a_folder_that_cannot_be_written_takes_nothing_from_a_training(tmp_path:
     (tmp_path / "file").write_bytes(b"")
     training: Any = create("training")
     network = nas.load("resnet20").with_input(*training.task())
-    task = Task(0, store=Store(tmp_path / "file" / "weights"), keep=True)
+    task = Task(0, store=Store.at(tmp_path / "file" / "weights"), keep=True)
     made = run(training, network, Fidelity(1, samples=0.02), Evaluation(task=task))
     assert (made.state, made.reason) == ("complete", None)
     assert "weights cannot be kept" in made.notes[0]
@@ -233,7 +234,7 @@ def test_a_folder_that_cannot_be_written_takes_nothing_from_a_training(tmp_path:
 def test_a_training_that_diverges_is_recorded_with_its_reason_and_keeps_nothing(tmp_path: Path) -> None:
     training: Any = create("training", recipe={"lr": 100.0, "warmup": 0.0, "clip": 0.0})
     network = nas.load("resnet20").with_input(*training.task())
-    made = run(training, network, Fidelity(3, samples=0.3), Evaluation(task=Task(0, store=Store(tmp_path), keep=True)))
+    made = run(training, network, Fidelity(3, samples=0.3), Evaluation(task=Task(0, store=Store.at(tmp_path), keep=True)))
     assert made.state == "fail"
     assert "loss is" in str(made.reason)
     assert not list(tmp_path.iterdir())

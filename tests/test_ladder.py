@@ -124,7 +124,7 @@ class Search:
     """Two evaluations of one search: a candidate, and its promotion."""
 
     def __init__(self, training: Any, candidate: Architecture, folder: Path) -> None:
-        self.training, self.candidate, self.store = training, candidate, Store(folder / "weights")
+        self.training, self.candidate, self.store = training, candidate, Store.at(folder / "weights")
 
     def low(self, fidelity: Fidelity) -> Outcome:
         task = Task(0, store=self.store, keep=True)
@@ -162,11 +162,11 @@ def test_a_part_of_an_epoch_counts_as_such(pair: Search) -> None:
 
 def _cut(store: Store) -> None:
     data = store.read(of_trial(0)) or b""
-    store.path(of_trial(0)).write_bytes(data[: len(data) // 2])
+    store.place.path.joinpath("trial-0.pt").write_bytes(data[: len(data) // 2])
 
 
 def _garbage(store: Store) -> None:
-    store.path(of_trial(0)).write_bytes(b"no weights")
+    store.place.path.joinpath("trial-0.pt").write_bytes(b"no weights")
 
 
 def _other(store: Store) -> None:
@@ -189,7 +189,7 @@ def _changed(change: Callable[[dict[str, Any]], Any]) -> Callable[[Store], None]
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda store: store.path(of_trial(0)).unlink(), "kept no more"),
+        (lambda store: store.place.path.joinpath("trial-0.pt").unlink(), "kept no more"),
         (_cut, "cannot be read"),
         (_garbage, "cannot be read"),
         (_other, "format 99"),

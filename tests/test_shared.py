@@ -75,7 +75,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "weights")
+    return Store.at(tmp_path / "weights")
 
 
 def test_a_phase_trains_the_weights_that_candidates_are_judged_on(store: Store) -> None:
@@ -141,7 +141,7 @@ def test_damaged_weights_are_named(store: Store) -> None:
     store.write(BANK, b"no weights")
     outcome = run(evaluator(), networks(1)[0], SMALL, candidate(store))
     assert outcome.reason is not None
-    assert f"{store.path(BANK)}: damaged" in outcome.reason
+    assert f"{store.where(BANK)}: damaged" in outcome.reason
 
 
 class Ticking:
@@ -169,7 +169,7 @@ class Ending(Clock):
 @pytest.mark.parametrize("fair", [False, True])
 def test_a_phase_that_was_broken_off_goes_on_to_the_same_bits(tmp_path: Path, fair: bool) -> None:
     options = {"updates": 7, "group": 2 if fair else 1}
-    whole, broken = Store(tmp_path / "whole"), Store(tmp_path / "broken")
+    whole, broken = Store.at(tmp_path / "whole"), Store.at(tmp_path / "broken")
     run(evaluator(**options), networks(1)[0], SMALL, phase(whole))
     made = phase(broken)
     made.clock = Ending(5)
@@ -185,7 +185,7 @@ def test_a_phase_that_was_broken_off_goes_on_to_the_same_bits(tmp_path: Path, fa
 
 
 def test_phases_go_on_from_each_other_in_whichever_process(tmp_path: Path) -> None:
-    one, other = Store(tmp_path / "one"), Store(tmp_path / "other")
+    one, other = Store.at(tmp_path / "one"), Store.at(tmp_path / "other")
     same_process = evaluator(begin=2)
     for number in (0, 1):
         run(same_process, networks(1)[0], SMALL, phase(one, number))
@@ -215,7 +215,7 @@ def test_weights_that_are_no_numbers_are_not_kept(store: Store) -> None:
 
 def test_banks_of_several_stores_are_apart(tmp_path: Path) -> None:
     banks, cpu = Banks(), torch.device("cpu")
-    first, second = Store(tmp_path / "1"), Store(tmp_path / "2")
+    first, second = Store.at(tmp_path / "1"), Store.at(tmp_path / "2")
     banks.begun(first, 0, (1.0, 1.0), cpu, 1)
     assert banks.latest(second, cpu) is None
 
@@ -353,16 +353,16 @@ def test_a_search_killed_in_a_phase_ends_as_if_it_had_not_been(tmp_path: Path) -
     whole = search(tmp_path / "whole", evaluator="shared(epochs=2,steps=6)", budget="3trials")
     root = Path(__file__).parent.parent
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "run")], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
-    kept = Store(tmp_path / "run" / "weights")
+    kept = Store.at(tmp_path / "run" / "weights")
     end = time.monotonic() + 120
-    while not kept.path(BANK).exists() and process.poll() is None and time.monotonic() < end:
+    while kept.version(BANK) is None and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not weights(kept)["done"]
     resumed = nas.resume(tmp_path / "run")
     assert [(t.decisions, t.value, t.children) for t in resumed.trials] == [(t.decisions, t.value, t.children) for t in whole.trials]
-    assert same(weights(kept), weights(Store(tmp_path / "whole" / "weights")))
+    assert same(weights(kept), weights(Store.at(tmp_path / "whole" / "weights")))
 
 
 @pytest.mark.parametrize(

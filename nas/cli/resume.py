@@ -22,7 +22,7 @@ def command(
     run: Path, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
-    no_dashboard: bool, storage: str | None,
+    no_dashboard: bool, storage: str | None, results: str | None,
 ) -> None:  # fmt: skip
     """Go on with the search or the training in the folder RUN, after Ctrl-C, a kill or a crash.
 
@@ -41,7 +41,7 @@ def command(
             "--gpus-per-trial": gpus_per_trial, "--memory-per-device": memory_per_device, "--no-mps": no_mps,
             "--engine": engine, "--address": address, "--no-dashboard": no_dashboard, "--max-workers": max_workers, "--no-ship": no_ship,
             "--max-failures": max_failures is not None,
-            "--storage": storage,
+            "--storage": storage, "--results": results,
         }  # fmt: skip
         _go_on(run, [name for name, value in given.items() if value])
         return
@@ -52,7 +52,7 @@ def command(
         study = nas.resume(
             run, confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate, workers=workers,
             gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps,
-            storage=storage, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
+            storage=storage, results=results, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
             max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, max_failures=max_failures,
         )  # fmt: skip
         closing(study)

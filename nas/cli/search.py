@@ -94,6 +94,10 @@ def engine_options(function: Any) -> Any:
         ),
         click.option("--no-dashboard", is_flag=True, help="Without the Ray dashboard."),
         click.option("--storage", metavar="URL", help="Optuna storage, such as sqlite:///s.db (default: a file in the run folder)."),
+        click.option(
+            "--results", metavar="URL",
+            help="Where all workers find weights, and a copy of the results goes: s3://bucket/x, gs://..., file:///nfs/x.",
+        ),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -145,6 +149,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --gpus-per-trial auto",
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --address auto --workers 8 --max-workers 32",
         "nas search --space nasnet-cell --budget 100gpuh --address 10.0.0.1:6379 --gpu-weights H100=2.5,A100=1 --max-failures 5",
+        "nas search --space nasnet-cell --budget 100gpuh --address auto --strategy asha:evolution --results s3://bucket/searches",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -197,7 +202,7 @@ def command(
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
-    gpu_weights: str, no_dashboard: bool, storage: str | None,
+    gpu_weights: str, no_dashboard: bool, storage: str | None, results: str | None,
     dry_run: bool, price: float | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
@@ -226,7 +231,8 @@ def command(
             fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
-            seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
+            seed=seed, out=out, storage=storage, results=results,
+            engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
             max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, gpu_weights=gpu_weights,
             max_failures=max_failures,
         )  # fmt: skip

@@ -23,14 +23,14 @@ from nas.engine.observer import Observer
 from nas.engine.phases import alone_by, strategy_of, wish_of
 from nas.engine.prepare import resumed_evaluator, shares_of
 from nas.engine.request import Prepared, Request, context_of, prepare
+from nas.engine.results import advice, checked, copied, moved, nodes, store_of
 from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
 from nas.engine.sharing import memory_per_device as memory_of
 from nas.engine.simulated import SimulatedLanes
 from nas.engine.snapshot import remembered
 from nas.engine.timing import check_lanes
 from nas.errors import NothingFinishedError
-from nas.evaluators import Evaluator, Fidelity, Store
-from nas.evaluators.store import FOLDER
+from nas.evaluators import Evaluator, Fidelity
 from nas.latency import Setting
 from nas.study import Recorder, Study, create_study, join_study, open_study, resume_study
 from nas.study.confirmation import CONFIRM
@@ -77,6 +77,7 @@ def search(
     seed: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
+    results: str | None = None,
     engine: str = "ray",
     address: str | None = None,
     max_workers: int | None = None,
@@ -118,6 +119,8 @@ def search(
     confirm: `3x3` trains the three best networks again afterwards, with three fresh seeds each, at full size for
     `confirm_epochs` (default: the evaluator's `full_epochs`, and no fewer than in the search); see
     `Study.confirmation`. control: then a random search under the same budget, confirmed alike; see `Study.control`.
+    results: a folder or a URL (`s3://bucket/x`, `gs://`, `file:///nfs/x`) that all workers reach: weights are kept there, in a
+    folder of the run's name, and the results copied; see `nas.engine.results`.
     correlate: `10x2` trains, after a search on shared weights, ten networks spread over its ranking alone, with two seeds
     each, as long as a confirmation does; see `nas.study.correlation`.
     Where `storage` has the search `out` already, or a driver is at work in that folder, it is joined: both share the work and
@@ -139,7 +142,7 @@ def _run(prepared: Prepared) -> Study:
             prepared.directory, evaluator=None if prepared.settings.evaluator else given.evaluator, workers=shares.workers,
             gpus_per_trial=given.gpus_per_trial, memory_per_device=given.memory_per_device, mps=mps, storage=given.storage,
             engine=engine, address=address, dashboard=dashboard, observer=given.observer, ship=given.ship,
-            max_workers=given.max_workers, wait_for_nodes=given.wait_for_nodes,
+            max_workers=given.max_workers, wait_for_nodes=given.wait_for_nodes, results=given.results,
         )  # fmt: skip
     most, patience = prepared.settings.max_workers, seconds_of(given.wait_for_nodes)
     placed: dict[str, Any] = {"name": prepared.directory.name, "most": most, "ship": given.ship, "patience": patience}
@@ -163,6 +166,7 @@ def resume(
     memory_per_device: str | float | None = None,
     mps: bool = True,
     storage: str | None = None,
+    results: str | None = None,
     engine: str | None = None,
     address: str | None = None,
     max_workers: int | None = None,
@@ -177,17 +181,18 @@ def resume(
     The search comes first, then what is missing of its confirmation, its rank correlation and its control; `confirm`,
     `correlate` and `control` ask for them where the search was started without.
 
-    Settings are those of the run; `workers`, `max_workers`, `max_failures`, `gpus_per_trial`, `memory_per_device`, `engine` and
-    `storage` can be given anew, as can where it runs, and an `evaluator` that was handed in must be handed in again. A run
-    whose budget is spent is returned as it is.
+    Settings are those of the run; `workers`, `max_workers`, `max_failures`, `gpus_per_trial`, `memory_per_device`, `engine`,
+    `storage` and `results` can be given anew, as can where it runs, and an `evaluator` that was handed in must be handed in
+    again. A run whose budget is spent is returned as it is.
     Raises as `search` does.
     """
     known = open_study(directory, storage=storage, made=False)
     settings = known.settings
+    engine = engine or settings.engine
+    place = checked(settings.results if results is None else results, engine)
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
-    engine = engine or settings.engine
     given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
     check_memory(judge, given)
     failures, patience = check_failures(max_failures, settings.max_failures), seconds_of(wait_for_nodes)
@@ -205,7 +210,8 @@ def resume(
     ):
         if joined := said(study):
             (observer or Observer()).note(joined)
-        study.settings = replace(study.settings, memory_per_device=given, max_failures=failures)
+        moved(study.directory, place)
+        study.settings = replace(study.settings, memory_per_device=given, max_failures=failures, results=place)
         ask_for(study, wish, control, judge, correlating)
         return _whole(study, judge, lanes, observer, 0.0, storage, patience)
 
@@ -250,8 +256,12 @@ def _whole(
     def drive(run: Recorder) -> Study:
         return _drive(run, evaluator, lanes, observer, 0.0, storage, patience)
 
-    found = _drive(study, evaluator, lanes, observer, spent, storage, patience)
-    follow_up(found, drive, (observer or Observer()).note, storage, alone_by(evaluator, study, lanes))
+    note = (observer or Observer()).note
+    if line := advice(study.settings, evaluator, nodes()):
+        note(line)
+    with copied(study.directory, study.settings, note, storage):
+        found = _drive(study, evaluator, lanes, observer, spent, storage, patience)
+        follow_up(found, drive, note, storage, alone_by(evaluator, study, lanes))
     return found
 
 
@@ -272,7 +282,7 @@ def _drive(
     try:
         Driver(
             study, strategy, lanes, budget, fidelity, observer=observer, spent=spent, show_best=show, simulated=clock, patience=patience,
-            store=Store((study.directory.parent if settings.role == CORRELATE else study.directory).absolute() / FOLDER),
+            store=store_of(study.directory, settings),
             queue=queue_of(study, lanes, evaluator, fidelity),
         ).run()  # fmt: skip
     finally:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SHOWN = 60  # characters of a value
 FROZEN = (  # settings that are the same for all drivers of a search
     "strategy", "strategy_options", "seed", "budget", "evaluator", "network", "features", "start", "references", "timeout", "inherit",
-    "keep", "ladder", "stop_early", "max_failures", "gpu_weights", "space",
+    "keep", "ladder", "stop_early", "max_failures", "gpu_weights", "results", "space",
 )  # fmt: skip
 OWN = ("engine", "workers", "max_workers", "gpus_per_trial", "packed", "memory_per_device", "storage", "versions", "command", "created")
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
+from nas.engine.shelf import shelf_of, sizes
 from nas.evaluators import Store
-from nas.evaluators.store import FOLDER, UNKEPT, of_trial
+from nas.evaluators.store import UNKEPT
 from nas.strategies import PROMOTION, Proposal
 from nas.units import parse_bytes
 
 DEFAULT = "1GB"
 SPARE = 2  # beyond the workers: so many candidates of a rung may be promoted before the next look at the files
-_FILE = re.compile(r"trial-([0-9]+)\.pt\Z")
-_PART = re.compile(r"\.(trial-[0-9]+|[A-Za-z0-9_-]+)\.pt\.[0-9]+\.part\Z")
 
 
 @dataclass(slots=True)
@@ -33,12 +29,14 @@ class Keeping:
     """Prunes the files `trial-N.pt` of a store; all others are left alone. Told of finished trials in their order.
 
     What is kept follows from the record and the files alone, so a search that goes on keeps what it would have kept. Never
-    removed, whatever the cap: files of what runs and of what that begins with, and of the best that may yet be promoted.
+    removed, whatever the cap: files of what runs and of what that begins with, and of the best that may yet be promoted; in a
+    store that several searches share, nor those of trials that are not known here: they run elsewhere.
     """
 
     def __init__(self, store: Store | None, cap: float, workers: int) -> None:
         """cap: bytes of all these files together."""
-        self._folder, self._cap, self._spare = None if store is None else store.folder, cap, workers + SPARE
+        self._shelf, self._cap, self._spare = shelf_of(store), cap, workers + SPARE
+        self._shared = store is not None and store.shared
         self._known: dict[int, _Known] = {}
 
     def learn(self, number: int, proposal: Proposal, worth: float | None) -> None:
@@ -50,30 +48,30 @@ class Keeping:
     def heed(self, notes: Iterable[str]) -> None:
         """Where a disk was full, make do with half of what there is, so that what comes finds room."""
         if any(UNKEPT in note for note in notes):
-            self._cap = min(self._cap, sum(sizes(self._folder).values()) / 2)
+            self._cap = min(self._cap, sum(self._shelf.sizes().values()) / 2)
 
     @property
     def empty(self) -> bool:
         """Whether no trial has left a file."""
-        return self._folder is None or not any(_FILE.match(path.name) for path in _entries(self._folder))
+        return not self._shelf.sizes()
 
     def sweep(self) -> None:
         """Remove what writers that were killed have left half-written. Call while nobody writes."""
-        if self._folder is not None:
-            for path in _entries(self._folder):
-                if _PART.match(path.name):
-                    _remove(path)
+        self._shelf.sweep()
 
     def prune(self, running: Iterable[int], parents: Iterable[int], *, ended: bool = False) -> None:
         """Remove files beyond the cap. ended: no trial will follow, so none is needed."""
-        files = sizes(self._folder)
-        needed = set() if ended else {*running, *parents, *self._promotable(files)}
+        files = self._shelf.sizes(last=ended)
+        needed = files.keys() - self._known.keys() if self._shared else set()
+        needed |= set() if ended else {*running, *parents, *self._promotable(files)}
         total = sum(files[number] for number in files if number in needed)
         for number in sorted(files.keys() - needed, key=self._rank):
             fits = total + files[number] <= self._cap and self._worth(number) is not None
             total += files[number] if fits else 0
-            if not fits and self._folder is not None:
-                _remove(Store(self._folder).path(of_trial(number)))
+            if not fits:
+                self._shelf.remove(number)
+        if ended:
+            self._shelf.settle()
 
     def _promotable(self, files: Iterable[int]) -> list[int]:
         """The best of each rung but the top one that were not promoted yet."""
@@ -98,29 +96,7 @@ def cap_of(text: str) -> float:
     return parse_bytes(text or DEFAULT, where="keep")
 
 
-def kept(directory: Path) -> tuple[int, int]:
-    """How many trials of a run's folder have weights kept, and bytes of these."""
-    found = sizes(directory / FOLDER)
+def kept(store: Store) -> tuple[int, int]:
+    """How many trials have weights kept in a store, and bytes of these."""
+    found = sizes(store.place)
     return len(found), sum(found.values())
-
-
-def sizes(folder: Path | None) -> dict[int, int]:
-    """Bytes of every file of a trial, by its number."""
-    found: dict[int, int] = {}
-    for path in _entries(folder) if folder is not None else ():
-        if match := _FILE.match(path.name):
-            with contextlib.suppress(OSError):
-                found[int(match[1])] = path.stat().st_size
-    return found
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink()

@@ -23,6 +23,7 @@ from nas.engine.judging import check, own, read
 from nas.engine.keeping import cap_of
 from nas.engine.observer import Observer
 from nas.engine.phases import check_sampling, default_sampling, wish_of
+from nas.engine.results import check_free, checked
 from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
 from nas.engine.sharing import check_memory, packed
@@ -91,6 +92,7 @@ class Request:
     ship: bool = True
     max_failures: int | None = None
     gpu_weights: str = ""
+    results: str | None = None
 
     @classmethod
     def of(cls, search: Callable[..., Any], *args: Any, **given: Any) -> Request:
@@ -228,8 +230,11 @@ class Preparation:
         self.latency, self.space = settled(given.latency, self.goals, self.space, self.shares.device, given.address is None)
 
     def _place(self) -> None:
-        """The space at the evaluator's input, and the networks that come first in it."""
+        """The place of the results, the space at the evaluator's input, and the networks that come first in it."""
         given = self.given
+        self.results = checked(given.results, given.engine)
+        if self.known is None:
+            check_free(self.results, self.directory.name)
         self.space = preparing.for_task(self.space, self.judge)
         self.compared = [self.space.ordered(decisions) for decisions in self.references]
         self.seeds = self.compared + [preparing.decisions_of(self.space, item) for item in given.start]
@@ -322,4 +327,5 @@ class Preparation:
             max_failures=self.failures,
             max_workers=self.most,
             gpu_weights=self.weights,
+            results=self.results,
         )

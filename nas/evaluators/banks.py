@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -27,7 +25,7 @@ class Kept:
     version: which writing of the file it is; phase: the trial; index: updates of it that are done; done: whether it has ended.
     """
 
-    version: tuple[int, ...]
+    version: str
     weights: SharedWeights
     size: Size
     phase: int = -1
@@ -44,7 +42,7 @@ class Banks:
 
     def latest(self, store: Store, device: torch.device) -> Kept | None:
         """As they were last written; None before the first time. Raises `NasError` where they cannot be read."""
-        version, name = _version(store.path(BANK)), (str(store.folder), str(device))
+        version, name = store.version(BANK), (str(store.place), str(device))
         with self._lock:
             held = self._held.get(name)
             if version is None:
@@ -55,11 +53,11 @@ class Banks:
 
     def begun(self, store: Store, phase: int, size: Size, device: torch.device, seed: int) -> Kept:
         """To be trained by trial `phase`: as an earlier attempt at it left them, or an earlier phase; else new, by `seed`."""
-        kept = self.latest(store, device) or Kept((), SharedWeights(Bank(seed, device)), size)
+        kept = self.latest(store, device) or Kept("", SharedWeights(Bank(seed, device)), size)
         if kept.phase != phase:
             kept.phase, kept.index, kept.done = phase, 0, False
         with self._lock:
-            self._held[str(store.folder), str(device)] = kept
+            self._held[str(store.place), str(device)] = kept
         return kept
 
     def write(self, store: Store, kept: Kept, index: int, *, done: bool) -> None:
@@ -69,7 +67,7 @@ class Banks:
         place = {"phase": kept.phase, "index": index, "done": done, "width": width, "depth": depth}
         torch.save({**kept.weights.state(), **place}, buffer)
         store.write(BANK, buffer.getbuffer())
-        kept.version = _version(store.path(BANK)) or ()
+        kept.version = store.version(BANK) or ""
 
     def forget(self) -> None:
         """Let go of all; what is in stores stays."""
@@ -77,18 +75,11 @@ class Banks:
             self._held.clear()
 
 
-def _read(store: Store, device: torch.device, version: tuple[int, ...]) -> Kept:
+def _read(store: Store, device: torch.device, version: str) -> Kept:
+    data = store.read(BANK) or b""
     try:
-        state = read_tensors(store.read(BANK) or b"")
+        state = read_tensors(data)
         weights = SharedWeights.restored(state, device)
         return Kept(version, weights, (state["width"], state["depth"]), state["phase"], state["index"], state["done"])
     except Exception as error:  # whatever reading bytes of another sort runs into
-        raise NasError(f"{store.path(BANK)}: damaged ({' '.join(str(error).split())[:120]}); allowed: what a search wrote") from None
-
-
-def _version(path: Path) -> tuple[int, ...] | None:
-    """What tells one writing of a file from another, without reading it; None where there is none."""
-    with contextlib.suppress(OSError):
-        found = path.stat()
-        return found.st_mtime_ns, found.st_ino, found.st_size
-    return None
+        raise NasError(f"{store.where(BANK)}: damaged ({' '.join(str(error).split())[:120]}); allowed: what a search wrote") from None

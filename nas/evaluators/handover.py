@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nas.errors import NasError
 from nas.evaluators.base import Evaluation
 from nas.evaluators.fidelity import Fidelity
-from nas.evaluators.store import StoreError, of_trial
+from nas.evaluators.store import ELSEWHERE, StoreError, of_trial
 from nas.parts import keys, take
 from nas.tensors import read_tensors
 
@@ -42,22 +42,31 @@ class Handover:
         """
         if self.task.inherit is None or self.task.store is None:
             return
-        parts = read_parts(self.task.store.read(of_trial(self.task.inherit)))
-        self.facts["inherited"] = take(module, parts)
+        data, why = self._read(self.task.inherit)
+        if data is None:
+            self.evaluation.notes.append(f"inherited nothing: {why}")
+        self.facts["inherited"] = take(module, read_parts(data))
 
     def begin(self, run: Run) -> None:
         """Go on with the training that is to be gone on with, if there is one."""
         if self.task.go_on is None or self.task.store is None:
             return
-        why = self._taken(run, self.task.store.read(of_trial(self.task.go_on)))
+        data, why = self._read(self.task.go_on)
+        why = why if data is None else self._taken(run, data)
         self.facts["continued"] = 0.0 if why else 1.0
         if why:
             self.evaluation.notes.append(f"started over: {why}")
 
-    def _taken(self, run: Run, data: bytes | None) -> str:
+    def _read(self, number: int) -> tuple[bytes | None, str]:
+        """What that trial has kept; None where it cannot be had, and why."""
+        assert self.task.store is not None
+        try:
+            return self.task.store.read(of_trial(number)), ELSEWHERE
+        except StoreError as error:
+            return None, str(error)
+
+    def _taken(self, run: Run, data: bytes) -> str:
         """Why the run could not go on with `data`; empty where it does. A run that could not is as it was."""
-        if data is None:
-            return "its weights are kept no more"
         try:
             kept: Any = read_tensors(data)
             if kept["format"] != FORMAT:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from nas import strategies
 from nas.engine.keeping import kept
+from nas.engine.results import home_of, store_of
 from nas.errors import NasError
 from nas.evaluators.fidelity import DEFAULT, Fidelity
+from nas.places import Remote
 from nas.report.compare import fidelity_text
 from nas.report.tables import fraction_text
 from nas.study.stopping import StoppedEarly, stopped_early
@@ -72,14 +74,16 @@ def lost_line(made: StoppedEarly) -> str:
 
 
 def keeping_lines(study: Study) -> list[str]:
-    """What weights are kept; nothing where none are."""
-    number, size = kept(study.directory)
+    """What weights are kept; nothing where none are. Those on the network are not asked for."""
+    if study.settings.results:
+        return [f"weights and a copy of the results: {home_of(study.settings)}"]
+    number, size = _kept(study)
     return [f"weights of {_count(number, 'trial')} kept: {format_bytes(size)}"] if number else []
 
 
 def plain(study: Study) -> dict[str, Any]:
     """All of it as plain data; `stopped_early` is None where it was not asked for."""
-    made, (number, size), (promoted, continued) = stopped_early(study), kept(study.directory), promotions(study)
+    made, (number, size), (promoted, continued) = stopped_early(study), _kept(study), promotions(study)
     return {
         "ladder": {
             "shrinks": list(study.settings.ladder or DEFAULT),
@@ -92,6 +96,11 @@ def plain(study: Study) -> dict[str, Any]:
         },
         "kept": {"trials": number, "bytes": size},
     }  # fmt: skip
+
+
+def _kept(study: Study) -> tuple[int, int]:
+    store = store_of(study.directory, study.settings)
+    return (0, 0) if isinstance(store.place, Remote) else kept(store)
 
 
 def _count(number: int, word: str) -> str:

@@ -43,6 +43,8 @@ class Settings:
     `max_failures`: how often a candidate whose worker died is run again; `max_workers`: so many workers there may be once
     nodes have joined, 0 for no more than `workers`; `gpu_weights`: what a second on a kind of GPU counts, see
     `nas.engine.weights`.
+    `results` is a place (`nas.places`) in whose folder of the study's name weights are kept and the results are copied; empty
+    where they lie in the run's folder alone.
     `role` is `search`, or what the run is within another: `control`, `confirm`, `correlate`.
     """
 
@@ -85,6 +87,7 @@ class Settings:
     max_failures: int = MAX_FAILURES
     max_workers: int = 0
     gpu_weights: str = ""
+    results: str = ""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -121,7 +124,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 _SELDOM = (  # not written where there are none
     "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate", "packed",
-    "memory_per_device", "max_workers", "gpu_weights",
+    "memory_per_device", "max_workers", "gpu_weights", "results",
 )  # fmt: skip
 
 

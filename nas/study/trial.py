@@ -106,7 +106,8 @@ class Trial:
 
 _NUMBER = (int, float)
 _KINDS: dict[str, Any] = {  # of attributes that are taken as they are
-    "reason": str, "cut": bool, "worker": int, "seed": int, "first_seconds": _NUMBER, "lost": int, "lost_nodes": int, "order": int, "parent": int,
+    "reason": str, "cut": bool, "worker": int, "seed": int, "first_seconds": _NUMBER,
+    "lost": int, "lost_nodes": int, "order": int, "parent": int,
     "phase": str, "stopped": _NUMBER, "below": _NUMBER, "solo": bool, "metrics": dict, "fidelity": dict, "device_seconds": _NUMBER,
     "fraction": _NUMBER, "driver": str, "where": str, "wasted": _NUMBER, "children": list, "found": list, "curve": list, "notes": list,
 }  # fmt: skip

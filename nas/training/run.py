@@ -319,6 +319,25 @@ class Run:
             self._shuffle, self._index, self._loss = self.orders.get_state(), done, torch.full_like(self._loss, mean * done)
             torch.randperm(len(self.data.train), generator=self.orders, device=self.device)  # the next epoch's is another
 
+    def adopt(self, state: dict[str, Any]) -> None:
+        """Be where another run of the same network stood after whole epochs, and go on by this run's own recipe.
+
+        For population-based training (Jaderberg et al., arXiv 1711.09846): weights, buffers and generators are the other's, the
+        rate and all that the recipe states are this run's, at the same epoch. A state of this very run is restored as it is.
+        Raises `NasError` where images, device, number type, optimiser or the average of the weights are others.
+        """
+        own, theirs = self._key(), state["key"]
+        if theirs == own:
+            self.restore(state)
+            return
+        for name in ("images", "device", "optimizer", "precision"):
+            if theirs.get(name) != own[name]:
+                raise NasError(f"the state to go on from has {name}={theirs.get(name)!r}; allowed: the run's own, {own[name]!r}")
+        if (state["average"] is None) != (self.average is None) or state["index"]:
+            raise NasError("the state to go on from is amid an epoch, or one run alone averages its weights; allowed: neither")
+        step = state["epochs"] * (len(self.data.train) // self.batch)
+        self.restore({**state, "key": own, "step": step, "begin": 0})
+
     def _key(self) -> dict[str, Any]:
         """What two runs must have in common for one to go on with the other's state."""
         run = {"steps": self.steps, "images": len(self.data.train), "seed": self.seed, "device": self.device.type}

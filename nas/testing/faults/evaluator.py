@@ -38,7 +38,7 @@ class Timed:
     def evaluate(self, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> dict[str, float]:
         """Metrics; its account says that it ended, or was cut off."""
         task, end = evaluation.task, "cut"
-        run = str(task.store.folder.parent) if task.store else ""
+        run = str(Path(task.store.where("any")).parent.parent) if task.store else ""
         writer = Writer(Path(self.account), run, task.number)
         try:
             before = self._before(evaluation)

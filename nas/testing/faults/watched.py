@@ -31,7 +31,7 @@ class Watched:
     def evaluate(self, architecture: Architecture, fidelity: Fidelity, evaluation: Evaluation) -> Mapping[str, float]:
         """As the other does."""
         task, end, over = evaluation.task, "cut", threading.Event()
-        writer = Writer(Path(os.environ[ACCOUNT]), str(task.store.folder.parent) if task.store else "", task.number)
+        writer = Writer(Path(os.environ[ACCOUNT]), str(Path(task.store.where("any")).parent.parent) if task.store else "", task.number)
 
         def watch() -> None:
             while not over.wait(STEP):
