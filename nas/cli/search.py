@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from nas.cli.app import Examples
+from nas.cli.watching import Watching, watch_options
 from nas.errors import NasError
 
 FRONT_ROWS = 20
@@ -128,6 +129,8 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
         "nas search --space nasnet-cell --budget 10gpuh --dataset cifar10 --gpus-per-trial auto",
+        "nas search --space nasnet-cell --budget 1h --tensorboard --mlflow http://localhost:5000",
+        "nas search --space nasnet-cell --budget 1h --log-format json | jq -c 'select(.event == \"finished\") | [.trial, .value]'",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -169,6 +172,7 @@ def honest_options(function: Any) -> Any:
 @limit_options
 @honest_options
 @engine_options
+@watch_options
 def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, execution: str | None, seed: int, out: Path | None, objectives: str | None,
@@ -177,7 +181,7 @@ def command(
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
-    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
+    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None, log_format: str, **trackers: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
 
@@ -189,11 +193,10 @@ def command(
     intervals; --control holds the search against random search, in RUN/control. Neither is charged to the budget.
     """
     import nas
-    from nas.report.screen import Screen
     from nas.strategies.specs import read
 
     chosen = read(strategy)
-    with Screen() as screen, summary(screen):
+    with Watching(log_format, trackers, storage=storage) as watching:
         study = nas.search(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
             evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe, execution=execution),
@@ -203,9 +206,10 @@ def command(
             fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
-            seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
+            seed=seed, out=out, storage=storage, engine=engine or "ray", address=address, dashboard=not no_dashboard,
+            observer=watching.observer,
         )  # fmt: skip
-        closing(study)
+        watching.closing(study)
 
 
 def _given(**options: Any) -> dict[str, str]:
@@ -235,30 +239,6 @@ def _fidelity(epochs: int | None, width: float | None, depth: float | None) -> A
     from nas.evaluators import Fidelity
 
     return Fidelity(epochs, width or 1.0, depth or 1.0)
-
-
-class summary:
-    """After Ctrl-C: what was found so far and how to go on, then exit status 130."""
-
-    def __init__(self, screen: Any) -> None:
-        self.screen = screen
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is not KeyboardInterrupt:
-            return
-        self.screen.close()
-        directory = self.screen.directory
-        if directory is None:
-            click.echo("interrupted before the first trial; nothing to resume", err=True)
-        else:
-            import nas
-
-            click.echo("interrupted")
-            closing(nas.open_study(directory))
-        raise SystemExit(130)
 
 
 def closing(study: Any) -> None:
@@ -302,7 +282,6 @@ def closing(study: Any) -> None:
         if front:
             click.echo(f"       nas show {where}/front/{front[-1].number}.yaml      any other of the front, by its trial")
         click.echo(f"       nas resume {where}      goes on after an interruption")
-        if study.settings.storage is None:
-            click.echo(f"       optuna-dashboard {where}/study.journal      every trial (pip install optuna-dashboard)")
+        click.echo(f"       nas dashboard {where}      every trial, in a browser")
     else:
         click.echo(f"next:  nas resume {where}")

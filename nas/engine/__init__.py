@@ -9,7 +9,7 @@ from nas.engine.driver import Driver
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
 from nas.engine.local import LocalLanes
-from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.observer import Finished, Observer, Observers, Progress, Start
 from nas.engine.training import resume_training, train
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Lanes",
     "LocalLanes",
     "Observer",
+    "Observers",
     "Progress",
     "Ready",
     "Start",

@@ -21,7 +21,7 @@ from nas.engine.keeping import cap_of
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
-from nas.engine.observer import Observer
+from nas.engine.observer import Observer, Observers
 from nas.engine.phases import alone_by, check_sampling, default_sampling, strategy_of, wish_of
 from nas.engine.prepare import (
     check_inherit,
@@ -41,6 +41,7 @@ from nas.engine.prepare import (
     shares_of,
     with_dataset,
 )  # fmt: skip
+from nas.engine.ray_metrics import RayMetrics
 from nas.engine.screening import features as features_of
 from nas.engine.screening import parse_filter, screened
 from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
@@ -139,7 +140,7 @@ def search(
     """
     begun = time.monotonic()
     check_seed(seed)
-    watcher = observer or Observer()
+    watcher = observer = _watched(observer, engine)
     searched = spaces.load(space).within(limits or {})
     filters, features = parse_filter(filter) if filter else {}, measures.find_proxies(features, "features") if features else ()
     total = budget if isinstance(budget, Budget) else Budget.parse(budget)
@@ -264,9 +265,10 @@ def resume(
     judge = resumed_evaluator(settings, evaluator)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
     engine = engine or settings.engine
+    observer = _watched(observer, engine)
     given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
     check_memory(judge, given)
-    shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, (observer or Observer()).note)
+    shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, observer.note)
     if settings.latency:
         check_lanes(settings.timing, shares.device, address is None)
     with (
@@ -309,8 +311,13 @@ def make_lanes(
     return RayLanes(evaluator, shares, address=address, dashboard=dashboard, mps=mps)
 
 
+def _watched(observer: Observer | None, engine: str) -> Observers:
+    """Whoever watches the search; on Ray its metrics beside them. None of them can end it by raising."""
+    return Observers([*([observer] if observer else []), *([RayMetrics()] if engine == "ray" else [])])
+
+
 def _whole(
-    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer, spent: float, storage: str | None
 ) -> Study:
     """The search, then what was asked for to follow it and is missing."""
 
@@ -318,12 +325,12 @@ def _whole(
         return _drive(run, evaluator, lanes, observer, 0.0, storage)
 
     found = _drive(study, evaluator, lanes, observer, spent, storage)
-    follow_up(found, drive, (observer or Observer()).note, storage, alone_by(evaluator, study, lanes))
+    follow_up(found, drive, observer.note, storage, alone_by(evaluator, study, lanes))
     return found
 
 
 def _drive(
-    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer, spent: float, storage: str | None
 ) -> Study:
     settings = study.settings
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)

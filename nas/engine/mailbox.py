@@ -24,6 +24,7 @@ class _Box:
     seconds: float = 0.0
     delivered: float | None = None  # when it got what it holds, and until when it may hold it, by this process's clock
     deadline: float | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)  # of what it holds
 
     def worked(self) -> float:
         """At most how long a lane that was found dead has worked on what it held."""
@@ -45,6 +46,7 @@ class Mailbox:
     async def join(self, lane: int, device: str = "", memory: float = math.inf) -> int:
         """A lane has started on a device with so many bytes; its ticket. Whoever had the lane before is gone, or will be refused."""
         before = self._boxes.get(lane, _Box())
+        before.ended.set()
         self._boxes[lane] = _Box(before.ticket + 1)
         self._tell(Ready(lane, before.worked(), device, memory))
         return self._boxes[lane].ticket
@@ -74,6 +76,7 @@ class Mailbox:
 
     def _finish(self, lane: int, box: _Box, done: tuple[int, Outcome], *, gone: bool) -> None:
         box.seconds, box.delivered, box.deadline = 0.0, None, None
+        box.ended.set()
         self._tell(Done(lane, *done, gone=gone))
 
     def _tell(self, event: Event) -> None:
@@ -83,10 +86,11 @@ class Mailbox:
     # ---- the driver's side ---------------------------------------------------------------------------------------
 
     async def deliver(self, lane: int, parcel: bytes) -> None:
-        """Put a parcel into a lane's inbox."""
+        """Put a parcel into a lane's inbox, at once; answers when the lane has ended it, so that Ray shows it for as long as it runs."""
         box = self._boxes[lane]
-        box.delivered = time.monotonic()
+        box.delivered, box.ended = time.monotonic(), asyncio.Event()
         box.inbox.put_nowait(parcel)
+        await box.ended.wait()
 
     async def limit(self, seconds: Mapping[int, float]) -> None:
         """Move the deadlines of what lanes hold, in seconds from now, by lane."""
@@ -105,3 +109,4 @@ class Mailbox:
         """Let lanes that hold nothing end."""
         for box in self._boxes.values():
             box.inbox.put_nowait(STOP)
+            box.ended.set()

@@ -21,7 +21,7 @@ from nas.engine.lanes import Candidate, Dashboard, Event, Ready
 from nas.engine.local import GRACE_SECONDS
 from nas.engine.mailbox import BEAT_SECONDS, Mailbox
 from nas.engine.mps import Mps
-from nas.engine.ray_lane import RayLane
+from nas.engine.ray_lane import RayLane, title
 from nas.engine.ray_start import init, line, login, quiet, session_logs
 from nas.engine.ray_starts import Starts
 from nas.errors import NasError
@@ -29,6 +29,7 @@ from nas.evaluators import Evaluator
 
 START_SECONDS = 180.0  # by then the first lane must have come up
 STOP_SECONDS = 3.0
+MOST_CALLS = 100_000  # of the mailbox at once: two a lane, for as long as a candidate takes
 
 
 class RayLanes:
@@ -74,14 +75,14 @@ class RayLanes:
             self._mps.start()
         self._connect()
         self._check_room()
-        self._mailbox = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox).remote()
+        self._mailbox = ray.remote(num_cpus=0, max_concurrency=MOST_CALLS)(Mailbox).remote()
         self._scratch = Path(tempfile.mkdtemp(prefix="nas-tune-"))
         self._started = time.monotonic()
         self._fit.start()
 
     def submit(self, lane: int, candidate: Candidate) -> None:
         """Hand a candidate to a lane."""
-        self._mailbox.deliver.remote(lane, pickle.dumps(candidate))
+        self._mailbox.deliver.options(name=title(candidate)).remote(lane, pickle.dumps(candidate))
 
     def allow(self, seconds: Mapping[int, float]) -> None:
         """Move deadlines; lanes hear of it at their next sign of life, so there is no hurry."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,8 +45,9 @@ def init(
     try:
         if address is not None or shares is None:
             _reach(address)
-            return ray.init(address=address, **common)
-        with loopback():
+            with own_signals():
+                return ray.init(address=address, **common)
+        with loopback(), own_signals():
             return ray.init(
                 address="local",
                 num_cpus=max(1, shares.workers * shares.cpus),
@@ -71,6 +74,17 @@ def loopback() -> Iterator[None]:
         yield
     finally:
         constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def own_signals() -> Iterator[None]:
+    """What a SIGTERM does stays what this program had it do: Ray would have it end the process at once."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _reach(address: str | None) -> None:
