@@ -50,7 +50,8 @@ class Watching:
         main = self._json() if log_format == "json" else self._text(out)
         main.directory = directory
         self._main = main
-        self.observer: Observer = Observers([main, *(Tracking(tracker, main.note, storage) for tracker in chosen)])
+        self._tracking = [Tracking(tracker, main.note, storage) for tracker in chosen]
+        self.observer: Observer = Observers([main, *self._tracking])
         self._storage = storage
 
     def _json(self) -> JsonLog:
@@ -69,6 +70,8 @@ class Watching:
         """What a search came to."""
         from nas.cli.search import closing
 
+        for tracking in self._tracking:
+            tracking.complete(study)
         if self._log is not None:
             self._log.result(study)
         else:

@@ -18,7 +18,7 @@ from nas.trackers import Entry, Run, Tracker
 if TYPE_CHECKING:
     from nas.study import Settings, Trial
 
-CLOSE_SECONDS, BROKEN_OFF_SECONDS = 60.0, 5.0  # for what waits at the end of a run, or when it is broken off
+CLOSE_SECONDS, BROKEN_OFF_SECONDS = 30.0, 5.0  # for what waits at the end of a run, or when it is broken off
 TRACKED = "tracked"  # the folder of the numbers of trials that a tracker has
 SHOWN = ("strategy", "evaluator", "dataset", "budget", "seed", "role", "network")
 
@@ -37,12 +37,23 @@ class Tracking(Observer):
         self._work: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._objectives: tuple[str, ...] = ()
+        self._followed: set[Path] = set()
 
     def begin(self, start: Start) -> None:
         """Begin with what is missing."""
-        self._objectives = tuple(goal.name for goal in start.objectives)
+        self._follow(start.directory, tuple(goal.name for goal in start.objectives))
+
+    def complete(self, study: Study) -> None:
+        """What is missing of a study that has ended: nothing, unless it had ended before this was there."""
+        if study.directory not in self._followed:
+            self._follow(study.directory, tuple(goal.name for goal in study.goals))
+            self.end("")
+
+    def _follow(self, directory: Path, objectives: tuple[str, ...]) -> None:
+        self._objectives = objectives
+        self._followed.add(directory)
         self._work = queue.SimpleQueue()
-        sender = _Sender(self._tracker, start.directory, self._storage, self._notes.put)
+        sender = _Sender(self._tracker, directory, self._storage, self._notes.put)
         self._thread = threading.Thread(target=sender.run, args=(self._work,), name=f"track-{self._tracker.name}", daemon=True)
         self._thread.start()
 

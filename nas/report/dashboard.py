@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
+import warnings
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,9 @@ class Server:
     def serve(self) -> None:
         """Until an exception, such as Ctrl-C."""
         try:
-            self._server.serve_forever()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Optuna, of few trials
+                self._server.serve_forever()
         finally:
             self._server.server_close()
 

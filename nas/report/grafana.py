@@ -8,6 +8,7 @@ from typing import Any
 
 SOURCE = {"type": "prometheus", "uid": "${source}"}
 OF = '{study=~"$study"}'
+BUCKETS = f"ray_nas_trial_device_seconds_bucket{OF}"
 WIDTH = 24  # of a Grafana page, in its own units
 
 
@@ -42,7 +43,7 @@ PANELS = (
     Panel(
         "Device time a trial: median and 90%", "timeseries", 12, "s",
         tuple(
-            (f"histogram_quantile({part}, sum by (le, study) (rate(ray_nas_trial_device_seconds_bucket{OF}[10m])))", f"{{{{study}}}} {part}")
+            (f"histogram_quantile({part}, sum by (le, study) (rate({BUCKETS}[10m])))", f"{{{{study}}}} {part}")
             for part in (0.5, 0.9)
         ),
     ),

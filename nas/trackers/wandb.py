@@ -31,7 +31,7 @@ class WeightsAndBiases:
         import wandb
 
         mode = os.environ.get("WANDB_MODE", "online").lower()
-        if mode in ("online", "run", "") and not wandb.api.api_key:
+        if mode in ("online", "run", "") and not _logged_in(wandb):
             raise NasError("--wandb: nobody is logged in; allowed: wandb login, the variable WANDB_API_KEY, or WANDB_MODE=offline")
 
     def open(self, run: Run) -> None:
@@ -59,3 +59,10 @@ class WeightsAndBiases:
 
     def close(self) -> None:
         """Every run was finished on its own."""
+
+
+def _logged_in(wandb: Any) -> bool:
+    try:
+        return bool(wandb.login(prompt=False, verify=False))
+    except TypeError:  # older ones would ask
+        return bool(wandb.api.api_key)
