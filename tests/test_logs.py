@@ -181,6 +181,13 @@ def test_signals_end_a_search_in_order(
     assert (told["finished"], told["device_seconds"]) == (study.ledger().finished, study.ledger().device_seconds)
 
 
+def test_a_verb_that_knows_no_signals() -> None:
+    """A SIGTERM in the middle of anything."""
+    code = "import os, signal, sys; from nas.cli import main; from nas.cli.app import Verbs; Verbs.invoke = lambda *_: os.kill(os.getpid(), signal.SIGTERM)"
+    run = subprocess.run([sys.executable, "-c", f"{code}; sys.argv = ['nas', 'list', 'spaces']; main()"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (143, "")
+
+
 def test_a_reader_that_has_gone() -> None:
     with process("list", "baselines") as running:
         assert running.stdout is not None

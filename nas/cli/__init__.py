@@ -45,8 +45,8 @@ def _main() -> None:
 
         if isinstance(error, click.exceptions.Exit):
             sys.exit(error.exit_code)
-        if isinstance(error, click.Abort):
-            sys.exit(130)
+        if isinstance(error, click.Abort):  # what click makes of it
+            sys.exit(143 if isinstance(error.__cause__, Terminated) else 130)
         if isinstance(error, click.ClickException):
             print(f"error: {error.format_message()}", file=sys.stderr)
             sys.exit(2)

@@ -57,16 +57,16 @@ def _serve(run: Path, host: str, port: int, browse: bool, storage: str | None) -
     from nas.report.dashboard import Server
 
     server = Server(nas.open_study(run, storage=storage), host, port)
-    if not server.loopback:
-        click.echo(f"warning: everybody who reaches {host} of this machine can read the record here: there is no login", err=True)
-    click.echo(f"{server.url}      Ctrl-C ends it")
-    if browse:
-        import webbrowser
-
-        webbrowser.open(server.url)
     try:
+        if not server.loopback:
+            click.echo(f"warning: everybody who reaches {host} of this machine can read the record here: there is no login", err=True)
+        click.echo(f"{server.url}      Ctrl-C ends it")
+        if browse:
+            import webbrowser
+
+            webbrowser.open(server.url)
         server.serve()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # how it ends
         click.echo("")
 
 

@@ -100,7 +100,7 @@ class _Sender:
     def __init__(self, tracker: Tracker, directory: Path, storage: str | None, note: Callable[[str], None]) -> None:
         self._tracker, self._directory, self._storage, self._note = tracker, directory, storage, note
         self._opened = False
-        self._failed: list[Entry] = []
+        self._failed: dict[int, Entry] = {}
         self._said = False
 
     def run(self, work: queue.SimpleQueue[Entry | None]) -> None:
@@ -114,11 +114,11 @@ class _Sender:
             self._send(entry)
         while (item := work.get()) is not None:
             self._send(item)
-        failed, self._failed = self._failed, []
-        for entry in failed:
-            if not self._failed:
+        failed, self._failed = self._failed, {}
+        for entry in failed.values():
+            if not self._failed:  # else it is still away
                 self._send(entry)
-        if left := len(failed) - sum(entry.number in self._told for entry in failed):
+        if left := sum(number not in self._told for number in failed):
             self._note(f"{self._tracker.name}: {left} trials were not sent; `nas resume` with --{self._tracker.name} sends them")
         with suppress(Exception):
             self._tracker.close()
@@ -139,7 +139,7 @@ class _Sender:
             self._tracker.add(entry)
             self._told.add(entry.number)
         except Exception as error:
-            self._failed.append(entry)
+            self._failed[entry.number] = entry
             if not self._said:
                 self._said = True
                 self._note(f"{self._tracker.name}: {_line(error)}; the search goes on, and it is tried again later")
