@@ -13,6 +13,7 @@ VERBS = {
     "resume": ("resume", "Go on with a search or a training after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
     "budget": ("budget", "What a search has spent, on what, and what is left."),
+    "dashboard": ("dashboard", "The trials of a search in a browser; for Grafana, for TensorBoard."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
     "transfer": ("transfer", "Found cells stacked anew for another data set and size."),
     "scale": ("scale", "A network deeper, wider and on larger images."),
@@ -79,4 +80,9 @@ def app() -> None:
       nas show resnet50                              layers, parameters, MACs
       nas train runs/NAME --dataset cifar10 --recipe nasnet --out runs/mine
       nas export runs/mine --out mine.py             one PyTorch file that is yours
+
+    \b
+    Exit statuses:
+      0 done   2 wrong usage, or refused   3 a search in which nothing finished
+      130 interrupted (Ctrl-C)   143 terminated (SIGTERM)   141 whoever read the output has gone
     """

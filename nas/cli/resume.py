@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from nas.cli.app import Examples
-from nas.cli.search import closing, engine_options, honest_options, summary
+from nas.cli.search import engine_options, honest_options
+from nas.cli.watching import Watching, watch_options
 from nas.errors import NasError
 
 
@@ -18,11 +19,12 @@ from nas.errors import NasError
 @click.argument("run", type=click.Path(path_type=Path))
 @honest_options
 @engine_options
+@watch_options
 def command(
     run: Path, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
-    no_dashboard: bool, storage: str | None, results: str | None,
+    no_dashboard: bool, storage: str | None, results: str | None, log_format: str, **trackers: str | None,
 ) -> None:  # fmt: skip
     """Go on with the search or the training in the folder RUN, after Ctrl-C, a kill or a crash.
 
@@ -40,22 +42,19 @@ def command(
             "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--correlate": correlate, "--workers": workers,
             "--gpus-per-trial": gpus_per_trial, "--memory-per-device": memory_per_device, "--no-mps": no_mps,
             "--engine": engine, "--address": address, "--no-dashboard": no_dashboard, "--max-workers": max_workers, "--no-ship": no_ship,
-            "--max-failures": max_failures is not None,
-            "--storage": storage, "--results": results,
+            "--max-failures": max_failures is not None, "--storage": storage, "--results": results, "--log-format": log_format != "text",
         }  # fmt: skip
-        _go_on(run, [name for name, value in given.items() if value])
+        followed = [f"--{name}" for name, value in trackers.items() if value is not None]
+        _go_on(run, [name for name, value in given.items() if value] + followed)
         return
-    from nas.report.screen import Screen
-
-    with Screen() as screen, summary(screen):
-        screen.directory = run
+    with Watching(log_format, trackers, directory=run, storage=storage) as watching:
         study = nas.resume(
             run, confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate, workers=workers,
             gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps,
-            storage=storage, results=results, engine=engine, address=address, dashboard=not no_dashboard, observer=screen,
+            storage=storage, results=results, engine=engine, address=address, dashboard=not no_dashboard, observer=watching.observer,
             max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, max_failures=max_failures,
         )  # fmt: skip
-        closing(study)
+        watching.closing(study)
 
 
 def _go_on(run: Path, given: list[str]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from nas.cli.search import closing, engine_options, summary
+from nas.cli.search import closing, engine_options
+from nas.cli.watching import Watching
 from nas.errors import NasError
 
 OWN = (
@@ -75,20 +76,19 @@ def run(
     """Search in the run folder `out` (default: runs/NAME-TIME), and print what was found; as JSON the progress goes to stderr."""
     import nas
     from nas.evaluators import Fidelity
-    from nas.report.screen import Screen
     from nas.report.tables import console
     from nas.strategies.specs import read
 
     chosen = read(strategy)
     again = None if confirm == "0" else confirm
-    with Screen(out=console(stderr=True) if as_json else None) as screen, summary(screen):
+    with Watching("text", {}, storage=storage, out=console(stderr=True) if as_json else None) as watching:
         study = nas.scale_search(
             network, step=step, strategy=chosen.name, strategy_options=chosen.options, budget=budget, dataset=dataset,
             evaluator_options={} if data_dir is None else {"data_dir": str(data_dir)},
             fidelity=None if epochs is None else Fidelity(epochs), confirm=again, confirm_epochs=confirm_epochs, seed=seed,
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps,
             engine=engine or "ray", address=address, dashboard=not no_dashboard,
-            storage=storage, out=out, observer=screen,
+            storage=storage, out=out, observer=watching.observer,
         )  # fmt: skip
         if not as_json:
             closing(study)

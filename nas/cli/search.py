@@ -9,6 +9,7 @@ import click
 
 from nas.cli.app import Examples
 from nas.cli.forecast import check_options, forecast_options, show
+from nas.cli.watching import Watching, watch_options
 from nas.errors import NasError
 
 FRONT_ROWS = 20
@@ -150,6 +151,8 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --address auto --workers 8 --max-workers 32",
         "nas search --space nasnet-cell --budget 100gpuh --address 10.0.0.1:6379 --gpu-weights H100=2.5,A100=1 --max-failures 5",
         "nas search --space nasnet-cell --budget 100gpuh --address auto --strategy asha:evolution --results s3://bucket/searches",
+        "nas search --space nasnet-cell --budget 1h --tensorboard --mlflow http://localhost:5000",
+        "nas search --space nasnet-cell --budget 1h --log-format json | jq -c 'select(.event == \"finished\") | [.trial, .value]'",
     ),
 )
 @click.option("--space", default="nasnet-cell", show_default=True, metavar="NAME|FILE", help="Space (`nas list spaces`), or a YAML file.")
@@ -193,6 +196,7 @@ def honest_options(function: Any) -> Any:
 @honest_options
 @engine_options
 @forecast_options
+@watch_options
 def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, execution: str | None, seed: int, out: Path | None, objectives: str | None,
@@ -203,7 +207,7 @@ def command(
     workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
     gpu_weights: str, no_dashboard: bool, storage: str | None, results: str | None,
-    dry_run: bool, price: float | None, as_json: bool,
+    dry_run: bool, price: float | None, as_json: bool, log_format: str, **trackers: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
 
@@ -215,13 +219,12 @@ def command(
     intervals; --control holds the search against random search, in RUN/control. Neither is charged to the budget.
     """
     import nas
-    from nas.report.screen import Screen
     from nas.report.tables import console
     from nas.strategies.specs import read
 
     check_options(dry_run, price, as_json)
     chosen, act = read(strategy), nas.plan if dry_run else nas.search
-    with Screen(out=console(stderr=True) if as_json else None) as screen, summary(screen):
+    with Watching(log_format, trackers, storage=storage, out=console(stderr=True) if as_json else None) as watching:
         made: Any = act(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
             evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe, execution=execution),
@@ -232,14 +235,14 @@ def command(
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
             seed=seed, out=out, storage=storage, results=results,
-            engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=screen,
+            engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=watching.observer,
             max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, gpu_weights=gpu_weights,
             max_failures=max_failures,
         )  # fmt: skip
         if dry_run:
             show(made, price, as_json)
         else:
-            closing(made)
+            watching.closing(made)
 
 
 def _given(**options: Any) -> dict[str, str]:
@@ -269,30 +272,6 @@ def _fidelity(epochs: int | None, width: float | None, depth: float | None) -> A
     from nas.evaluators import Fidelity
 
     return Fidelity(epochs, width or 1.0, depth or 1.0)
-
-
-class summary:
-    """After Ctrl-C: what was found so far and how to go on, then exit status 130."""
-
-    def __init__(self, screen: Any) -> None:
-        self.screen = screen
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is not KeyboardInterrupt:
-            return
-        self.screen.close()
-        directory = self.screen.directory
-        if directory is None:
-            click.echo("interrupted before the first trial; nothing to resume", err=True)
-        else:
-            import nas
-
-            click.echo("interrupted")
-            closing(nas.open_study(directory))
-        raise SystemExit(130)
 
 
 def closing(study: Any) -> None:
@@ -336,7 +315,6 @@ def closing(study: Any) -> None:
         if front:
             click.echo(f"       nas show {where}/front/{front[-1].number}.yaml      any other of the front, by its trial")
         click.echo(f"       nas resume {where}      goes on after an interruption")
-        if study.settings.storage is None:
-            click.echo(f"       optuna-dashboard {where}/study.journal      every trial (pip install optuna-dashboard)")
+        click.echo(f"       nas dashboard {where}      every trial, in a browser")
     else:
         click.echo(f"next:  nas resume {where}")

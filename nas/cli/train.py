@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli import status_of
 from nas.cli.app import Examples
 from nas.errors import NasError
 
@@ -85,19 +86,19 @@ def command(
 
 @contextlib.contextmanager
 def screen(quiet: bool, as_json: bool) -> Iterator[TrainingScreen]:
-    """The screen of a training; Ctrl-C ends it with a line that says how to go on, and exit status 130."""
+    """The screen of a training; Ctrl-C ends it with a line that says how to go on, and the exit status."""
     from nas.report.tables import console, short_path
     from nas.report.training import TrainingScreen
 
     made = TrainingScreen(quiet or as_json, console(stderr=as_json))
     try:
         yield made
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         made.close()
         at = made.directory
         text = "nothing to resume" if at is None else f"`nas resume {short_path(at)}` goes on"
         click.echo(f"interrupted; {text}", err=True)
-        raise SystemExit(130) from None
+        raise SystemExit(status_of(error)) from None
     finally:
         made.close()
 

@@ -10,7 +10,7 @@ from nas.engine.forecast import Forecast, plan
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Candidate, Dashboard, Done, Event, Lanes, Ready
 from nas.engine.local import LocalLanes
-from nas.engine.observer import Finished, Observer, Progress, Start
+from nas.engine.observer import Finished, Observer, Observers, Progress, Start
 from nas.engine.training import resume_training, train
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Lanes",
     "LocalLanes",
     "Observer",
+    "Observers",
     "Progress",
     "Ready",
     "Start",

@@ -19,9 +19,10 @@ from nas.engine.joining import check_alone, said
 from nas.engine.kept import KeptLanes
 from nas.engine.lanes import Lanes
 from nas.engine.local import LocalLanes
-from nas.engine.observer import Observer
+from nas.engine.observer import Observer, Observers
 from nas.engine.phases import alone_by, strategy_of, wish_of
 from nas.engine.prepare import resumed_evaluator, shares_of
+from nas.engine.ray_metrics import RayMetrics
 from nas.engine.request import Prepared, Request, context_of, prepare
 from nas.engine.results import advice, checked, copied, moved, nodes, store_of
 from nas.engine.sharing import check_memory, gpu_memories, packed, queue_of
@@ -32,7 +33,7 @@ from nas.engine.timing import check_lanes
 from nas.errors import NothingFinishedError
 from nas.evaluators import Evaluator, Fidelity
 from nas.latency import Setting
-from nas.study import Recorder, Study, create_study, join_study, open_study, resume_study
+from nas.study import Recorder, Settings, Study, create_study, join_study, open_study, resume_study
 from nas.study.confirmation import CONFIRM
 from nas.study.correlation import CORRELATE
 from nas.study.settings import RUN_FILE
@@ -128,29 +129,35 @@ def search(
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
     candidate finished; Ctrl-C leaves a record that `resume` goes on with.
     """
-    return _run(prepare(Request(**locals())))
+    given = Request(**locals())
+    prepared = prepare(replace(given, observer=_watched(observer, engine)))
+    return _run(prepared) if prepared.joins is None else _join(prepared, prepared.joins, observer)
+
+
+def _join(prepared: Prepared, settings: Settings, observer: Observer | None) -> Study:
+    """Share the work of a search that has begun."""
+    given, shares = prepared.request, prepared.shares
+    if not (prepared.directory / RUN_FILE).exists():
+        join_study(prepared.directory, settings)
+    return resume(
+        prepared.directory, evaluator=None if prepared.settings.evaluator else given.evaluator, workers=shares.workers,
+        gpus_per_trial=given.gpus_per_trial, memory_per_device=given.memory_per_device, mps=given.mps, storage=given.storage,
+        engine=given.engine, address=given.address, dashboard=given.dashboard, observer=observer, ship=given.ship,
+        max_workers=given.max_workers, wait_for_nodes=given.wait_for_nodes, results=given.results,
+    )  # fmt: skip
 
 
 def _run(prepared: Prepared) -> Study:
     """Make the run folder and drive the search in it to its end."""
     given, judge, shares = prepared.request, prepared.evaluator, prepared.shares
     engine, address, dashboard, mps = given.engine, given.address, given.dashboard, given.mps
-    if prepared.joins is not None:
-        if not (prepared.directory / RUN_FILE).exists():
-            join_study(prepared.directory, prepared.joins)
-        return resume(
-            prepared.directory, evaluator=None if prepared.settings.evaluator else given.evaluator, workers=shares.workers,
-            gpus_per_trial=given.gpus_per_trial, memory_per_device=given.memory_per_device, mps=mps, storage=given.storage,
-            engine=engine, address=address, dashboard=dashboard, observer=given.observer, ship=given.ship,
-            max_workers=given.max_workers, wait_for_nodes=given.wait_for_nodes, results=given.results,
-        )  # fmt: skip
     most, patience = prepared.settings.max_workers, seconds_of(given.wait_for_nodes)
     placed: dict[str, Any] = {"name": prepared.directory.name, "most": most, "ship": given.ship, "patience": patience}
     with (
         KeptLanes(lambda: make_lanes(engine, judge, shares, address=address, dashboard=dashboard, mps=mps, **placed)) as lanes,
         create_study(prepared.directory, prepared.settings, prepared.space) as study,
     ):
-        return _whole(study, judge, lanes, given.observer, time.monotonic() - prepared.begun, given.storage, patience)
+        return _whole(study, judge, lanes, given.observer or Observer(), time.monotonic() - prepared.begun, given.storage, patience)
 
 
 def resume(
@@ -193,12 +200,13 @@ def resume(
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
+    observer = _watched(observer, engine)
     given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
     check_memory(judge, given)
     failures, patience = check_failures(max_failures, settings.max_failures), seconds_of(wait_for_nodes)
     if address is not None:
-        shares_of(engine, None, None, address, ship=ship, note=(observer or Observer()).note)
-    shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, (observer or Observer()).note)
+        shares_of(engine, None, None, address, ship=ship, note=observer.note)
+    shares = _resumed_shares(known, judge, engine, workers, gpus_per_trial, given, address, observer.note)
     asked = max_workers if max_workers is not None else max(settings.max_workers, shares.workers) if address else None
     most = check_workers(asked, shares.workers, address, evaluators.is_simulated(judge))
     placed: dict[str, Any] = {"name": settings.study, "most": most, "ship": ship, "patience": patience}
@@ -209,7 +217,7 @@ def resume(
         resume_study(directory, storage=storage) as study,
     ):
         if joined := said(study):
-            (observer or Observer()).note(joined)
+            observer.note(joined)
         moved(study.directory, place)
         study.settings = replace(study.settings, memory_per_device=given, max_failures=failures, results=place)
         ask_for(study, wish, control, judge, correlating)
@@ -248,15 +256,20 @@ def make_lanes(
     return RayLanes(evaluator, shares, address=address, dashboard=dashboard, mps=mps, **placed)
 
 
+def _watched(observer: Observer | None, engine: str) -> Observers:
+    """Whoever watches the search; on Ray its metrics beside them. None of them can end it by raising."""
+    return Observers([*([observer] if observer else []), *([RayMetrics()] if engine == "ray" else [])])
+
+
 def _whole(
-    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, patience: float,
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer, spent: float, storage: str | None, patience: float,
 ) -> Study:  # fmt: skip
     """The search, then what was asked for to follow it and is missing."""
 
     def drive(run: Recorder) -> Study:
         return _drive(run, evaluator, lanes, observer, 0.0, storage, patience)
 
-    note = (observer or Observer()).note
+    note = observer.note
     if line := advice(study.settings, evaluator, nodes()):
         note(line)
     with copied(study.directory, study.settings, note, storage):
@@ -266,14 +279,13 @@ def _whole(
 
 
 def _drive(
-    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer | None, spent: float, storage: str | None, patience: float,
+    study: Recorder, evaluator: Evaluator, lanes: Lanes, observer: Observer, spent: float, storage: str | None, patience: float,
 ) -> Study:  # fmt: skip
     settings = study.settings
     check_alone(study, evaluator)
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
     context = context_of(study.space, settings.features, len(study.goals), budget)
-    note = (observer or Observer()).note
-    strategy = remembered(lambda: strategy_of(study, evaluator, context), study.directory, settings, note)
+    strategy = remembered(lambda: strategy_of(study, evaluator, context), study.directory, settings, observer.note)
     show = _show_nothing if settings.role in (CONFIRM, CORRELATE) else study.write_best
     clock = None
     if evaluators.is_simulated(evaluator):  # a clock of its own for every run

@@ -206,6 +206,7 @@ class Driver:
                 self._keeping.sweep()
             if reason not in ("failed", "interrupted") and not self._others.there:
                 self._keeping.prune((), (), ended=True)
+            self._observer.tick(self._progress())  # as it stands in the end
             self._observer.end(reason)
 
     def _prune(self) -> None:
@@ -333,7 +334,11 @@ class Driver:
             self._queue.learn(work, outcome.metrics)
             if outcome.first_seconds is not None:
                 self._first.append(outcome.first_seconds)
-        finished = Finished(work.number, value, work.architecture, outcome, seconds, work.fraction, work.proposal.phase)
+        proposal = work.proposal
+        finished = Finished(
+            work.number, value, work.architecture, outcome, seconds, work.fraction, proposal.phase, proposal.decisions, proposal.parent,
+            proposal.how, done.lane,
+        )  # fmt: skip
         self._standing.finished(finished, work.proposal)
         return finished
 
@@ -448,6 +453,7 @@ class Driver:
         return Start(
             self._study.directory, self._accounts.budget, self._accounts.ledger, expected_of(lanes), lanes.device, lanes.share,
             self._fidelity, lanes.dashboard, len(self._queue.waiting), self._study.settings.role, self._goals,
+            self._study.settings.study,
         )  # fmt: skip
 
     def _tell_observer(self, finished: list[Finished], launches: list[tuple[int, Candidate]]) -> None:
@@ -458,10 +464,10 @@ class Driver:
         now = time.monotonic()
         if now >= self._ticked + TICK_SECONDS:
             self._ticked = now
-            accounts, standing = self._accounts, self._standing
-            self._observer.tick(
-                Progress(
-                    accounts.budget, accounts.ledger, len(self._running), self._roster.count, standing.best, accounts.seconds_left(),
-                    len(standing),
-                )
-            )  # fmt: skip
+            self._observer.tick(self._progress())
+
+    def _progress(self) -> Progress:
+        accounts, standing = self._accounts, self._standing
+        return Progress(
+            accounts.budget, accounts.ledger, len(self._running), self._roster.count, standing.best, accounts.seconds_left(), len(standing)
+        )

@@ -30,6 +30,7 @@ class _Box:
     deadline: float | None = None
     heard: float | None = None  # when it gave its last sign of life; None: nobody has this ticket
     node: str = ""  # by the name of its device: `NODE`, or `NODE:GPU`
+    ended: asyncio.Event = field(default_factory=asyncio.Event)  # of what it holds
 
     def worked(self) -> float:
         """At most how long a lane that was found dead has worked on what it held."""
@@ -53,6 +54,7 @@ class Mailbox:
     async def join(self, ready: Ready) -> int:
         """A lane has started; its ticket. Whoever had the lane before is gone, or will be refused."""
         lane, before = ready.lane, self._boxes.get(ready.lane, _Box())
+        before.ended.set()
         before.inbox.put_nowait(STOP)
         box = self._boxes[lane] = _Box(before.ticket + 1, heard=time.monotonic(), node=ready.device.partition(":")[0])
         if self._closed:
@@ -86,6 +88,7 @@ class Mailbox:
 
     def _finish(self, lane: int, box: _Box, done: tuple[int, Outcome], *, gone: bool) -> None:
         box.seconds, box.delivered, box.deadline = 0.0, None, None
+        box.ended.set()
         self._tell(Done(lane, *done, gone=gone))
 
     def _tell(self, event: Event) -> None:
@@ -95,12 +98,16 @@ class Mailbox:
     # ---- the driver's side ---------------------------------------------------------------------------------------
 
     async def deliver(self, lane: int, parcel: bytes, life: int = 0) -> None:
-        """Put a parcel into a lane's inbox; dropped where another life of the lane was meant (0: any)."""
+        """Put a parcel into a lane's inbox, at once; dropped where another life of the lane was meant (0: any).
+
+        It answers when the lane has ended what it was given, so that Ray shows that for as long as it runs.
+        """
         box = self._boxes[lane]
         if life and box.ticket != life:
             return
-        box.delivered = time.monotonic()
+        box.delivered, box.ended = time.monotonic(), asyncio.Event()
         box.inbox.put_nowait(parcel)
+        await box.ended.wait()
 
     async def limit(self, seconds: Mapping[int, float]) -> None:
         """Move the deadlines of what lanes hold, in seconds from now, by lane."""
@@ -118,6 +125,7 @@ class Mailbox:
         before = self._boxes[lane]
         self._tell(Lost(lane, before.worked(), silent))
         self._boxes[lane] = _Box(before.ticket + 1)
+        before.ended.set()
         before.inbox.put_nowait(AGAIN)
 
     async def events(self) -> list[Event]:
@@ -152,3 +160,4 @@ class Mailbox:
         self._closed = True
         for box in self._boxes.values():
             box.inbox.put_nowait(STOP)
+            box.ended.set()

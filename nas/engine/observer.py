@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.budget import Budget, Ledger
 from nas.engine.lanes import Dashboard
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Start:
-    """A search is about to run (again). `device` is `cpu` or `cuda`; `share` the devices that a worker holds."""
+    """A search is about to run (again). `device` is `cpu` or `cuda`; `share` the devices that a worker holds.
+
+    `study` is its name in the storage.
+    """
 
     directory: Path
     budget: Budget
@@ -30,6 +35,7 @@ class Start:
     unfinished: int  # trials of a driver that is no more, to be run again first
     role: str = "search"  # or `control`, `confirm`: a run that belongs to a search, in a folder of it
     objectives: tuple[Objective, ...] = (Objective("accuracy"),)
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Finished:
     """A trial has ended; `value` is the first objective's, None when it failed. Those of the others are in the metrics.
 
     `fraction` is of the run's fidelity. Of a `phase` the architecture only stands for all that it trained.
+    `decisions`, `parent` and `how` are those of its proposal; `worker` is the lane that it ended on.
     """
 
     number: int
@@ -46,6 +53,10 @@ class Finished:
     device_seconds: float
     fraction: float = 1.0
     phase: str | None = None
+    decisions: Mapping[str, Any] = field(default_factory=dict)
+    parent: int | None = None
+    how: str = ""
+    worker: int = 0
 
     def better(self, other: Finished | None, objective: Objective | None = None) -> bool:
         """Whether it is the better of two, of which values count only at equal fractions; a failed one never is.
@@ -103,3 +114,65 @@ class Observer:
 
     def end(self, reason: str) -> None:
         """No trial runs any more. `reason` is the limit that was reached, `interrupted`, or `failed`."""
+
+
+class Observers(Observer):
+    """Several as one, each told in their order. One that raises is switched off, with one note to the others.
+
+    Only an `Exception` is held back: a Ctrl-C within an observer ends the search, as it does anywhere.
+    """
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = list(observers)
+
+    def note(self, line: str) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.note(line))
+
+    def begin(self, start: Start) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.begin(start))
+
+    def launched(self, number: int, architecture: Architecture) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.launched(number, architecture))
+
+    def finished(self, finished: Finished) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.finished(finished))
+
+    def lost(self, number: int, times: int) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.lost(number, times))
+
+    def crowded(self, number: int, reason: str) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.crowded(number, reason))
+
+    def retired(self, worker: int, reason: str, left: int) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.retired(worker, reason, left))
+
+    def tick(self, progress: Progress) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.tick(progress))
+
+    def end(self, reason: str) -> None:
+        """To all."""
+        self._tell(lambda observer: observer.end(reason))
+
+    def _tell(self, call: Callable[[Observer], None]) -> None:
+        for observer in list(self._observers):
+            try:
+                call(observer)
+            except Exception as error:
+                self._observers.remove(observer)
+                self._switched_off(observer, error)
+
+    def _switched_off(self, observer: Observer, error: Exception) -> None:
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        line = f"{type(observer).__name__} is switched off, the search goes on: {what}"
+        if any(type(other).note is not Observer.note for other in self._observers):
+            self.note(line)
+        else:
+            logging.getLogger("nas").warning(line, exc_info=error)

@@ -9,6 +9,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+import ray
+
 from nas.engine.mailbox import AGAIN, BEAT_SECONDS, STOP
 from nas.engine.place import check_device
 from nas.engine.timing import evaluated, taken
@@ -44,9 +46,11 @@ class RayLane:
             clock = clock_of(self._evaluator, candidate.seconds, candidate.timeout)
             evaluation = Evaluation(candidate.seed, self._device, clock, task=candidate.task)
             self._held = (candidate, evaluation)
+            _show(title(candidate))
             outcome = evaluated(self._evaluator, candidate, evaluation, self._taken)
             with self._lock:
                 self._held = None
+            _show(f"lane {self._lane}")
             done = (candidate.number, outcome)
             _flush()
             if poisons(outcome.reason):
@@ -82,6 +86,17 @@ class RayLane:
     def _leave(self, done: tuple[int, Outcome]) -> None:
         self._get(self._mailbox.leave.remote(self._lane, self._ticket, done))
         os._exit(1)
+
+
+def title(candidate: Candidate) -> str:
+    """The name under which Ray and the system show a candidate: its trial and the beginning of its digest."""
+    return f"trial {candidate.number} {candidate.architecture.digest[:12]}"
+
+
+def _show(name: str) -> None:
+    """As the title of this process, which Ray's dashboard, `ps` and `nvidia-smi` show; `ray::` is how Ray knows its workers."""
+    with contextlib.suppress(AttributeError):  # of Ray's own, no part of its public interface
+        ray._raylet.setproctitle(f"ray::nas {name}")
 
 
 def _flush() -> None:

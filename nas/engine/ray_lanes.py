@@ -26,7 +26,7 @@ from nas.engine.local import GRACE_SECONDS
 from nas.engine.mailbox import BEAT_SECONDS, Mailbox
 from nas.engine.mps import Mps
 from nas.engine.place import kind_of, memory_of
-from nas.engine.ray_lane import RayLane
+from nas.engine.ray_lane import RayLane, title
 from nas.engine.ray_start import init, join, line, login, quiet, session_logs
 from nas.engine.ray_starts import Starts
 from nas.engine.shipping import folders
@@ -37,6 +37,7 @@ from nas.evaluators import Evaluator
 START_SECONDS = 180.0  # by then the first lane must have come up
 STOP_SECONDS = 3.0
 ACCELERATOR = "ray.io/accelerator-type"  # the label that Ray gives to a node by its GPUs
+MOST_CALLS = 100_000  # of the mailbox at once: two a lane, for as long as a candidate takes
 
 
 class RayLanes:
@@ -97,7 +98,8 @@ class RayLanes:
 
     def submit(self, lane: int, candidate: Candidate) -> None:
         """Hand a candidate to a lane."""
-        self._mailbox.deliver.remote(lane, pickle.dumps(candidate), self._lives.get(lane, 0))
+        deliver = self._mailbox.deliver.options(name=title(candidate))
+        deliver.remote(lane, pickle.dumps(candidate), self._lives.get(lane, 0))
 
     def allow(self, seconds: Mapping[int, float]) -> None:
         """Move deadlines; lanes hear of it at their next sign of life, so there is no hurry."""
@@ -224,7 +226,7 @@ def _called(prefix: str, trial: Any) -> str:
 def _mailbox(name: str) -> Any:
     """On the driver's node: with any other the search would be lost."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    made = ray.remote(num_cpus=0, max_concurrency=1000)(Mailbox)
+    made = ray.remote(num_cpus=0, max_concurrency=MOST_CALLS)(Mailbox)
     return made.options(name=f"nas {name} mailbox", scheduling_strategy=here).remote()
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,9 +54,9 @@ def init(
     try:
         if address is not None or shares is None:
             at, loops = _reach(address)
-            with loopback() if loops else contextlib.nullcontext():
+            with loopback() if loops else contextlib.nullcontext(), own_signals():
                 return ray.init(address=at, runtime_env=runtime_env, **common)
-        with loopback():
+        with loopback(), own_signals():
             return ray.init(
                 address="local",
                 num_cpus=max(1, shares.workers * shares.cpus),
@@ -128,6 +130,17 @@ def _reach(address: str | None) -> tuple[str, bool]:
     except OSError:
         return at, True
     return at, False
+
+
+@contextlib.contextmanager
+def own_signals() -> Iterator[None]:
+    """What a SIGTERM does stays what this program had it do: Ray would have it end the process at once."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -23,9 +23,15 @@ TOP = 5
 COST_NAMES = {"params": "parameters", "macs": "MACs"}
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let the caller know that the reader has gone; rich would end the process with status 1."""
+        raise BrokenPipeError
+
+
 def console(stderr: bool = False) -> Console:
     """A console that cuts nothing off where nobody looks at a screen."""
-    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    made = _Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not made.is_terminal:
         made.width = 200
     return made
