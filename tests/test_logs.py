@@ -63,7 +63,8 @@ def test_an_observer_that_raises_is_switched_off_and_the_search_goes_on(tmp_path
 
 def test_an_observer_alone_that_raises_is_said_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert search(tmp_path / "run", Quiet()).ledger().finished == 3
-    assert [record.message for record in caplog.records] == ["Quiet is switched off, the search goes on: ZeroDivisionError: division by zero"]
+    said = "Quiet is switched off, the search goes on: ZeroDivisionError: division by zero"
+    assert [record.message for record in caplog.records] == [said]
 
 
 class Quiet(Observer):
@@ -183,8 +184,15 @@ def test_signals_end_a_search_in_order(
 
 def test_a_verb_that_knows_no_signals() -> None:
     """A SIGTERM in the middle of anything."""
-    code = "import os, signal, sys; from nas.cli import main; from nas.cli.app import Verbs; Verbs.invoke = lambda *_: os.kill(os.getpid(), signal.SIGTERM)"
-    run = subprocess.run([sys.executable, "-c", f"{code}; sys.argv = ['nas', 'list', 'spaces']; main()"], capture_output=True, text=True, check=False)
+    code = """
+import os, signal, sys
+from nas.cli import main
+from nas.cli.app import Verbs
+Verbs.invoke = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+sys.argv = ["nas", "list", "spaces"]
+main()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (143, "")
 
 

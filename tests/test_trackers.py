@@ -293,7 +293,8 @@ class FakeClient:
         return [run for run in self.runs.values() if text == f"tags.`nas.trial` = '{run.tags['nas.trial']}'"][:max_results]
 
     def create_run(self, experiment: str, began: int, tags: dict[str, str], name: str) -> Any:
-        run = SimpleNamespace(info=SimpleNamespace(run_id=str(len(self.runs))), tags=tags, name=name, params={}, metrics=[], status="RUNNING")
+        info = SimpleNamespace(run_id=str(len(self.runs)))
+        run = SimpleNamespace(info=info, tags=tags, name=name, params={}, metrics=[], status="RUNNING")
         self.runs[run.info.run_id] = run
         return run
 
@@ -352,7 +353,8 @@ def test_names_that_mlflow_allows() -> None:
 
 
 def test_trackers_by_the_command_line(
-    wandb: dict[str, FakeRun], mlflow: list[FakeClient], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    wandb: dict[str, FakeRun], mlflow: list[FakeClient], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:  # fmt: skip
     """All at once, and on `nas resume` of a run that has ended."""
     given = ("--space", "nas-bench-201", "--evaluator", "tabular", "--table", "synthetic", "--engine", "local", "--strategy", "random")

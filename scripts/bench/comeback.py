@@ -63,7 +63,8 @@ class Watch(Observer):
             self.seen.setdefault("a lane is up", time.monotonic() - self.at)
 
     def tick(self, progress: Any) -> None:
-        awaited = ("a lane is up",) if self.did == "join" else ("noticed", "runs again") + (("a lane is up",) if self.did == "worker" else ())
+        awaited = () if self.did == "join" else ("noticed", "runs again")
+        awaited += ("a lane is up",) if self.did in ("join", "worker") else ()
         if self.did and all(name in self.seen for name in awaited):
             print(f"{self.did:8s}", {name: round(seconds, 1) for name, seconds in self.seen.items()}, flush=True)
             self.rows.append((self.did, self.seen))
