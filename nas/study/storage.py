@@ -27,7 +27,13 @@ class Storage:
 
     def batch(self) -> AbstractContextManager[None]:
         """What is written within reaches a journal file in one append; a database takes one write after another."""
-        return self._journal.batch() if self._journal else nullcontext()
+        return self._journal.batch() if self._journal else self._stand_in()
+
+    def _stand_in(self):
+        if not hasattr(self, "_fl"):
+            import filelock
+            self._fl = filelock.FileLock(str(self.optuna._backend.engine.url.database) + ".lock")
+        return self._fl
 
     def changes(self) -> bool:
         """Stand-in."""
