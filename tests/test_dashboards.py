@@ -123,7 +123,8 @@ def test_no_write_of_a_storage_gets_through(run: Path) -> None:
     storage = read_only(nas.open_study(run))
     reads = {
         "get_study_id_from_name": ("run",), "get_study_name_from_id": (None,), "get_study_directions": (None,),
-        "get_study_user_attrs": (None,), "get_study_system_attrs": (None,), "get_all_studies": (), "get_trial": (1,), "get_all_trials": (None,),
+        "get_study_user_attrs": (None,), "get_study_system_attrs": (None,),
+        "get_all_studies": (), "get_trial": (1,), "get_all_trials": (None,),
     }  # fmt: skip
     number = storage.get_study_id_from_name("run")
     for name in sorted(BaseStorage.__abstractmethods__):
