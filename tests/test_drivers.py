@@ -16,7 +16,6 @@ import pytest
 
 from nas.budget import Budget
 from nas.engine import Done, Driver, Observer, Ready
-from nas.errors import StudyError
 from nas.evaluators import Fidelity, Outcome
 from nas.strategies import Proposal
 from nas.study import Recorder, Study, create_study, drivers, open_study, resume_study
@@ -342,7 +341,9 @@ def test_what_a_killed_driver_had_is_run_by_the_other(places: tuple[Path, Path, 
     assert study.drivers() == []
 
 
-def test_a_frozen_driver_that_comes_back_records_nothing_that_went_to_another(places: tuple[Path, Path, str | None], tmp_path: Path) -> None:
+def test_a_frozen_driver_that_comes_back_records_nothing_that_went_to_another(
+    places: tuple[Path, Path, str | None], tmp_path: Path
+) -> None:  # fmt: skip
     first, second, storage = places
     meeting = tmp_path / "meeting"
     with driver(first, storage, "12trials", "freeze", meeting) as one, driver(second, storage, "12trials", "meet", meeting) as two:
