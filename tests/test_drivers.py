@@ -223,7 +223,7 @@ class Worker(Count):
         me = meeting / str(os.getpid())
         if not me.exists():
             me.touch()
-        while len(list(meeting.iterdir())) < 2:
+        while len(list(meeting.iterdir())) < 2 or (act == "freeze" and not Freezing.frozen):
             time.sleep(0.01)
         if act == "hang":
             time.sleep(60)
@@ -235,8 +235,8 @@ class Freezing(Observer):
     frozen = False
 
     def tick(self, progress):
-        if progress.running == 2 and not self.frozen:
-            self.frozen = True
+        if progress.running == 2 and not self.frozen and (meeting / str(os.getpid())).exists():
+            Freezing.frozen = True
             os.kill(os.getpid(), signal.SIGSTOP)
 
 given = settings(budget=budget, storage=storage)

@@ -91,6 +91,12 @@ def _sign(driver: str, value: Mapping[str, Any]) -> Sign | None:
     return Sign(**{**value, "id": driver})
 
 
+def _value(sign: Sign) -> dict[str, Any]:
+    value = asdict(sign)
+    del value["id"]
+    return value
+
+
 class Lease:
     """The sign and the lock of this driver. Raises `StudyError` when the folder cannot be written."""
 
@@ -115,9 +121,7 @@ class Lease:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         self.sign = replace(self.sign, beat=self.sign.beat + 1, at=now, **changes)
         self._given = monotonic()
-        value = asdict(self.sign)
-        del value["id"]
-        return PREFIX + self.id, value
+        return PREFIX + self.id, _value(self.sign)
 
     def release(self) -> None:
         """Let go of the lock, and remove its file."""
@@ -138,6 +142,12 @@ class Watch:
         for driver, sign in signs(attrs).items():
             if driver != self._own and (driver not in self._seen or self._seen[driver][0] != sign):
                 self._seen[driver] = sign, now
+
+    def buried(self, driver: str | None) -> tuple[str, dict[str, Any]] | None:
+        """Name and value of the attribute that says of a dead driver that it has ended; None where it says so, or is not dead."""
+        if driver is None or driver not in self._seen or self.alive(driver) or self._seen[driver][0].ended:
+            return None
+        return PREFIX + driver, _value(replace(self._seen[driver][0], ended=True))
 
     def living(self) -> list[Sign]:
         """The other drivers that are not known to be dead."""

@@ -168,7 +168,14 @@ class Recorder(Study):
             for name in ENDS:  # a kill in the middle of the one batch that records an end leaves a part of it
                 if getattr(orphan, name):
                     self._set(orphan.number, name, None)
+            if all(trial.driver != orphan.driver for _, trial in self._elsewhere.values()):
+                self._bury(orphan.driver)
         return orphan
+
+    def _bury(self, driver: str | None) -> None:
+        """Say of a dead driver that nothing of it is left, so that nobody has to find out again."""
+        if (ended := self._watch.buried(driver)) is not None:
+            self._storage.optuna.set_study_user_attr(self._storage.study_id, *ended)
 
     def _sign(self, **changes: Any) -> None:
         name, value = self._lease.give(**changes)
