@@ -133,7 +133,7 @@ def test_attributes_that_no_driver_wrote_are_passed_over():
     attrs = {"running": {"1": 2.5, "x": 1, "-1": 3, "2": "a"}, "running:b": {"1": 3.0, "7": -1}, "runningx": {"9": 1}, "seconds": 1}
     assert in_flight(attrs) == {1: 3.0}
     assert in_flight({"running": [1]}) == {}
-    assert attribute({1: 1 / 3, 2: 2.0}, [1]) == {"1": 0.333333}
+    assert attribute({1: 1 / 3, 2: 2.0}, [1]) == {"1": 0.333333333}
 
 
 # ---- memory --------------------------------------------------------------------------------------------------------

@@ -193,7 +193,7 @@ sys.argv = ["nas", "list", "spaces"]
 main()
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stderr) == (143, "")
+    assert (run.returncode, run.stderr.strip()) == (143, "")
 
 
 def test_a_reader_that_has_gone() -> None:

@@ -71,7 +71,8 @@ def run(
     network: str, *, out: str | Path | None, as_json: bool, budget: str, dataset: str | None, data_dir: Path | None, step: float,
     strategy: str, epochs: int | None, confirm: str, confirm_epochs: int | None, seed: int, workers: int | None,
     gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
-    engine: str | None, address: str | None, no_dashboard: bool, storage: str | None,
+    engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
+    no_dashboard: bool, storage: str | None, results: str | None,
 ) -> None:  # fmt: skip
     """Search in the run folder `out` (default: runs/NAME-TIME), and print what was found; as JSON the progress goes to stderr."""
     import nas
@@ -88,7 +89,8 @@ def run(
             fidelity=None if epochs is None else Fidelity(epochs), confirm=again, confirm_epochs=confirm_epochs, seed=seed,
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps,
             engine=engine or "ray", address=address, dashboard=not no_dashboard,
-            storage=storage, out=out, observer=watching.observer,
+            storage=storage, results=results, out=out, observer=watching.observer,
+            max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, max_failures=max_failures,
         )  # fmt: skip
         if not as_json:
             closing(study)

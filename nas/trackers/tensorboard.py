@@ -38,7 +38,6 @@ class TensorBoard:
         """Raises `OSError` where the folder cannot be made."""
         self._folder = run.directory / FOLDER
         self._folder.mkdir(exist_ok=True)
-        self._all = _writer(self._folder / ALL)
 
     def add(self, entry: Entry) -> None:
         """On the disk when this returns."""
@@ -53,6 +52,7 @@ class TensorBoard:
             writer.add_text("trial", _text(entry), 0)
         finally:
             writer.close()
+        self._all = self._all or _writer(self._folder / ALL)  # not before: each makes a file
         for name, value in entry.values.items():
             self._all.add_scalar(name, value, entry.number)
         self._all.add_scalar("device_seconds", entry.device_seconds, entry.number)
