@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from nas.engine.sharing import memory_per_device as memory_of
 from nas.engine.simulated import SimulatedLanes
 from nas.engine.snapshot import remembered
 from nas.engine.timing import check_lanes
-from nas.errors import NothingFinishedError
+from nas.errors import NothingFinishedError, StudyError
 from nas.evaluators import Evaluator, Fidelity
 from nas.latency import Setting
 from nas.study import Recorder, Settings, Study, create_study, join_study, open_study, resume_study
@@ -272,10 +273,21 @@ def _whole(
     note = observer.note
     if line := advice(study.settings, evaluator, nodes()):
         note(line)
-    with copied(study.directory, study.settings, note, storage):
+    with copied(study.directory, study.settings, note, storage), _leaving(study):
         found = _drive(study, evaluator, lanes, observer, spent, storage, patience)
         follow_up(found, drive, note, storage, alone_by(evaluator, study, lanes))
     return found
+
+
+@contextmanager
+def _leaving(study: Recorder) -> Iterator[None]:
+    """The last copy of the record is to say that the driver has left, for whoever goes on with it elsewhere."""
+    try:
+        yield
+    finally:
+        if study.settings.results:
+            with suppress(StudyError):
+                study.leave()
 
 
 def _drive(

@@ -368,6 +368,12 @@ class Recorder(Study):
         part = f" at {trial.fraction:.3g} of the fidelity" if trial.fraction != 1.0 else ""
         return f"# Trial {trial.number} of {self.name}: {values}{part}\n{trial.yaml}"
 
+    def leave(self) -> None:
+        """Say that this driver has ended, if that is not said yet. Raises `StudyError`."""
+        if not self._lease.sign.ended:
+            with self.batch():
+                self._sign(ended=True)
+
     def close(self, *, sign: bool = True) -> None:
         """Sync the record to the disk, and leave what is not finished to others. Raises `StudyError`.
 
@@ -375,8 +381,7 @@ class Recorder(Study):
         """
         try:
             if sign:
-                with self.batch():
-                    self._sign(ended=True)
+                self.leave()
             with _writing(self.directory):
                 self._storage.close()
         finally:
