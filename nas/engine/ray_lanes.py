@@ -34,6 +34,7 @@ from nas.engine.versions import versions
 from nas.errors import NasError
 from nas.evaluators import Evaluator
 
+REACH_SECONDS = 1.0  # a node answers in milliseconds
 START_SECONDS = 180.0  # by then the first lane must have come up
 STOP_SECONDS = 3.0
 ACCELERATOR = "ray.io/accelerator-type"  # the label that Ray gives to a node by its GPUs
@@ -133,8 +134,9 @@ class RayLanes:
     def _died(self, lane: int) -> None:
         """Tell the mailbox, so that what the lane held is the next to run, before the lane is back. In Tune's thread."""
         with contextlib.suppress(Exception):  # Ray is gone, or going: the driver sees it
-            there = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-            self._mailbox.lose.remote(lane, self._nodes.get(lane) not in there)
+            there = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+            node = there.get(self._nodes.get(lane, ""))
+            self._mailbox.lose.remote(lane, node is None or not _answers(node))
 
     def stop(self) -> None:
         """End the lanes, and Ray if it was started or joined here."""
@@ -216,6 +218,15 @@ class RayLanes:
                 callbacks=[self._starts],
             ),
         )
+
+
+def _answers(node: Mapping[str, Any]) -> bool:
+    """Whether a node is there: Ray itself takes half a minute to miss one, and until then a lost node looks like a dead worker."""
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _called(prefix: str, trial: Any) -> str:

@@ -21,6 +21,7 @@ class Roster:
         self._retired: dict[int, str] = {}
         self._lost: set[int] = set()  # with their nodes: they may come back, but when is open
         self._up: set[int] = set()
+        self._seen: set[int] = set()  # that have been up
         self._losses: dict[int, int] = {}
         self._came_up = False
         self._none_since: float | None = None
@@ -45,8 +46,10 @@ class Roster:
         return lane not in self._retired
 
     def came_up(self, lane: int) -> bool:
-        """A lane is up (again); whether it had been lost with its node, or was not expected."""
-        unexpected = lane in self._lost or len(self._up | {lane}) > self._expected
+        """A lane is up (again); whether it had been lost with its node, or was not expected: a spare one, maybe in place of such."""
+        spare = lane not in self._seen and (bool(self._lost) or len(self._up | {lane}) > self._expected)
+        unexpected = lane in self._lost or spare
+        self._seen.add(lane)
         self._lost.discard(lane)
         if lane in self:
             self._up.add(lane)
