@@ -5,7 +5,9 @@ In a file of its own: one cluster, started once.
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,8 +63,10 @@ def cluster() -> Iterator[Any]:
             made.shutdown()
 
 
-def node(cpus: int = 1) -> dict[str, Any]:
-    return {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}
+def node(cpus: int = 1, place: Path | None = None) -> dict[str, Any]:
+    """A node's options. place: a folder of its own, as machines have: else the end of one takes away what was sent to all."""
+    options = {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": 80 * 2**20, "node_ip_address": "127.0.0.1"}
+    return options if place is None else options | {"temp_dir": str(place)}
 
 
 class Shepherd(Watching):
@@ -99,11 +103,12 @@ def test_a_node_is_lost_and_another_joins(cluster: Any, tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(str(home))
     import mine  # type: ignore[import-not-found]
 
-    nodes = [cluster.add_node(**node()), cluster.add_node(**node())]
+    places = [Path(tempfile.mkdtemp(prefix="nas-node-")) for _ in range(3)]  # short: paths of sockets are
+    nodes = [cluster.add_node(**node(place=place)) for place in places[:2]]
     added: list[Any] = []
     watcher = Shepherd(
         lambda: cluster.remove_node(nodes[1], allow_graceful=False),
-        lambda: added.append(cluster.add_node(**node())),
+        lambda: added.append(cluster.add_node(**node(place=places[2]))),
         tmp_path / "go",
     )
     try:
@@ -114,6 +119,8 @@ def test_a_node_is_lost_and_another_joins(cluster: Any, tmp_path: Path, monkeypa
     finally:
         for each in [nodes[0], *added]:
             cluster.remove_node(each, allow_graceful=True)
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
     trials = study.trials
     assert [(trial.number, trial.state, trial.value) for trial in trials] == [(number, "COMPLETE", 0.25) for number in range(14)]
     assert sorted(trial.lost for trial in trials) == [0] * 13 + [1]  # what was on the lost node, which is no failure of its

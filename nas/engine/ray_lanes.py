@@ -27,7 +27,7 @@ from nas.engine.mailbox import BEAT_SECONDS, Mailbox
 from nas.engine.mps import Mps
 from nas.engine.place import kind_of, memory_of
 from nas.engine.ray_lane import RayLane, title
-from nas.engine.ray_start import init, join, line, login, quiet, session_logs
+from nas.engine.ray_start import init, join, line, login, no_joining, quiet, session_logs
 from nas.engine.ray_starts import Starts
 from nas.engine.shipping import folders
 from nas.engine.versions import versions
@@ -70,7 +70,7 @@ class RayLanes:
         self._asked: Any = None  # the answer of the mailbox that is waited for
         self._allowed = -math.inf
         self._ours = False  # whether this object connected to Ray, and is to disconnect
-        self._heard = False
+        self._heard = self._over = False
         self._started = 0.0
         self._error: BaseException | None = None
         self._fit = threading.Thread(target=self._run_tune, name="tune", daemon=True)
@@ -133,6 +133,8 @@ class RayLanes:
 
     def _died(self, lane: int) -> None:
         """Tell the mailbox, so that what the lane held is the next to run, before the lane is back. In Tune's thread."""
+        if self._over or not ray.is_initialized():  # to ask Ray would join the cluster again
+            return
         with contextlib.suppress(Exception):  # Ray is gone, or going: the driver sees it
             there = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
             node = there.get(self._nodes.get(lane, ""))
@@ -140,14 +142,16 @@ class RayLanes:
 
     def stop(self) -> None:
         """End the lanes, and Ray if it was started or joined here."""
+        self._over = True
         try:
             if self._mailbox is not None:
                 with contextlib.suppress(Exception):
                     self._mailbox.close.remote()
                 self._join_tune()
             if self._ours:
-                ray.shutdown()
-                self._join_tune()
+                with no_joining():
+                    ray.shutdown()
+                    self._join_tune()
             elif self._mailbox is not None:
                 with contextlib.suppress(Exception):
                     ray.kill(self._mailbox)

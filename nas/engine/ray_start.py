@@ -164,6 +164,17 @@ def quiet() -> Iterator[None]:
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
+@contextlib.contextmanager
+def no_joining() -> Iterator[None]:
+    """Whoever calls Ray within, as Tune's thread may that waits for room for a lane, does not connect this process to it again."""
+    hook = ray._private.auto_init_hook
+    before, hook.enable_auto_connect = hook.enable_auto_connect, False
+    try:
+        yield
+    finally:
+        hook.enable_auto_connect = before
+
+
 def _say_nothing(*args: Any, **kwargs: Any) -> None:
     """In place of Ray's own printing."""
 
