@@ -358,3 +358,19 @@ def test_a_frozen_driver_that_comes_back_records_nothing_that_went_to_another(
     assert after.trials == before.trials
     assert after.ledger().device_seconds == before.ledger().device_seconds
     assert after.ledger().device_seconds == pytest.approx(sum(trial.device_seconds for trial in after.trials))
+
+
+def test_an_outage_kills_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage was away for longer than a lease: whoever comes back first does not take the others for dead."""
+    now = [1000.0]
+    monkeypatch.setattr(drivers, "monotonic", lambda: now[0])
+    watch = drivers.Watch(tmp_path, "0" * 12)
+    sign = {drivers.PREFIX + "1" * 12: {"host": "elsewhere", "pid": 7, "workers": 1, "beat": 3}}
+    watch.heed(sign)
+    now[0] += drivers.LEASE_SECONDS * 2
+    assert watch.living() == []
+    watch.excuse(drivers.LEASE_SECONDS * 2)
+    watch.heed(sign)
+    assert [each.host for each in watch.living()] == ["elsewhere"]
+    now[0] += drivers.LEASE_SECONDS + 1
+    assert watch.living() == []

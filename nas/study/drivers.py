@@ -143,6 +143,10 @@ class Watch:
             if driver != self._own and (driver not in self._seen or self._seen[driver][0] != sign):
                 self._seen[driver] = sign, now
 
+    def excuse(self, seconds: float) -> None:
+        """For so long this driver could not look: the storage was away, and no sign could be given either."""
+        self._seen = {driver: (sign, changed + seconds) for driver, (sign, changed) in self._seen.items()}
+
     def buried(self, driver: str | None) -> tuple[str, dict[str, Any]] | None:
         """Name and value of the attribute that says of a dead driver that it has ended; None where it says so, or is not dead."""
         if driver is None or driver not in self._seen or self.alive(driver) or self._seen[driver][0].ended:

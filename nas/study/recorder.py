@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 ENDS = ("metrics", "reason", "cut", "found", "curve", "stopped", "below", "notes")  # what only some ends have, of `Recorder.finish`
 FRONT = "front"  # the folder of the networks that no other beats
 WAIT_SECONDS = 0.2
+EXCUSED_SECONDS = 1.0  # of waiting for the storage; others have waited with this one
 SETTINGS = "settings"  # the study's attribute that holds what `run.yaml` does, for who joins from another folder
 
 
@@ -220,7 +221,10 @@ class Recorder(Study):
 
         It begins by taking in what others have written. Raises `StudyError` when it cannot be written.
         """
+        asked = time.monotonic()
         with _writing(self.directory), self._storage.batch():
+            if (waited := time.monotonic() - asked) > EXCUSED_SECONDS:
+                self._watch.excuse(waited)
             self._batches += 1
             try:
                 if self._open and self._batches == 1 and self._storage.changes(PREFIX):
