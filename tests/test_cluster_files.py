@@ -20,6 +20,7 @@ from nas.cli.search import command as search
 
 TOP = Path(__file__).parent.parent
 FOLDER = TOP / "cluster"
+RAY = Path(sys.executable).parent / "ray"  # of this environment, active or not
 LAUNCHED = ("aws.yaml", "on-premise.yaml")
 NAME = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
 QUANTITY = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi|Ti)?$"}
@@ -137,7 +138,7 @@ def test_ray_would_launch_it(name: str) -> None:
     validate_config(config)
     assert config["max_workers"] > 0
     commands = config["head_start_ray_commands"] + config["worker_start_ray_commands"]
-    known = subprocess.run(["ray", "start", "--help"], capture_output=True, text=True, check=True).stdout
+    known = subprocess.run([RAY, "start", "--help"], capture_output=True, text=True, check=True).stdout
     for option in re.findall(r"(--[a-z-]+)", " ".join(commands)):
         assert option in known, option
     assert "--dashboard-host=127.0.0.1" in " ".join(commands)
@@ -200,7 +201,7 @@ def test_the_slurm_script_is_read_by_bash_and_says_what_is_missing(tmp_path: Pat
     run = subprocess.run(["bash", script], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (2, f"usage: sbatch {script} RUN [options of nas search]\n")
     assert script.stat().st_mode & 0o111
-    known = subprocess.run(["ray", "start", "--help"], capture_output=True, text=True, check=True).stdout
+    known = subprocess.run([RAY, "start", "--help"], capture_output=True, text=True, check=True).stdout
     started = re.findall(r"ray start .*|^each=.*", script.read_text(), re.MULTILINE)
     for option in re.findall(r"(--[a-z-]+)", " ".join(started)):
         assert option in known, option
