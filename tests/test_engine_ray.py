@@ -56,7 +56,7 @@ def test_one_worker_on_ray_gives_the_record_of_the_local_engine_and_is_quiet(tmp
         drive(study, evaluator, "30trials", lanes=lanes(evaluator, 1))
     assert proposals(open_study(tmp_path / "ray")) == proposals(local)
     assert capfd.readouterr() == ("", "")
-    assert sorted(entry.name for entry in (tmp_path / "ray").iterdir()) == ["driver.lock", "run.yaml", "study.journal"]
+    assert sorted(entry.name for entry in (tmp_path / "ray").iterdir()) == ["run.yaml", "study.journal", "study.journal.batch"]
 
 
 def test_what_a_worker_was_killed_with_is_run_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
