@@ -20,8 +20,8 @@ window.nasReport = (() => {
     for (const listener of listeners.get(event) || []) listener(event);
   };
 
-  /** A part of the page. `draw(body)` is called once; it registers for the events after which it must be drawn again. */
-  app.section = (id, title, draw) => app.sections.push({ id, title, draw });
+  /** A part of the page, `title` its name in the bar. `draw(body)` is called once; it registers for the events after which it draws again. */
+  app.section = (id, title, heading, draw) => app.sections.push({ id, title, heading, draw });
 
   /** Tell those who do not see the page. */
   app.say = (text) => {

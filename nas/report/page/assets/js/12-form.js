@@ -19,6 +19,11 @@
     return Object.fromEntries(Object.entries(form).map(([key, item]) => [key, resolve(item, decided)]));
   };
 
+  const ORDER = ['name', 'input', 'classes', 'cells', 'stem', 'stages', 'head', 'aux'];
+
+  /** The fields as a person would write them. */
+  const inOrder = (data) => Object.fromEntries([...ORDER.filter((key) => key in data), ...Object.keys(data).filter((key) => !ORDER.includes(key))].map((key) => [key, data[key]]));
+
   const indexOf = (space) => {
     if (!space.index) Object.defineProperty(space, 'index', { value: new Map(space.decisions.map((decision, i) => [decision.name, i])) });
     return space.index;
@@ -29,8 +34,9 @@
     const { space } = app.model.data;
     if (!space.form || !row.codes) return null;
     const index = indexOf(space);
+    const decided = (name) => (index.has(name) ? row.codes[index.get(name)] - 1 : undefined);
     // Options are found by their place: 1 and 1.0 are two options in Python, and one number here.
-    return resolve(space.form, (name) => (index.has(name) ? row.codes[index.get(name)] - 1 : undefined));
+    return inOrder(resolve(space.form, decided));
   };
 
   /** A decision as a reader sees it: [name, option] of a trial, those that were made. */

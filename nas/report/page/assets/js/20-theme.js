@@ -33,6 +33,13 @@
   app.family = (key) => (app.model.data.families || []).find((family) => family.key === key) || { key: 'block', name: 'other' };
   app.familyColour = (key) => app.ink(`family-${key}-stroke`) || app.ink('muted');
 
+  /** A colour `share` of the way to another; both as #rrggbb. */
+  app.mix = (from, to, share) => {
+    const channels = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+    const other = channels(to);
+    return `#${channels(from).map((value, i) => Math.round(value + (other[i] - value) * share).toString(16).padStart(2, '0')).join('')}`;
+  };
+
   const remember = (wish) => {
     try {
       localStorage.setItem('nas-theme', wish);
@@ -64,11 +71,15 @@
     apply();
   };
 
-  const NAMES = { auto: 'Theme: as the system', light: 'Theme: light', dark: 'Theme: dark' };
+  const NAMES = { auto: ['◐ Auto', 'as the system'], light: ['☀ Light', 'light'], dark: ['☾ Dark', 'dark'] };
 
   app.themeButton = () => {
     const button = app.button('', () => app.setTheme(THEMES[(THEMES.indexOf(app.state.theme) + 1) % THEMES.length]), { class: 'theme', id: 'theme' });
-    const name = () => (button.textContent = NAMES[app.state.theme]);
+    const name = () => {
+      const [text, said] = NAMES[app.state.theme];
+      button.textContent = text;
+      button.setAttribute('aria-label', `Theme: ${said}`);
+    };
     app.on('theme', name);
     name();
     return button;

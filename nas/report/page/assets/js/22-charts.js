@@ -6,6 +6,9 @@
   const CONFIG = { displayModeBar: false, responsive: true, showTips: false, scrollZoom: false };
   const coarse = matchMedia('(pointer: coarse)').matches;
 
+  /** Whether there is room for words beside the plot. */
+  app.isNarrow = () => document.body.clientWidth < 640;
+
   const axis = (extra = {}) => ({
     gridcolor: app.ink('grid'), linecolor: app.ink('muted'), zeroline: false, ticks: 'outside', tickcolor: app.ink('muted'), automargin: true, ...extra,
     title: { text: extra.title || '', font: { size: 12, color: app.ink('muted') }, standoff: 8 },
@@ -15,11 +18,9 @@
     paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', hovermode: 'closest', dragmode: coarse ? false : 'zoom',
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: app.ink('text') },
     hoverlabel: { bgcolor: app.ink('card'), bordercolor: app.ink('edge'), font: { color: app.ink('text'), size: 12 }, align: 'left' },
-    legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', font: { size: 12 }, itemsizing: 'constant' },
     margin: { l: 8, r: 12, t: 8, b: 8 },
-    // On narrow screens the legend takes what it needs above, the plot keeps its height.
     height: gd.clientHeight || 380,
-    ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+    ...layout, showlegend: false, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
   });
 
   const clickedNumber = (event) => {
@@ -29,13 +30,14 @@
 
   class Chart {
     constructor({ id, label, build, height = 400 }) {
-      Object.assign(this, { id, build, dirty: true, near: false, drawn: false });
+      Object.assign(this, { id, build, dirty: true, near: false, drawn: false, hidden: new Set() });
+      this.keys = app.h('div', { class: 'keys', role: 'group', 'aria-label': `Legend, hides and shows: ${label}` });
       this.plot = app.h('div', { class: 'plot', id: `chart-${id}`, role: 'img', 'aria-label': label, style: `height:${height}px` });
       this.missing = app.h('div', { hidden: true });
       this.tools = app.h('div', { class: 'tools' },
         app.button('Reset zoom', () => this.reset(), { 'aria-label': `Reset the zoom of: ${label}` }),
         app.button('Save SVG', () => this.save(), { 'aria-label': `Save as SVG: ${label}` }));
-      this.node = app.h('figure', { class: 'chart' }, this.plot, this.missing, this.tools);
+      this.node = app.h('figure', { class: 'chart' }, this.keys, this.plot, this.missing, this.tools);
       this.watch();
     }
 
@@ -55,14 +57,28 @@
     draw() {
       this.dirty = false;
       const { traces = [], layout = {}, missing = null } = this.build();
-      this.plot.hidden = this.tools.hidden = Boolean(missing);
+      this.plot.hidden = this.tools.hidden = this.keys.hidden = Boolean(missing);
       this.missing.hidden = !missing;
       if (missing) {
         app.show(this.missing, missing);
         return;
       }
+      this.plot.style.height = layout.height ? `${layout.height}px` : this.plot.style.height;
+      traces.forEach((trace) => { trace.visible = !this.hidden.has(trace.name); });
+      this.drawKeys(traces);
       Plotly.react(this.plot, traces, look(layout, this.plot), CONFIG);
       if (!this.drawn) this.listen();
+    }
+
+    drawKeys(traces) {
+      const had = this.keys.contains(document.activeElement) ? document.activeElement.dataset.name : null;
+      app.show(this.keys, app.keys(traces, this.hidden, (name) => this.toggle(name)));
+      if (had !== null) [...this.keys.children].find((key) => key.dataset.name === had)?.focus({ preventScroll: true });
+    }
+
+    toggle(name) {
+      if (!this.hidden.delete(name)) this.hidden.add(name);
+      this.draw();
     }
 
     listen() {

@@ -36,6 +36,17 @@
     return { name: headOf(operation).replace(/_/g, ' '), family: 'block', note };
   };
 
+  let choices = null;
+  app.on('data', () => (choices = null));
+
+  /** The family of an option of a decision on operations, null of others. */
+  app.familyOfOption = (decision, option) => {
+    if (decision.kind !== 'operation') return null;
+    choices = choices || app.choices(app.model.data.space.form);
+    const form = choices.get(decision.name)?.[decision.options.indexOf(option)]?.[1];
+    return app.operation(form === undefined ? option : form).family;
+  };
+
   /** A swatch and a name for each family that is in use. */
   app.legend = (keys) =>
     app.h('ul', { class: 'legend', 'aria-label': 'Families of operations' },

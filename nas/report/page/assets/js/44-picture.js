@@ -5,6 +5,7 @@
   const { s } = app;
   const OP = { height: 28, tall: 42, size: 12, small: 10 };
   const WIDEST = 220;
+  const ROOT = 'root';
 
   const sizeOf = (box) => {
     const first = box.kind === 'op' ? box.name : box.first;
@@ -13,14 +14,19 @@
     return { width: Math.min(WIDEST, Math.ceil(wide) + 18), height };
   };
 
+  const across = (graph) => graph.direction === 'LR';
+
   const layout = ({ boxes, arrows, direction }) => {
     const graph = new dagre.graphlib.Graph({ multigraph: true });
-    const across = direction === 'LR';
-    graph.setGraph({ rankdir: direction, nodesep: across ? 10 : 26, ranksep: across ? 34 : 26, edgesep: 10, marginx: 6, marginy: 6 });
+    const level = across({ direction });
+    graph.setGraph({ rankdir: direction, nodesep: level ? 10 : 26, ranksep: level ? 34 : 26, edgesep: 10, marginx: 6, marginy: 6 });
     graph.setDefaultEdgeLabel(() => ({}));
     // All operations have one width, so that columns are calm to look at.
     const op = Math.max(60, ...boxes.filter((box) => box.kind === 'op').map((box) => sizeOf(box).width));
     for (const box of boxes) graph.setNode(box.id, { ...sizeOf(box), ...(box.kind === 'op' ? { width: op } : {}) });
+    // What is read by others only stands at the beginning, however late it is read.
+    graph.setNode(ROOT, { width: 0, height: 0 });
+    boxes.filter((box) => !arrows.some(([, to]) => to === box.id)).forEach((box) => graph.setEdge(ROOT, box.id, { weight: 100 }, 'root'));
     arrows.forEach(([from, to], i) => graph.setEdge(from, to, {}, `${i}`));
     dagre.layout(graph);
     return graph;
@@ -56,11 +62,13 @@
   /** An SVG of a graph. */
   app.picture = (graph) => {
     const made = layout(graph);
-    const { width, height } = made.graph();
+    const first = Math.min(...graph.boxes.map((box) => made.node(box.id)).map((place) => (across(graph) ? place.x - place.width / 2 : place.y - place.height / 2))) - 6;
+    const [left, top] = across(graph) ? [first, 0] : [0, first];
+    const [width, height] = [made.graph().width - left, made.graph().height - top];
     const head = `arrow-${(heads += 1)}`;
-    const arrows = made.edges().map((edge) => s('path', { class: 'arrow', d: path(made.edge(edge).points), 'marker-end': `url(#${head})` }));
+    const arrows = made.edges().filter((edge) => edge.v !== ROOT).map((edge) => s('path', { class: 'arrow', d: path(made.edge(edge).points), 'marker-end': `url(#${head})` }));
     const boxes = graph.boxes.map((box) => (box.kind === 'op' ? drawOp : drawState)(box, made.node(box.id)));
-    return s('svg', { class: 'picture', width: Math.ceil(width), height: Math.ceil(height), viewBox: `0 0 ${Math.ceil(width)} ${Math.ceil(height)}`, role: 'img', 'aria-label': app.cut(graph.said, 4000) },
+    return s('svg', { class: 'picture', width: Math.ceil(width), height: Math.ceil(height), viewBox: `${left} ${top} ${Math.ceil(width)} ${Math.ceil(height)}`, role: 'img', 'aria-label': app.cut(graph.said, 4000) },
       s('defs', {}, s('marker', { id: head, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, s('path', { d: 'M0 .8 8 4 0 7.2z', class: 'tip' }))),
       arrows, boxes);
   };

@@ -28,7 +28,7 @@
       scale = Math.min(1, Math.max(least, (frame.clientWidth - 2) / nature(svg).width));
       apply();
     };
-    new ResizeObserver(() => scale === null && frame.clientWidth && fit(0.75)).observe(frame);
+    new ResizeObserver(() => scale === null && frame.clientWidth && fit(0.65)).observe(frame);
     const node = app.h('div', { class: 'viewer' }, frame,
       app.h('div', { class: 'tools' },
         app.button('+', () => zoom(STEP), { 'aria-label': `Larger: ${label}` }), app.button('−', () => zoom(1 / STEP), { 'aria-label': `Smaller: ${label}` }),

@@ -41,7 +41,7 @@
     h('div', { class: 'yaml' }, h('div', { class: 'tools' }, app.copier('Copy YAML', () => yaml), app.saver('Save YAML', name, () => yaml, 'application/yaml')),
       h('pre', { tabindex: 0, role: 'region', 'aria-label': 'YAML' }, h('code', {}, yaml)));
 
-  app.section('winner', 'Winner', (body) => {
+  app.section('winner', 'Winner', 'What was found', (body) => {
     let shown = null;
     const again = () => {
       const now = app.theme() + JSON.stringify(app.model.data.winner);

@@ -38,7 +38,7 @@
     const muted = app.ink('muted');
     const other = drawn.filter((row) => !row.comparable);
     return [part(drawn.filter((row) => row.comparable), 'trials', { color: app.hue(0), opacity: 0.45, size: 6 }),
-      other.length ? part(other, 'stopped early or at lower fidelity', { color: 'rgba(0,0,0,0)', size: 6, line: { color: muted, width: 1 }, opacity: 0.6 }) : null];
+      other.length ? part(other, 'not comparable', { color: 'rgba(0,0,0,0)', size: 6, line: { color: muted, width: 1 }, opacity: 0.6 }) : null];
   };
 
   const controlOf = (control) =>
@@ -62,17 +62,28 @@
       const found = app.model.byNumber.get(row.trial);
       return found ? xOf(found) : null;
     };
-    return [confirmedTrace(confirmed.rows, 'trained again: mean, 95% interval', { color: app.hue(2), symbol: 'diamond' }, place)];
+    return [confirmedTrace(confirmed.rows, 'trained again, 95% interval', { color: app.hue(2), symbol: 'diamond' }, place)];
   };
 
-  /** Baselines as level lines; their names stand on the right, those too near to each other in one label. */
-  const lines = (end) => {
-    const known = app.model.data.baselines.filter((item) => item.value !== null).sort((a, b) => b.value - a.value);
-    return known.map((item, i) => ({
-      type: 'scatter', mode: 'lines+text', name: format.safe(app.cut(item.name, 40)), x: [0, end], y: [item.value, item.value], line: { color: app.hue(3 + i), width: 1.5, dash: i % 2 ? 'dot' : 'dash' },
-      text: ['', format.safe(app.cut(item.name, 30))], textposition: i % 2 ? 'bottom left' : 'top left', textfont: { color: app.hue(3 + i), size: 11 },
-      hovertext: `${format.safe(app.cut(item.name, 60))}: ${show(item.value)}`, hoverinfo: 'text',
-    }));
+  const knownBaselines = () => app.model.data.baselines.filter((item) => item.value !== null).sort((a, b) => b.value - a.value);
+
+  /** Baselines as level lines. */
+  const lines = (end) => knownBaselines().map((item, i) => ({
+    type: 'scatter', mode: 'lines', name: format.safe(app.cut(item.name, 40)), x: [0, end], y: [item.value, item.value], line: { color: app.hue(3 + i), width: 1.5, dash: i % 2 ? 'dot' : 'dash' },
+    hovertext: `${format.safe(app.cut(item.name, 60))}: ${show(item.value)}`, hoverinfo: 'text',
+  }));
+
+  /** Their names on the right, those too near to each other as one; on narrow screens the legend must do. */
+  const labels = (values) => {
+    if (app.isNarrow()) return [];
+    const near = (Math.max(...values) - Math.min(...values)) * 0.06;
+    const made = [];
+    for (const item of knownBaselines()) {
+      const last = made[made.length - 1];
+      if (last && last.y - item.value < near) last.text += `, ${format.safe(app.cut(item.name, 18))}`;
+      else made.push({ xref: 'paper', x: 1.005, xanchor: 'left', y: item.value, showarrow: false, text: format.safe(app.cut(item.name, 18)), font: { size: 11, color: app.ink('muted') } });
+    }
+    return made;
   };
 
   const build = () => {
@@ -83,11 +94,12 @@
     const end = Math.max(endOf(trials), endOf(control));
     const muted = app.ink('muted');
     const traces = [
-      ...dots(shown), ...lines(end), control.length ? step(control, `${format.safe(data.control.name)}, best so far`, { color: app.hue(1), dash: 'dashdot' }, end) : null,
+      ...dots(shown), ...lines(end), control.length ? step(control, format.safe(data.control.name), { color: app.hue(1), dash: 'dashdot' }, end) : null,
       app.isFiltered() ? step(trials, 'best so far of all', { color: muted, dash: 'dot', width: 1.5 }, endOf(trials)) : null,
       step(shown, app.isFiltered() ? 'best so far of those shown' : 'best so far', { color: app.hue(0) }, endOf(trials)), ...confirmedTraces(),
     ].filter(Boolean);
-    return { traces, layout: { uirevision: app.state.axis, xaxis: { title: axis().title, rangemode: 'tozero' }, yaxis: { title: goal().label, tickformat: goal().fraction ? '.1%' : '~s' } } };
+    const annotations = labels(traces.flatMap((trace) => trace.y).filter((value) => value !== null));
+    return { traces, layout: { uirevision: app.state.axis, annotations, margin: { l: 8, t: 8, b: 8, r: annotations.length ? 130 : 12 }, xaxis: { title: axis().title, rangemode: 'tozero' }, yaxis: { title: goal().label, tickformat: goal().fraction ? '.1%' : '~s' } } };
   };
 
   const interval = (row) => (row.low === null || row.low === undefined ? '–' : `${show(row.low)} to ${show(row.high)}`);
@@ -113,7 +125,7 @@
     ];
   };
 
-  app.section('progress', 'Progress', (body) => {
+  app.section('progress', 'Progress', 'How good after how much', (body) => {
     const chart = app.chart({ id: 'progress', label: 'Best value so far against the budget used', build, height: 420 }, 'data filter theme view');
     const rest = h('div');
     const again = () => app.show(rest, confirmedTable(), missing());

@@ -65,7 +65,7 @@
     const own = front && x.key.startsWith('goal') && y.key.startsWith('goal');
     const kept = own ? app.front(rows.filter((row) => front.includes(row.number)), x, y) : app.front(rows.filter((row) => row.contender), x, y);
     if (kept.length < 2) return null;
-    return { type: 'scatter', mode: 'lines', name: 'Pareto front of those shown', x: kept.map(x.get), y: kept.map(y.get), hoverinfo: 'skip', line: { shape: x.maximise ? 'vh' : 'hv', dash: 'dash', width: 1.8, color: app.ink('text') } };
+    return { type: 'scatter', mode: 'lines', name: 'Pareto front', x: kept.map(x.get), y: kept.map(y.get), hoverinfo: 'skip', line: { shape: x.maximise ? 'vh' : 'hv', dash: 'dash', width: 1.8, color: app.ink('text') } };
   };
 
   const ofBaseline = (measure, item) => (measure.key.startsWith('goal') ? (item.values || [item.value])[Number(measure.key.slice(4))] ?? null : item[measure.key] ?? null);
@@ -94,7 +94,7 @@
     const kept = y.key.startsWith('goal') ? rows.filter((row) => row.state === 'F' && x.get(row) !== null) : [];
     if (!kept.length) return null;
     const said = (row) => `<b>trial ${row.number}</b> failed<br>${format.safe(app.cut(row.reason || 'no reason recorded', 90))}`;
-    return { ...marks(kept, 'failed, no value', { symbol: 'x-thin', size: 8, line: { width: 1.6, color: app.hue(7) } }), y: kept.map(() => floor), hovertext: kept.map(said) };
+    return { ...marks(kept, 'failed', { symbol: 'x-thin', size: 8, line: { width: 1.6, color: app.hue(7) } }), y: kept.map(() => floor), hovertext: kept.map(said) };
   };
 
   const build = () => {
@@ -108,7 +108,7 @@
     const rest = app.state.colour === 'state' ? [] : drawn.filter((row) => !row.comparable);
     const [low, high] = spans(drawn, y.get);
     const traces = [
-      rest.length ? marks(rest, 'stopped early or at lower fidelity', { color: 'rgba(0,0,0,0)', size: rest.map(size), line: { width: 1, color: app.ink('muted') }, opacity: 0.6 }) : null,
+      rest.length ? marks(rest, 'not comparable', { color: 'rgba(0,0,0,0)', size: rest.map(size), line: { width: 1, color: app.ink('muted') }, opacity: 0.6 }) : null,
       ...(colour.group ? groups(even, colour, size) : scaled(even, colour, size)), frontTrace(drawn), failures(app.shown(), low - 0.06 * (high - low || Math.abs(low) || 1)), baselineTrace(),
       ringed(app.model.winner, 'winner', { symbol: 'star-open', color: app.hue(2), size: 20 }), app.state.selected === null ? null : ringed(app.state.selected, 'selected', {}),
     ].filter(Boolean);
@@ -117,7 +117,7 @@
 
   const axisOf = (measure) => ({
     title: format.safe(measure.label) + (measure.goal.unit === 'ms' ? ', ms' : measure.goal.unit === 's' ? ', seconds' : ''), type: measure.log ? 'log' : 'linear',
-    ...(measure.log ? { dtick: undefined, exponentformat: 'SI', tickformat: '~s' } : { tickformat: measure.goal.fraction ? '.1%' : '~s' }), nticks: 7,
+    ...(measure.log ? { dtick: app.isNarrow() ? 'D2' : undefined, exponentformat: 'SI', tickformat: '~s' } : { tickformat: measure.goal.fraction ? '.1%' : '~s' }), nticks: 7,
   });
 
   const set = (key) => (value) => {
@@ -131,7 +131,7 @@
       app.selector('colour', Object.entries(COLOURS).map(([key, item]) => [key, item.label]), app.state.colour, set('colour')), app.selector('size', SIZES, app.state.size, set('size')));
   };
 
-  app.section('trials', 'Trials', (body) => {
+  app.section('trials', 'Trials', 'Every trial', (body) => {
     const chart = app.chart({ id: 'scatter', label: 'Every trial, its value against its cost; the table below holds the same', build, height: 520 }, 'data filter theme view selection');
     const hint = h('div');
     const again = () => app.show(hint, app.model.data.baselines.length ? null : app.missing('No hand-designed network was trained at the same recipe, to stand beside what was found.', app.model.data.hints.baselines));

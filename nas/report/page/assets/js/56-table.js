@@ -3,7 +3,7 @@
 // The trials as a table, a page at a time: the way to every trial without a mouse.
 (function (app) {
   const { h, format } = app;
-  const SIZE = 50;
+  const SIZE = 25;
   const STATES = { C: 'complete', F: 'failed', R: 'running' };
 
   let sort = { key: 'goal0', down: true };

@@ -41,16 +41,35 @@
     const goal = app.model.goals[0];
     const rows = app.shown().filter((row) => row.contender && row.codes && row.codes[index]);
     if (!decision || !rows.length) return { missing: app.missing('No finished trial that can be compared made this decision.') };
-    const traces = decision.options.map((option, i) => [app.cut(format.option(option), 40), rows.filter((row) => row.codes[index] === i + 1)]).filter(([, kept]) => kept.length).map(([name, kept], i) => ({
-      type: 'box', name: `${format.safe(name)} (${kept.length})`, y: kept.map((row) => row.value), customdata: kept.map((row) => row.number), boxpoints: kept.length > 400 ? 'outliers' : 'all', jitter: 0.5, pointpos: 0, fillcolor: 'rgba(0,0,0,0)',
-      marker: { color: app.hue(i), size: 5, opacity: 0.6 }, line: { color: app.hue(i), width: 1.5 }, hoveron: 'points', hoverinfo: 'text', hovertext: kept.map((row) => `trial ${row.number}: ${format.value(goal, row.value)}`),
-    }));
-    return { traces, layout: { uirevision: decision.name, showlegend: false, yaxis: { title: goal.label, tickformat: goal.fraction ? '.1%' : '~s' }, xaxis: { title: format.safe(app.cut(decision.name, 80)), type: 'category' } } };
+    const kept = decision.options.map((option, i) => ({ option, rows: rows.filter((row) => row.codes[index] === i + 1) })).filter((item) => item.rows.length);
+    kept.sort((a, b) => worst(goal) * (median(a.rows) - median(b.rows)));
+    const names = kept.map((item) => `${format.safe(app.cut(format.option(item.option), 30))} (${item.rows.length})`);
+    return { traces: kept.map((item, i) => box(item.rows, names[i], goal, colourOf(decision, item.option))), layout: {
+      height: 110 + 34 * kept.length, uirevision: decision.name, xaxis: { title: goal.label, tickformat: goal.fraction ? '.0%' : '~s', nticks: 6 }, yaxis: { type: 'category', categoryarray: names, categoryorder: 'array', ticks: '' },
+    } };
   };
+
+  // The best option stands on top, and an axis of categories begins at the bottom.
+  const worst = (goal) => (goal.maximise ? 1 : -1);
+
+  const median = (rows) => {
+    const values = rows.map((row) => row.value).sort((a, b) => a - b);
+    return (values[Math.floor((values.length - 1) / 2)] + values[Math.ceil((values.length - 1) / 2)]) / 2;
+  };
+
+  const colourOf = (decision, option) => {
+    const family = app.familyOfOption(decision, option);
+    return family ? app.familyColour(family) : app.hue(0);
+  };
+
+  const box = (rows, name, goal, colour) => ({
+    type: 'box', orientation: 'h', name, x: rows.map((row) => row.value), y: rows.map(() => name), customdata: rows.map((row) => row.number), boxpoints: rows.length > 400 ? 'outliers' : 'all', jitter: 0.6, pointpos: 0, fillcolor: 'rgba(0,0,0,0)',
+    marker: { color: colour, size: 5, opacity: 0.55 }, line: { color: colour, width: 1.5 }, hoveron: 'points', hoverinfo: 'text', hovertext: rows.map((row) => `trial ${row.number}: ${format.value(goal, row.value)}`),
+  });
 
   const options = () => decisions().map((decision, i) => [String(i), app.cut(decision.name, 60)]);
 
-  app.section('worth', 'Decisions', (body) => {
+  app.section('worth', 'Decisions', 'What each decision was worth', (body) => {
     const chart = app.chart({ id: 'options', label: 'Values of the trials by the option of the chosen decision', build, height: 380 }, 'data filter theme decision');
     const list = h('div');
     const choose = app.selector('decision', options(), String(chosen()), (value) => pick(Number(value)));

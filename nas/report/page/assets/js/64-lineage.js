@@ -136,7 +136,7 @@
     ];
   };
 
-  app.section('lineage', 'Lineage', (body) => {
+  app.section('lineage', 'Lineage', 'Where it comes from', (body) => {
     const again = (event) => {
       if (event === 'selection') app.state.lineage = null;
       const scrolled = body.querySelector('.frame')?.scrollLeft;

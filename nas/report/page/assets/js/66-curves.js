@@ -20,7 +20,7 @@
       const text = said(row);
       for (let i = 0; i <= row.curve[0].length; i++) { customdata.push(row.number); hovertext.push(text); }
     }
-    return { type: 'scatter', mode: 'lines', name: 'all trials', x, y, customdata, hovertext, hoverinfo: 'text', line: { width: 1, color: app.ink('muted') }, opacity: rows.length > 300 ? 0.2 : 0.4 };
+    return { type: 'scatter', mode: 'lines', name: 'all trials', x, y, customdata, hovertext, hoverinfo: 'text', line: { width: 0.8, color: app.ink('muted') }, opacity: rows.length > 200 ? 0.3 : 0.5 };
   };
 
   const ends = (rows) => ({
@@ -44,7 +44,7 @@
     const row = app.model.byNumber.get(number);
     const before = parent === null ? null : app.model.byNumber.get(parent);
     const traces = [strong(row, `trial ${number}`, app.hue(0)), before && hasCurve(before) ? { ...strong(before, `parent, trial ${parent}`, app.ink('muted'), 'dot'), line: { width: 1.5, dash: 'dot', color: app.ink('muted') } } : null];
-    return { traces: traces.filter(Boolean), layout: { uirevision: number, showlegend: true, ...axes() } };
+    return { traces: traces.filter(Boolean), layout: { uirevision: number, ...axes() } };
   };
 
   const build = () => {
@@ -60,7 +60,7 @@
     return { traces, layout: { uirevision: 'curves', ...axes() } };
   };
 
-  app.section('curves', 'Curves', (body) => {
+  app.section('curves', 'Curves', 'Learning curves', (body) => {
     const chart = app.chart({ id: 'curves', label: 'Learning curves of the trials', build, height: 420 }, 'data filter theme selection');
     app.show(body, h('p', { class: 'caption' }, 'Value after each epoch. Click a curve to see its architecture.'), chart.node);
   });

@@ -35,7 +35,7 @@
   app.meter = (share, colour = 'accent') =>
     h('span', { class: 'meter' }, h('span', { class: 'track', 'aria-hidden': 'true' }, h('span', { class: 'fill', style: `width:${Math.min(100, 100 * share)}%;background:var(--${colour})` })), h('span', {}, format.percent(share)));
 
-  app.section('failures', 'Failures', (body) => {
+  app.section('failures', 'Failures', 'What failed, and why', (body) => {
     const again = () => app.show(body, content());
     app.on('data filter', again);
     again();

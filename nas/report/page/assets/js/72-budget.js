@@ -30,7 +30,7 @@
     ];
   };
 
-  app.section('budget', 'Budget', (body) => {
+  app.section('budget', 'Budget', 'What the budget went to', (body) => {
     const again = () => {
       const open = body.querySelector('details')?.open;
       app.show(body, content());

@@ -16,7 +16,7 @@
     ];
   };
 
-  app.section('settings', 'Settings', (body) => {
+  app.section('settings', 'Settings', 'How to run it again', (body) => {
     let shown = null;
     app.on('data', () => again());
     const again = () => {

@@ -8,7 +8,7 @@
     const main = document.getElementById('main');
     for (const section of app.sections) {
       const body = h('div', { class: 'body' });
-      main.append(h('section', { id: section.id, class: 'card', 'aria-labelledby': `${section.id}-title` }, h('h2', { id: `${section.id}-title`, tabindex: -1 }, section.title), body));
+      main.append(h('section', { id: section.id, class: 'card', 'aria-labelledby': `${section.id}-title` }, h('h2', { id: `${section.id}-title`, tabindex: -1 }, section.heading), body));
       section.draw(body);
     }
   };
