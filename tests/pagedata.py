@@ -13,6 +13,7 @@ import nas
 from nas import spaces
 from nas.arch import Architecture, Primitive
 from nas.arch.codec import Decoder
+from nas.arch.primitive import PRIMITIVES
 from nas.draw import svg
 from nas.draw.names import family, short_name
 from nas.draw.style import DARK, FAMILIES, LIGHT, Paint, Theme
@@ -91,6 +92,9 @@ def short_names(made: Any) -> dict[str, list[str]]:
             visit(item)
 
     def note(value: Any) -> None:
+        head = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else None
+        if head in PRIMITIVES:
+            found[json.dumps(head)] = [head, family(PRIMITIVES.get(head))]
         try:
             op = Decoder().decode(value, Primitive, "") if isinstance(value, (str, dict)) else None
         except (NasError, TypeError):

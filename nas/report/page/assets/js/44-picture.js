@@ -14,12 +14,9 @@
     return { width: Math.min(WIDEST, Math.ceil(wide) + 18), height };
   };
 
-  const across = (graph) => graph.direction === 'LR';
-
-  const layout = ({ boxes, arrows, direction }) => {
+  const layout = ({ boxes, arrows }) => {
     const graph = new dagre.graphlib.Graph({ multigraph: true });
-    const level = across({ direction });
-    graph.setGraph({ rankdir: direction, nodesep: level ? 10 : 26, ranksep: level ? 34 : 26, edgesep: 10, marginx: 6, marginy: 6 });
+    graph.setGraph({ rankdir: 'LR', nodesep: 10, ranksep: 34, edgesep: 10, marginx: 6, marginy: 6 });
     graph.setDefaultEdgeLabel(() => ({}));
     // All operations have one width, so that columns are calm to look at.
     const op = Math.max(60, ...boxes.filter((box) => box.kind === 'op').map((box) => sizeOf(box).width));
@@ -39,6 +36,15 @@
     let made = `M${round(points[0])}`;
     for (let i = 1; i < points.length - 1; i++) made += `Q${round(points[i])} ${round(middle(points[i], points[i + 1]))}`;
     return `${made}L${round(points[points.length - 1])}`;
+  };
+
+  /** The same as of a column of layers: {places, arrows, left, width, height}. */
+  const level = (graph, head) => {
+    const made = layout(graph);
+    const places = new Map(graph.boxes.map((box) => [box.id, made.node(box.id)]));
+    const left = Math.min(...[...places.values()].map((place) => place.x - place.width / 2)) - 6;
+    const arrows = made.edges().filter((edge) => edge.v !== ROOT).map((edge) => s('path', { class: 'arrow', d: path(made.edge(edge).points), 'marker-end': head }));
+    return { places, arrows, left, width: made.graph().width - left, height: made.graph().height };
   };
 
   const text = (words, x, y, size, extra = {}) => s('text', { x, y, 'font-size': size, 'text-anchor': 'middle', 'dominant-baseline': 'central', ...extra }, words);
@@ -61,15 +67,12 @@
   let heads = 0;
   /** An SVG of a graph. */
   app.picture = (graph) => {
-    const made = layout(graph);
-    const first = Math.min(...graph.boxes.map((box) => made.node(box.id)).map((place) => (across(graph) ? place.x - place.width / 2 : place.y - place.height / 2))) - 6;
-    const [left, top] = across(graph) ? [first, 0] : [0, first];
-    const [width, height] = [made.graph().width - left, made.graph().height - top];
-    const head = `arrow-${(heads += 1)}`;
-    const arrows = made.edges().filter((edge) => edge.v !== ROOT).map((edge) => s('path', { class: 'arrow', d: path(made.edge(edge).points), 'marker-end': `url(#${head})` }));
-    const boxes = graph.boxes.map((box) => (box.kind === 'op' ? drawOp : drawState)(box, made.node(box.id)));
-    return s('svg', { class: 'picture', width: Math.ceil(width), height: Math.ceil(height), viewBox: `${left} ${top} ${Math.ceil(width)} ${Math.ceil(height)}`, role: 'img', 'aria-label': app.cut(graph.said, 4000) },
-      s('defs', {}, s('marker', { id: head, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, s('path', { d: 'M0 .8 8 4 0 7.2z', class: 'tip' }))),
+    const id = `arrow-${(heads += 1)}`;
+    const { places, arrows, left = 0, width, height } = (graph.direction === 'LR' ? level : app.chain)(graph, `url(#${id})`);
+    const boxes = graph.boxes.map((box) => (box.kind === 'op' ? drawOp : drawState)(box, places.get(box.id)));
+    const [w, h] = [Math.ceil(width), Math.ceil(height)];
+    return s('svg', { class: 'picture', width: w, height: h, viewBox: `${left} 0 ${w} ${h}`, role: 'img', 'aria-label': app.cut(graph.said, 4000) },
+      s('defs', {}, s('marker', { id, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, s('path', { d: 'M0 .8 8 4 0 7.2z', class: 'tip' }))),
       arrows, boxes);
   };
 })(window.nasReport);

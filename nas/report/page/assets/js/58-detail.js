@@ -4,6 +4,7 @@
 (function (app) {
   const { h, format } = app;
   const NAMES = { C: 'complete', F: 'failed', R: 'running' };
+  const MOST = 12;
   let from = null;
   let shown = null;
   let curve = null;
@@ -78,8 +79,11 @@
     const parent = row.parent === null ? null : app.model.byNumber.get(row.parent);
     if (!parent) return null;
     const changes = app.changes(parent, row);
-    return h('section', {}, h('h3', {}, `What differs from trial ${parent.number}`),
-      changes.length ? app.table(['decision', 'parent', 'here'], changes.map(([name, before, after]) => [app.cut(name, 120), option(before), option(after)]), 'Decisions that differ from the parent') : h('p', {}, 'No decision: the same network again.'));
+    const table = (some) => app.table(['decision', 'parent', 'here'], some.map(([name, before, after]) => [app.cut(name, 120), option(before), option(after)]), 'Decisions that differ from the parent');
+    // One decision may lead to a hundred others: those stand behind a click.
+    const rest = changes.slice(MOST);
+    return h('section', {}, h('h3', {}, `What differs from trial ${parent.number}`), changes.length ? table(changes.slice(0, MOST)) : h('p', {}, 'No decision: the same network again.'),
+      rest.length ? h('details', {}, h('summary', {}, `${format.many(rest.length, 'more decision')}`), table(rest)) : null);
   };
 
   const pictures = (architecture, number) => {

@@ -115,8 +115,8 @@
   const steps = (ancestors) => {
     const rows = ancestors.map((row, i) => {
       const changes = i ? app.changes(ancestors[i - 1], row) : [];
-      const words = changes.map(([name, before, after]) => h('li', {}, h('code', {}, app.cut(name, 100)), ` ${before === undefined ? 'not made' : app.cut(format.option(before), 60)} → ${after === undefined ? 'not made' : app.cut(format.option(after), 60)}`));
-      return [app.trialLink(row.number, `Trial ${row.number}`), valueOf(row), app.cut(row.how || '–', 60), words.length ? h('ul', { class: 'plain' }, words) : i ? 'the same network again' : ''];
+      const words = changes.slice(0, 6).map(([name, before, after]) => h('li', {}, h('code', {}, app.cut(name, 100)), ` ${before === undefined ? 'not made' : app.cut(format.option(before), 60)} → ${after === undefined ? 'not made' : app.cut(format.option(after), 60)}`));
+      return [app.trialLink(row.number, `Trial ${row.number}`), valueOf(row), app.cut(row.how || '–', 60), words.length ? h('ul', { class: 'plain' }, words, changes.length > 6 ? h('li', {}, `and ${changes.length - 6} more`) : null) : i ? 'the same network again' : ''];
     });
     return app.table(['trial', [app.model.goals[0].label, 'number'], 'made by', 'what changed'], rows, 'The line, step by step');
   };
