@@ -1,0 +1,73 @@
+"""The page as one file: its template with styles, scripts, plotly's script and the data in it."""
+
+from __future__ import annotations
+
+import html as escape
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.report.files import write_whole
+from nas.report.page.data import page_data
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from nas.study import Study
+
+# Every script ends in this, so that none reaches into the next.
+JOIN = "\n;\n"
+
+
+def html(study: Study) -> str:
+    """The page of a study as it is now."""
+    return render(page_data(study))
+
+
+def write(study: Study, path: Path) -> Path:
+    """Write the page whole or not at all. Raises `NasError` where it cannot be written."""
+    write_whole(path, html(study).encode())
+    return path
+
+
+def render(data: dict[str, Any]) -> str:
+    """The page that shows `data`."""
+    assets = resources.files(__package__) / "assets"
+    parts = {
+        "<!--TITLE-->": escape.escape(data["title"]),
+        "/*CSS*/": (assets / "page.css").read_text("utf-8"),
+        "/*PLOTLY*/": _script(plotly()),
+        "/*SCRIPTS*/": _script(JOIN.join([*_texts(assets / "vendor", ".js"), *_texts(assets / "js", ".js")])),
+        "<!--DATA-->": to_json(data),
+    }
+    made = []
+    rest = (assets / "page.html").read_text("utf-8")
+    for place, text in sorted(parts.items(), key=lambda part: rest.index(part[0])):
+        before, rest = rest.split(place, 1)  # what was filled in is never looked at again
+        made += [before, text]
+    return "".join([*made, rest])
+
+
+def to_json(data: dict[str, Any]) -> str:
+    """JSON that may stand in a script element: no text in it can end that."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def plotly() -> str:
+    """The script that draws the charts, as the plotly package ships it."""
+    from plotly.offline import get_plotlyjs
+
+    made: str = get_plotlyjs()
+    return made
+
+
+def _script(text: str) -> str:
+    """A script in whose texts no `</script` ends the element."""
+    return text.replace("</script", "<\\/script")
+
+
+def _texts(folder: Traversable, suffix: str) -> list[str]:
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(suffix)), key=lambda item: item.name)
+    return [item.read_text("utf-8") for item in files]
