@@ -196,4 +196,4 @@ def plain(study: Study, made: Spending, price: float | None = None) -> dict[str,
 
 def limits(budget: Budget) -> dict[str, float | None]:
     """Its limits, null where there is none."""
-    return {kind: amount if math.isfinite(amount := getattr(budget, kind)) else None for kind, _ in LIMITS}
+    return {kind: number if math.isfinite(number := getattr(budget, kind)) else None for kind, _ in LIMITS}

@@ -1,4 +1,4 @@
-"""A space as plain data that another language can make architectures of: the web page that shows thousands of candidates by their decisions.
+"""A space as plain data that another language can make architectures of, such as a web page that has candidates by their decisions.
 
 A form is a plain value, a list or a mapping of forms, or one of
 
@@ -76,7 +76,8 @@ def _form(value: Any) -> Any:
 
 def _open_value(value: OpenValue) -> Any:
     """Its open fields, and those that are given; what is left out has its default."""
-    names, cls = value.cls.yaml_names, value.cls
+    cls: Any = value.cls
+    names = cls.yaml_names
     fields = {names.get(name, name): _form(value.fixed[name]) for name in field_types(cls) if name in value.fixed}
     if issubclass(cls, Architecture) and isinstance(fields.get("cells"), list):
         fields["cells"] = _cells(value.fixed["cells"])
@@ -88,7 +89,7 @@ def _cells(cells: Any) -> dict[str, Any]:
     items = cells.items if isinstance(cells, OpenTuple) else cells
     made: dict[str, Any] = {}
     for cell in items:
-        fields = cell.fixed if isinstance(cell, OpenValue) else {name: getattr(cell, name) for name in field_types(type(cell))}
+        fields = cell.fixed if isinstance(cell, OpenValue) else {name: getattr(cell, name) for name in ("name", "op")}
         made[fields["name"]] = _form(fields["op"])
     return made
 

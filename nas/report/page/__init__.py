@@ -7,6 +7,6 @@ filters, themes and live updates need no server.
 from __future__ import annotations
 
 from nas.report.page.data import Reading, page_data
-from nas.report.page.render import html, write
+from nas.report.page.render import Page, html, write
 
-__all__ = ["Reading", "html", "page_data", "write"]
+__all__ = ["Page", "Reading", "html", "page_data", "write"]

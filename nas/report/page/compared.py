@@ -76,9 +76,9 @@ def _baseline(trial: Trial, costs: Costs) -> dict[str, Any]:
     except NasError:
         name = trial.digest[:12]
     return {
-        "name": str(trial.decisions.get("network", name)), "value": number(trial.value), "values": [number(value) for value in trial.values],
-        "params": params, "macs": macs, "latency": number(trial.metrics.get("latency_ms")), "seconds": number(trial.device_seconds),
-        "curve": curve(trial),
+        "name": str(trial.decisions.get("network", name)),
+        "value": number(trial.value), "values": [number(value) for value in trial.values], "params": params, "macs": macs,
+        "latency": number(trial.metrics.get("latency_ms")), "seconds": number(trial.device_seconds), "curve": curve(trial),
     }  # fmt: skip
 
 

@@ -52,10 +52,18 @@ def decisions(space: Space, made: Any) -> list[dict[str, Any]]:
         kind = known.get("kind") or ("number" if numeric else "other")
         row: dict[str, Any] = {"name": name, "options": list(options), "kind": kind}
         if kind == "operation":
-            named = [_named(known["forms"].get(_key(option))) or (str(option), "block") for option in options]
+            named = [_called(option, known["forms"].get(_key(option))) for option in options]
             row |= {"short": [short for short, _ in named], "families": [each for _, each in named]}
         rows.append(row)
     return rows
+
+
+def _called(option: Option, made: Any) -> tuple[str, str]:
+    """Short name and family of an option; where a person gave it a label of its own, that is its name."""
+    known = _named(made) or (str(option), "block")
+    begins = made if isinstance(made, str) else next(iter(made), "") if isinstance(made, dict) else ""
+    own = isinstance(option, str) and not option.startswith(begins)
+    return (str(option).replace("_", " "), known[1]) if own else known
 
 
 def _kinds(made: Any, field: str, found: dict[str, dict[str, Any]]) -> None:

@@ -62,9 +62,9 @@ def notes(study: Study, trials: Sequence[Trial], made: Spending) -> list[str]:
     """What a reader has to know to read the numbers."""
     said = []
     if study.settings.dataset:
-        said.append("Values are those of short trainings of small proxies, on images held out of the training images. A single training can be lucky.")
+        said.append("Values are those of short trainings of small proxies, on images held out of the training images.")
     if any(trial.fraction != 1.0 for trial in trials):
-        said.append("Some trials were trained at a part of the fidelity: only those that were trained for longest are compared with each other.")
+        said.append("Trials differ in how long they were trained: only those that were for longest are compared.")
     if any(trial.stopped is not None for trial in trials):
         said.append("Trainings that were stopped early are not compared with those that were not.")
     if made.simulated:

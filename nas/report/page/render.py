@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.report.files import write_whole
+from nas.report.files import check_writable, write_whole
 from nas.report.page.data import page_data
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from nas.study import Study
 
+FILE = "report.html"
+FRAME = 800  # pixels of height in a notebook
 # Every script ends in this, so that none reaches into the next.
 JOIN = "\n;\n"
 
@@ -25,10 +27,31 @@ def html(study: Study) -> str:
     return render(page_data(study))
 
 
-def write(study: Study, path: Path) -> Path:
-    """Write the page whole or not at all. Raises `NasError` where it cannot be written."""
+class Page:
+    """A page that was written to `path`. In a notebook it shows itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Page({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """The whole page in a frame of its own, whose scripts see nothing of the notebook."""
+        text = escape.escape(self.path.read_text("utf-8"), quote=True)
+        style = f"width:100%;height:{FRAME}px;border:0"
+        return f'<iframe title="report" sandbox="allow-scripts allow-downloads" style="{style}" srcdoc="{text}"></iframe>'
+
+
+def write(study: Study, path: Path | None = None) -> Page:
+    """Write the page to `path` (default: `report.html` in the run's folder), whole or not at all. Raises `NasError`."""
+    path = study.directory / FILE if path is None else path
+    check_writable(path)
     write_whole(path, html(study).encode())
-    return path
+    return Page(path)
 
 
 def render(data: dict[str, Any]) -> str:
