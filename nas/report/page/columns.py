@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.errors import NasError
@@ -71,7 +71,7 @@ def columns(
     """A list a property, each of one item a trial. `yaml`: with the text of each candidate, for the page cannot make it."""
     sizes = [costs.of(trial) for trial in trials]
     times, used = moments(trials), clock(trials)
-    places = {name: {(type(option), option): str_36(i + 1) for i, option in enumerate(options)} for name, options in choices.items()}
+    places = {name: {(type(option), option): i + 1 for i, option in enumerate(options)} for name, options in choices.items()}
     return {
         "number": [trial.number for trial in trials],
         "state": [STATES.get(trial.state, "R") for trial in trials],
@@ -102,16 +102,30 @@ def columns(
     }
 
 
-def encoded(decisions: Mapping[str, Option], places: Mapping[str, Mapping[tuple[type, Option], str]]) -> str | None:
-    """A number in base 36 for each choice of the space: 0 where it was not met, else 1 + the index of the option; None if it has others."""
-    made = [places[name].get((type(decisions[name]), decisions[name]), "") if name in decisions else "0" for name in places]
-    return None if "" in made or not decisions else ".".join(made)
+Places = Mapping[str, Mapping[tuple[type, "Option"], int]]  # of each choice its options, with 1 + their index
 
 
-def str_36(value: int) -> str:
-    """A whole number that is not negative in base 36, as JavaScript's `parseInt(text, 36)` reads it."""
+def encoded(decisions: Mapping[str, Option], places: Places) -> str | None:
+    """A number for each choice of the space: 0 where it was not met, else 1 + the index of the option; None if it has others.
+
+    Each in base 36, as JavaScript's `parseInt(text, 36)` reads it, in as many digits as the largest needs.
+    """
+    made = [places[name].get((type(decisions[name]), decisions[name]), -1) if name in decisions else 0 for name in places]
+    if -1 in made or not decisions:
+        return None
+    width = digits(places)
+    return "".join([in_base_36(value, width) for value in made])
+
+
+def digits(choices: Mapping[str, Collection[Any]]) -> int:
+    """How many digits the number of a decision takes."""
+    return max((len(in_base_36(len(options))) for options in choices.values()), default=1)
+
+
+def in_base_36(value: int, width: int = 1) -> str:
+    """A whole number that is not negative, with zeros before it up to the width."""
     rest, digit = divmod(value, 36)
-    return (str_36(rest) if rest else "") + DIGITS[digit]
+    return ((in_base_36(rest) if rest else "") + DIGITS[digit]).rjust(width, "0")
 
 
 def number(value: float | None, digits: int = 6) -> float | int | None:

@@ -13,6 +13,7 @@ from nas.arch.primitive import Primitive, Use
 from nas.draw.names import family, short_name
 from nas.draw.style import DARK, FAMILIES, LIGHT, Paint
 from nas.errors import NasError
+from nas.report.page.columns import digits
 from nas.spaces.form import CHOICE, SUBSET, form, resolve
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def space_data(space: Space) -> dict[str, Any]:
         "classes": space.to_data().get("classes"),
         "count": count_text(space.count()),
         "form": made,
+        "digits": digits(space.choices),
         "decisions": decisions(space, made),
     }
 
