@@ -1,0 +1,32 @@
+'use strict';
+
+// The one name that this page adds to the window. Every file of js/ adds its topic to it.
+window.nasReport = (() => {
+  const listeners = new Map();
+
+  const app = {
+    model: null,
+    sections: [],
+    // What the reader chose; it outlives every update of the data.
+    state: { selected: null, x: null, y: 'goal0', colour: 'how', size: '', axis: 'clock', decision: null, theme: 'auto' },
+  };
+
+  /** Call `listener` whenever `event` ('data', 'filter', 'selection', 'theme', 'view') happens. */
+  app.on = (events, listener) => {
+    for (const event of events.split(' ')) listeners.set(event, [...(listeners.get(event) || []), listener]);
+  };
+
+  app.emit = (event) => {
+    for (const listener of listeners.get(event) || []) listener(event);
+  };
+
+  /** A part of the page. `draw(body)` is called once; it registers for the events after which it must be drawn again. */
+  app.section = (id, title, draw) => app.sections.push({ id, title, draw });
+
+  /** Tell those who do not see the page. */
+  app.say = (text) => {
+    document.getElementById('said').textContent = text;
+  };
+
+  return app;
+})();

@@ -1,0 +1,117 @@
+'use strict';
+
+// What all charts share: their looks, when they are drawn, and that zoom and legend outlive every update.
+(function (app) {
+  const charts = [];
+  const CONFIG = { displayModeBar: false, responsive: true, showTips: false, scrollZoom: false };
+  const coarse = matchMedia('(pointer: coarse)').matches;
+
+  const axis = (extra = {}) => ({
+    gridcolor: app.ink('grid'), linecolor: app.ink('muted'), zeroline: false, ticks: 'outside', tickcolor: app.ink('muted'), automargin: true, ...extra,
+    title: { text: extra.title || '', font: { size: 12, color: app.ink('muted') }, standoff: 8 },
+  });
+
+  const look = (layout, gd) => ({
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', hovermode: 'closest', dragmode: coarse ? false : 'zoom',
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: app.ink('text') },
+    hoverlabel: { bgcolor: app.ink('card'), bordercolor: app.ink('edge'), font: { color: app.ink('text'), size: 12 }, align: 'left' },
+    legend: { orientation: 'h', x: 0, y: 1.02, yanchor: 'bottom', font: { size: 12 }, itemsizing: 'constant' },
+    margin: { l: 8, r: 12, t: 8, b: 8 },
+    // On narrow screens the legend takes what it needs above, the plot keeps its height.
+    height: gd.clientHeight || 380,
+    ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+  });
+
+  const clickedNumber = (event) => {
+    const point = event.points.find((item) => Number.isInteger(item.customdata));
+    return point ? point.customdata : null;
+  };
+
+  class Chart {
+    constructor({ id, label, build, height = 400 }) {
+      Object.assign(this, { id, build, dirty: true, near: false, drawn: false });
+      this.plot = app.h('div', { class: 'plot', id: `chart-${id}`, role: 'img', 'aria-label': label, style: `height:${height}px` });
+      this.missing = app.h('div', { hidden: true });
+      this.tools = app.h('div', { class: 'tools' },
+        app.button('Reset zoom', () => this.reset(), { 'aria-label': `Reset the zoom of: ${label}` }),
+        app.button('Save SVG', () => this.save(), { 'aria-label': `Save as SVG: ${label}` }));
+      this.node = app.h('figure', { class: 'chart' }, this.plot, this.missing, this.tools);
+      this.watch();
+    }
+
+    watch() {
+      new IntersectionObserver(([entry]) => {
+        this.near = entry.isIntersecting;
+        if (this.near) schedule();
+      }, { rootMargin: '400px' }).observe(this.node);
+    }
+
+    /** Something that it shows has changed: it is drawn again when it is near the screen. */
+    update() {
+      this.dirty = true;
+      schedule();
+    }
+
+    draw() {
+      this.dirty = false;
+      const { traces = [], layout = {}, missing = null } = this.build();
+      this.plot.hidden = this.tools.hidden = Boolean(missing);
+      this.missing.hidden = !missing;
+      if (missing) {
+        app.show(this.missing, missing);
+        return;
+      }
+      Plotly.react(this.plot, traces, look(layout, this.plot), CONFIG);
+      if (!this.drawn) this.listen();
+    }
+
+    listen() {
+      this.drawn = true;
+      this.plot.on('plotly_click', (event) => {
+        const number = clickedNumber(event);
+        if (number !== null) app.choose(number);
+      });
+    }
+
+    reset() {
+      if (this.drawn) Plotly.relayout(this.plot, { 'xaxis.autorange': true, 'yaxis.autorange': true });
+    }
+
+    save() {
+      Plotly.downloadImage(this.plot, { format: 'svg', filename: `${app.model.data.name}-${this.id}`, width: this.plot.clientWidth, height: this.plot.clientHeight });
+    }
+  }
+
+  let waiting = false;
+  /** One chart a turn of the browser, those on the screen first, so that the page answers while it draws. */
+  const schedule = () => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => {
+      waiting = false;
+      const next = charts.find((chart) => chart.dirty && chart.near && chart.node.isConnected);
+      if (!next) return;
+      next.draw();
+      schedule();
+    }, 0);
+  };
+
+  /** A chart; `build()` gives {traces, layout} or {missing: node}, and is called again after each of `events`. */
+  app.chart = (options, events) => {
+    const chart = new Chart(options);
+    charts.push(chart);
+    if (events) app.on(events, () => chart.update());
+    return chart;
+  };
+
+  /** Take a chart that left the page out of the list. */
+  app.drop = (chart) => {
+    if (chart.drawn) Plotly.purge(chart.plot);
+    charts.splice(charts.indexOf(chart), 1);
+  };
+
+  /** Draw what is not drawn yet, seen or not: for print and for tests. */
+  app.drawAll = () => charts.filter((chart) => chart.dirty).forEach((chart) => chart.draw());
+
+  addEventListener('beforeprint', () => app.drawAll());
+})(window.nasReport);

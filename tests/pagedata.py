@@ -1,0 +1,257 @@
+"""Data of a page as a search would have left it, made up: any number of trials of any registered space, by a seed."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nas
+from nas import spaces
+from nas.arch import Architecture, Primitive
+from nas.arch.codec import Decoder
+from nas.draw import svg
+from nas.draw.names import family, short_name
+from nas.draw.style import DARK, FAMILIES, LIGHT, Paint, Theme
+from nas.errors import NasError
+from nas.spaces.form import form, operations
+from nas.spaces.space import Space
+
+ASSETS = Path(nas.__file__).parent / "report" / "page" / "assets"
+ACCURACY = {"name": "accuracy", "label": "accuracy", "maximise": True, "unit": "%", "fraction": True}
+SIZE = {"name": "params", "label": "parameters", "maximise": False, "unit": "count", "fraction": False}
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def fill(data: Mapping[str, Any]) -> str:
+    """The whole page of such data."""
+    import plotly
+
+    page = (ASSETS / "page.html").read_text()
+    scripts = [*sorted((ASSETS / "vendor").glob("*.js")), *sorted((ASSETS / "js").glob("*.js"))]
+    parts = {
+        "<!--TITLE-->": data["title"].replace("&", "&amp;").replace("<", "&lt;"),
+        "/*CSS*/": (ASSETS / "page.css").read_text(),
+        "/*PLOTLY*/": (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(),
+        "/*SCRIPTS*/": "\n".join(path.read_text() for path in scripts),
+        "<!--DATA-->": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
+    }
+    for mark, text in parts.items():
+        assert page.count(mark) == 1, mark
+        before, after = page.split(mark)
+        page = before + text + after
+    return page
+
+
+def base36(number: int) -> str:
+    """A number from 0 up as the page reads it."""
+    return DIGITS[number] if number < 36 else base36(number // 36) + DIGITS[number % 36]
+
+
+def encoded(space: Space, decisions: Mapping[str, Any]) -> str:
+    """Decisions as the column of the trials has them."""
+    return ".".join(map(base36, space.encode(decisions)))
+
+
+def families() -> list[dict[str, Any]]:
+    """The families with their colours in both themes."""
+    names = {**FAMILIES, "state": "state"}
+    return [{"key": key, "name": name, "light": paint(LIGHT, key), "dark": paint(DARK, key)} for key, name in names.items()]
+
+
+def paint(theme: Theme, key: str) -> dict[str, str]:
+    """The colours of one family."""
+    made: Paint = theme.paints[key]
+    return {"fill": made.fill, "stroke": made.border, "text": made.text or theme.text}
+
+
+def space_data(name: str) -> tuple[Space, dict[str, Any]]:
+    """A registered space, and what the page is told of it."""
+    space = spaces.load(name)
+    made = form(space)
+    kinds = operations(made)
+    decisions = [
+        {"name": key, "options": list(options), "kind": "operation" if key in kinds else "input" if key.endswith("from") else "other"}
+        for key, options in space.choices.items()
+    ]
+    told = {"name": name, "about": space.about, "input": [3, 32, 32], "classes": 10, "count": f"{space.count():.2g}", "form": made, "decisions": decisions}
+    return space, told
+
+
+def short_names(made: Any) -> dict[str, list[str]]:
+    """Name and family of each operation that stands closed in a form."""
+    found: dict[str, list[str]] = {}
+
+    def visit(value: Any) -> None:
+        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            note(item)
+            visit(item)
+
+    def note(value: Any) -> None:
+        try:
+            op = Decoder().decode(value, Primitive, "") if isinstance(value, (str, dict)) else None
+        except (NasError, TypeError):
+            op = None
+        if op is not None:
+            found[json.dumps(value)] = [short_name(op), family(op)]
+
+    visit(made)
+    return found
+
+
+class Made:
+    """A search that never was: each candidate is a sample or a child of a good one, its value a sum over its decisions."""
+
+    def __init__(self, name: str, trials: int, seed: int = 0, goals: int = 1) -> None:
+        self.rng = random.Random(seed)
+        self.space, self.told = space_data(name)
+        self.goals = goals
+        self.worth = {(key, option): self.rng.gauss(0, 1) for key, options in self.space.choices.items() for option in options}
+        self.rows = [self.trial(number, []) for number in range(0)]
+        for number in range(trials):
+            self.rows.append(self.trial(number, self.rows))
+
+    def trial(self, number: int, before: list[dict[str, Any]]) -> dict[str, Any]:
+        """The next trial after those `before`."""
+        good = [row for row in before if row["state"] == "C" and row["stopped"] is None]
+        child = len(good) > 8 and self.rng.random() < 0.85
+        parent = max(self.rng.sample(good, 5), key=lambda row: row["value"]) if child else None
+        decisions = self.space.mutate(parent["made"], self.rng) if parent else self.space.sample(self.rng)
+        score = sum(self.worth[key, option] for key, option in decisions.items()) / math.sqrt(len(decisions))
+        fate = self.rng.random()
+        value = round(1 / (1 + math.exp(-1.5 - score - self.rng.gauss(0, 0.2))), 4)
+        params = int(2e6 * math.exp(0.5 * self.rng.gauss(0, 1) + 0.3 * score))
+        seconds = 20 + 20 * self.rng.random()
+        state = "F" if fate < 0.04 else "C"
+        stopped = 4 if 0.04 <= fate < 0.14 else None
+        epochs = stopped or (2 if state == "F" else 12)
+        return {
+            "number": number, "made": decisions, "decisions": encoded(self.space, decisions), "state": state, "value": value if state == "C" else None,
+            "params": params, "macs": params * self.rng.randint(20, 60), "seconds": seconds, "parent": parent["number"] if parent else None,
+            "how": "mutation" if parent else "sample", "reason": f"OutOfMemory: {params:,} parameters\nat worker 1" if state == "F" and number % 2 else "loss is not finite, epoch 2" if state == "F" else None,
+            "kind": ("out of memory" if number % 2 else "not finite") if state == "F" else None, "stopped": stopped,
+            "curve": [list(range(1, epochs + 1)), [round(value * (1 - math.exp(-(epoch + 1) / 3)), 4) for epoch in range(epochs)]],
+        }  # fmt: skip
+
+
+def page_data(name: str = "nasnet-cell", trials: int = 60, *, seed: int = 0, goals: int = 1, **changes: Any) -> dict[str, Any]:
+    """Data of format 1 of such a search; `changes` replace whole entries."""
+    made = Made(name, trials, seed, goals)
+    rows, strings = made.rows, Strings()
+    clock = began = 0.0
+    for order, row in enumerate(rows):
+        clock += row["seconds"]
+        row.update(order=order, clock=clock, began=began, ended=began + row["seconds"])
+        began += row["seconds"] / 2
+    good = [row for row in rows if row["state"] == "C" and row["stopped"] is None]
+    best = max(good, key=lambda row: row["value"], default=None)
+    data = {
+        "format": 1, "name": f"{name}-run", "title": f"nas search: {name}-run", "made": "2026-11-30T22:40:00+00:00", "nas": "0.1.0", "state": "ended",
+        "why": "the budget is spent", "summary": [["best", f"{100 * best['value']:.2f}% (trial {best['number']})" if best else "none"], ["trials", f"{len(rows)} finished"]],
+        "verdict": None, "notes": [], "goals": [ACCURACY, SIZE][:goals], "proxy": "12 epochs", "space": made.told, "families": families(),
+        "operations": short_names(made.told["form"]), "trials": columns(rows, strings, goals), "strings": strings.texts, "best": best["number"] if best else None,
+        "front": front(good) if goals > 1 else None, "comparable": 1.0, "winner": winner(made, best), "control": control(rows, random.Random(seed)),
+        "confirmed": None, "baselines": baselines(), "importance": importance(made), "ledger": ledger(rows, clock),
+        "settings": [["strategy", "evolution"], ["seed", str(seed)], ["budget", "1h"]], "versions": [["nas", "0.1.0"], ["torch", "2.13.0"]],
+        "command": f"nas search --space {name} --budget 1h --seed {seed}", "again": [f"nas search --space {name} --budget 1h --seed {seed} --out runs/again"],
+        "run_yaml": "space: " + name + "\n", "hints": {"control": "nas resume runs/x --control", "baselines": "nas resume runs/x --baselines resnet20",
+            "confirm": "nas resume runs/x --confirm 3x3", "importance": "10 comparable trials are needed", "latency": "nas search --objective latency_ms"},
+        "live": None,
+    }  # fmt: skip
+    return {**data, **changes}
+
+
+class Strings:
+    """Texts to the numbers by which columns refer to them."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def index(self, text: str | None) -> int | None:
+        """The number of a text, a new one if need be."""
+        if text is None:
+            return None
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text)
+
+
+def columns(rows: list[dict[str, Any]], strings: Strings, goals: int) -> dict[str, Any]:
+    """Trials as columns."""
+    names = ("number", "state", "params", "macs", "seconds", "began", "ended", "clock", "order", "parent", "stopped", "decisions", "curve")
+    made: dict[str, Any] = {name: [row[name] for row in rows] for name in names}
+    made["values"] = [[row["value"] for row in rows], [row["params"] if row["state"] == "C" else None for row in rows]][:goals]
+    for name in ("how", "reason", "kind"):
+        made[name] = [strings.index(row[name]) for row in rows]
+    none = [None] * len(rows)
+    zero = [0] * len(rows)
+    made.update(latency=none, where=[strings.index(f"cuda:{row['number'] % 2}") for row in rows], fraction=[1.0] * len(rows), cut=zero, phase=zero, reference=zero)
+    made.update(digest=[f"{row['number']:012x}" for row in rows], yaml=none, notes=none)
+    return made
+
+
+def front(rows: list[dict[str, Any]]) -> list[int]:
+    """Those that no other beats in accuracy and parameters."""
+    return [a["number"] for a in rows if not any(b["value"] >= a["value"] and b["params"] <= a["params"] and b is not a for b in rows)]
+
+
+def winner(made: Made, best: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The winner as the report has it, its pictures the real ones."""
+    if best is None:
+        return None
+    architecture = made.space.decode(best["made"])
+    cost = architecture.cost(aux=False)
+    return {
+        "trial": best["number"], "yaml": architecture.to_yaml(), "svg": {"light": svg(architecture), "dark": svg(architecture, dark=True)},
+        "cost": {"params": cost.params, "macs": cost.macs, "activations": cost.activations},
+        "command": "nas train runs/x --dataset cifar10 --out runs/x-full", "from": "best.yaml",
+    }  # fmt: skip
+
+
+def control(rows: list[dict[str, Any]], rng: random.Random) -> dict[str, Any] | None:
+    """A random search beside it."""
+    if not rows:
+        return None
+    values = [round(0.55 + 0.25 * rng.random(), 4) for _ in rows]
+    times = {name: [row[name] for row in rows] for name in ("clock", "order", "ended", "number")}
+    return {"name": "random search", "best": max(values), "trials": {"value": values, **times}, "hint": None}
+
+
+def baselines() -> list[dict[str, Any]]:
+    """Two hand-designed networks."""
+    made = [("resnet20", 0.78, 272474, 40813184), ("mobilenet_v2", 0.71, 2236682, 87980928)]
+    return [
+        {"name": name, "value": value, "values": [value, params], "params": params, "macs": macs, "latency": None, "seconds": 30.0,
+         "curve": [[1, 6, 12], [0.3, 0.6, value]]}
+        for name, value, params, macs in made
+    ]  # fmt: skip
+
+
+def importance(made: Made) -> dict[str, Any] | None:
+    """Shares, the largest first; none of fewer than ten trials."""
+    if len(made.rows) < 10:
+        return None
+    spread = {key: max(made.worth[key, o] for o in options) - min(made.worth[key, o] for o in options) for key, options in made.space.choices.items()}
+    total = sum(spread.values()) or 1
+    rows = sorted(([i, spread[key] / total] for i, key in enumerate(made.space.choices)), key=lambda row: -row[1])
+    return {"goal": "accuracy", "method": "PED-ANOVA, Optuna", "trials": len(made.rows), "rows": rows, "note": ""}
+
+
+def ledger(rows: list[dict[str, Any]], clock: float) -> dict[str, Any]:
+    """What the time went to."""
+    failed = sum(row["seconds"] for row in rows if row["state"] == "F")
+    lost = sum(row["state"] == "F" for row in rows)
+    share = failed / clock if clock else 0
+    items = [["trials that count", len(rows) - lost, clock - failed, 1 - share], ["failed", lost, failed, share]] if rows else []
+    return {
+        "limits": [["wall time", "1h", "58m 12s", "0s", "1m 48s"]], "items": items, "devices": [["cuda:0", len(rows) // 2, clock / 2, 0.5], ["cuda:1", len(rows) // 2, clock / 2, 0.5]],
+        "hours": [["2026-11-30T21:00:00+00:00", len(rows), clock]], "following": [], "lines": ["pace: 60 trials an hour"],
+    }  # fmt: skip
+
+
+def decide(data: Mapping[str, Any], number: int, space: Space) -> Architecture:
+    """The architecture of a trial of the data, by Python."""
+    return space.decode(space.decode_vector(tuple(int(code, 36) for code in data["trials"]["decisions"][number].split("."))))
