@@ -50,7 +50,7 @@ def evaluate(architecture: nas.Architecture, fidelity: object) -> dict[str, floa
 
 
 def search(out: Path, budget: str = "24trials", **options: Any) -> Any:
-    given = {"strategy": "evolution", "evaluator": evaluate, "engine": "local", "seed": 3, **options}
+    given = {"strategy": "evolution(population=6,sample=3)", "evaluator": evaluate, "engine": "local", "seed": 3, **options}
     return nas.search("tiny", budget=budget, out=out, **given)
 
 
