@@ -401,11 +401,18 @@ def eventually(what: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.05)
 
 
+def opens(run: Path) -> bool:
+    try:
+        return bool(open_study(run).trials)
+    except StudyError:  # it is just beginning
+        return False
+
+
 def test_it_follows_a_search(tmp_path: Path) -> None:
     steps = Steps()
     thread = threading.Thread(target=lambda: search(tmp_path / "run", "4trials", evaluator=steps), daemon=True)
     thread.start()
-    eventually(lambda: (tmp_path / "run" / "study.journal").exists())
+    eventually(lambda: opens(tmp_path / "run"))
     with live(tmp_path / "run") as server:
 
         def told() -> dict[str, Any]:
