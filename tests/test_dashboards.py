@@ -23,7 +23,7 @@ from optuna.storages import BaseStorage
 import nas
 from nas.engine.ray_metrics import SERIES
 from nas.errors import StudyError
-from nas.report.dashboard import is_loopback, only_reading
+from nas.report.serving import is_loopback, only_reading
 from nas.study.readonly import read_only
 from tests.cli import nas as call
 from tests.test_trackers import Curved

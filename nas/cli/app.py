@@ -13,6 +13,8 @@ VERBS = {
     "resume": ("resume", "Go on with a search or a training after Ctrl-C or a kill."),
     "status": ("status", "What a run has found and used so far."),
     "budget": ("budget", "What a search has spent, on what, and what is left."),
+    "report": ("report", "What a search has found, as one page to open, to keep and to mail."),
+    "watch": ("watch", "The same page live, while the search goes on."),
     "dashboard": ("dashboard", "The trials of a search in a browser; for Grafana, for TensorBoard."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
     "transfer": ("transfer", "Found cells stacked anew for another data set and size."),

@@ -54,20 +54,10 @@ def command(run: Path | None, host: str, port: int, browse: bool, storage: str |
 
 def _serve(run: Path, host: str, port: int, browse: bool, storage: str | None) -> None:
     import nas
+    from nas.cli.serve import serve
     from nas.report.dashboard import Server
 
-    server = Server(nas.open_study(run, storage=storage), host, port)
-    try:
-        if not server.loopback:
-            click.echo(f"warning: everybody who reaches {host} of this machine can read the record here: there is no login", err=True)
-        click.echo(f"{server.url}      Ctrl-C ends it")
-        if browse:
-            import webbrowser
-
-            webbrowser.open(server.url)
-        server.serve()
-    except KeyboardInterrupt:  # how it ends
-        click.echo("")
+    serve(Server(nas.open_study(run, storage=storage), host, port), host, browse)
 
 
 def _write_curves(run: Path, storage: str | None) -> None:

@@ -19,3 +19,9 @@ def is_training(run: Path) -> bool:
         what = "no such folder" if not path.exists() else f"neither a search nor a training (it has no {RUN_FILE} and no {TRAIN_FILE})"
         raise NasError(f"{run}: {what}; allowed: a folder that `nas search` or `nas train` made")
     return False
+
+
+def need_search(run: Path, other: str) -> None:
+    """Raise `NasError` where `run` is no folder of `nas search`; of a training `other` is the verb that shows it."""
+    if is_training(run):
+        raise NasError(f"{run}: is a training, which `{other} {run}` shows; allowed: a folder that `nas search` made")

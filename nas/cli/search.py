@@ -314,6 +314,7 @@ def closing(study: Any) -> None:
         click.echo(f"next:  nas show {where}/best.yaml      its layers and costs; its picture is {where}/best.svg")
         if front:
             click.echo(f"       nas show {where}/front/{front[-1].number}.yaml      any other of the front, by its trial")
+        click.echo(f"       nas report {where}      one page about all of it, to open in a browser")
         click.echo(f"       nas resume {where}      goes on after an interruption")
         click.echo(f"       nas dashboard {where}      every trial, in a browser")
     else:

@@ -37,7 +37,7 @@ from nas.evaluators.fidelity import check_rungs
 from nas.latency import Setting
 from nas.objectives import Objective
 from nas.repeatable import check_seed
-from nas.strategies import Context, Strategy
+from nas.strategies import Context, Strategy, specs
 from nas.study import Settings
 from nas.study.wish import Wish
 
@@ -142,9 +142,10 @@ class Preparation:
     """One preparation: each step reads what the earlier ones have found."""
 
     def __init__(self, given: Request) -> None:
-        self.given, self.begun = given, time.monotonic()
+        asked = specs.read(given.strategy)  # as on the command line, a name may stand with its options
+        self.given, self.begun = replace(given, strategy=asked.name), time.monotonic()
         self.watcher = given.observer or Observer()
-        self.options = dict(given.strategy_options or {})
+        self.options = {**asked.options, **(given.strategy_options or {})}
         self.seeds: list[dict[str, Any]] = []
         self.compared: list[dict[str, Any]] = []
         self.latency = ""

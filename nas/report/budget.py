@@ -59,7 +59,7 @@ def _limits(made: Spending) -> Table:
         limit, left = getattr(made.budget, kind), getattr(made.left, kind)
         flight = {"device_seconds": made.in_flight, "trials": float(running)}.get(kind)
         table.add_row(
-            name, _amount(kind, limit), _amount(kind, spent[kind]), "" if flight is None else _amount(kind, flight), _amount(kind, left)
+            name, amount(kind, limit), amount(kind, spent[kind]), "" if flight is None else amount(kind, flight), amount(kind, left)
         )
     return table
 
@@ -74,7 +74,7 @@ def _spent(ledger: Ledger) -> dict[str, float]:
     return {"device_seconds": ledger.device_seconds, "seconds": ledger.seconds, "trials": float(ledger.finished + ledger.failed)}
 
 
-def _amount(kind: str, number: float) -> str:
+def amount(kind: str, number: float) -> str:
     if not math.isfinite(number):
         return "none"
     return f"{number:.0f}" if kind == "trials" else format_seconds(number)
@@ -196,4 +196,4 @@ def plain(study: Study, made: Spending, price: float | None = None) -> dict[str,
 
 def limits(budget: Budget) -> dict[str, float | None]:
     """Its limits, null where there is none."""
-    return {kind: amount if math.isfinite(amount := getattr(budget, kind)) else None for kind, _ in LIMITS}
+    return {kind: number if math.isfinite(number := getattr(budget, kind)) else None for kind, _ in LIMITS}

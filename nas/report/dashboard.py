@@ -1,129 +1,35 @@
-"""optuna-dashboard on the study of a run: served by this process, to read, on the loopback address unless told otherwise."""
+"""optuna-dashboard on the study of a run: served by this process, to read."""
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import socket
-import warnings
-from collections.abc import Callable, Iterable
-from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from nas.errors import NasError
+from nas.report import serving
 
 if TYPE_CHECKING:
     from nas.study import Study
 
-LOOPBACK = "127.0.0.1"
 MISSING = "`nas dashboard` needs optuna-dashboard; allowed: pip install 'nas[dashboard]'"
-_Start = Callable[..., Any]
-_App = Callable[[dict[str, Any], _Start], Iterable[bytes]]
 
 
-class Server:
+class Server(serving.Server):
     """Listens from the moment it is made; `serve` until Ctrl-C. `url` is the page of the study."""
 
-    def __init__(self, study: Study, host: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(self, study: Study, host: str = serving.LOOPBACK, port: int = 0) -> None:
         """Port 0: one that is free. Raises `NasError` without optuna-dashboard, or where it cannot listen there."""
         from nas.study.readonly import read_only
 
         storage = read_only(study)
-        app = _application(storage)
-        self.loopback = is_loopback(host)
-        try:
-            kind = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            server = type("_Server", (_Server,), {"address_family": kind})
-            self._server: WSGIServer = make_server(host, port, only_reading(app, host), server_class=server, handler_class=_Handler)
-        except (OSError, OverflowError, UnicodeError) as error:
-            text, allowed = getattr(error, "strerror", None) or error, "an address of this machine, a free port"
-            raise NasError(f"--host {host} --port {port}: cannot listen there ({text}); allowed: {allowed}") from None
+        super().__init__(_application(storage), host, port)
         number = storage.get_study_id_from_name(study.settings.study)
-        self.port = int(self._server.server_port)
-        name = f"[{host}]" if ":" in host else host
-        self.url = f"http://{name}:{self.port}/dashboard/studies/{number}"
-
-    def serve(self) -> None:
-        """Until an exception, such as Ctrl-C."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of Optuna, of few trials
-                self._server.serve_forever()
-        finally:
-            self._server.server_close()
-
-    def stop(self) -> None:
-        """From another thread."""
-        self._server.shutdown()
+        self.url = f"{self.address}/dashboard/studies/{number}"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether this machine alone reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def only_reading(app: _App, host: str) -> _App:
-    """The application without anything that would write, whatever the storage does with it.
-
-    On the loopback address it answers to that name alone: a web page that gave this address a name of its own could
-    otherwise read it through the browser of whoever looks at that page.
-    """
-    names = {host, "localhost", LOOPBACK, "::1"} if is_loopback(host) else None
-
-    def guarded(environ: dict[str, Any], start: _Start) -> Iterable[bytes]:
-        asked = _without_port(environ.get("HTTP_HOST", ""))
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return _refused(start, "read-only: `nas dashboard` shows the record, and changes nothing")
-        if names is not None and asked not in names:
-            return _refused(start, f"asked for as {asked!r:.60}; allowed: {', '.join(sorted(names))}")
-        return app(environ, start)
-
-    return guarded
-
-
-def _application(storage: Any) -> _App:
+def _application(storage: Any) -> serving.App:
     try:
         from optuna_dashboard import wsgi
     except ImportError:
         raise NasError(MISSING) from None
-    app: _App = wsgi(storage)
+    app: serving.App = wsgi(storage)
     return app
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
-def _refused(start: _Start, reason: str) -> Iterable[bytes]:
-    body = json.dumps({"reason": reason}).encode()
-    start("403 Forbidden", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    return [body]
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-    def server_bind(self) -> None:
-        """Without looking its own name up, which takes seconds where no name server answers."""
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-        self.setup_environ()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a browser that goes away is no error."""
-
-
-class _Handler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the terminal is the person's."""
-
-    def address_string(self) -> str:
-        """Without looking a name up."""
-        return str(self.client_address[0])

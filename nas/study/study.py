@@ -24,6 +24,7 @@ from nas.study.trial import Trial, from_optuna
 if TYPE_CHECKING:
     import pandas
 
+    from nas.report.page import Page
     from nas.spaces import Space
 
 
@@ -183,6 +184,21 @@ class Study:
         import pandas
 
         return pandas.DataFrame([_row(trial) for trial in self.trials])
+
+    def report(self, out: Path | str | None = None) -> Page:
+        """Write one HTML page about all of it to `out` (default: `report.html` in the run's folder); in a notebook it shows itself.
+
+        Raises `NasError` where it cannot be written.
+        """
+        from nas.report.page import write
+
+        return write(self, None if out is None else Path(out))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a few facts and the best network."""
+        from nas.report.page.card import card
+
+        return card(self)
 
     def __repr__(self) -> str:
         return f"Study({str(self.directory)!r})"

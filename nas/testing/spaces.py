@@ -9,6 +9,7 @@ Each check raises `AssertionError` that says what was asked and what came.
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from nas.errors import NasError, SpaceError
 from nas.measures import measure
 from nas.scale import Coefficients
 from nas.spaces import Decisions, Option, Space
+from nas.spaces.form import form, resolve
 
 
 def check(space: Space, samples: int = 50, seed: int = 0) -> None:
@@ -30,6 +32,7 @@ def check(space: Space, samples: int = 50, seed: int = 0) -> None:
     for number, decisions in enumerate(made):
         check_mutation(space, decisions, random.Random(f"{seed}:mutate:{number}"))
     check_recognise(space, made)
+    check_form(space, made)
     check_subsets(space)
     check_growth(space, seed=seed)
     check_limits(space, made, seed)
@@ -49,6 +52,15 @@ def check_decode(space: Space, decisions: Decisions) -> Architecture:
     _require(Architecture.from_yaml(architecture.to_yaml()) == architecture, f"{space.name}: {decisions} is another network after YAML")
     _require(architecture.cost().params > 0, f"{space.name}: {decisions} has no parameters")
     return architecture
+
+
+def check_form(space: Space, made: list[Decisions]) -> None:
+    """Its form, through JSON, makes the networks that the space makes; a space without one scales them further."""
+    written = json.loads(json.dumps(form(space)))
+    _require(written is not None or space.scales, f"{space.name} has no form")
+    for decisions in made if written is not None else []:
+        found = Architecture.from_dict(resolve(written, decisions))
+        _require(found.digest == space.decode(decisions).digest, f"{space.name}: the form makes another network of {decisions}")
 
 
 def check_vector(space: Space, decisions: Decisions) -> None:
