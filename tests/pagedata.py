@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Mapping
@@ -11,99 +10,15 @@ from typing import Any
 
 import nas
 from nas import spaces
-from nas.arch import Architecture, Primitive
-from nas.arch.codec import Decoder
-from nas.arch.primitive import PRIMITIVES
+from nas.arch import Architecture
 from nas.draw import svg
-from nas.draw.names import family, short_name
-from nas.draw.style import DARK, FAMILIES, LIGHT, Paint, Theme
-from nas.errors import NasError
-from nas.spaces.form import form, operations
+from nas.report.page.columns import encoded
+from nas.report.page.decisions import families, operations, space_data
 from nas.spaces.space import Space
 
 ASSETS = Path(nas.__file__).parent / "report" / "page" / "assets"
 ACCURACY = {"name": "accuracy", "label": "accuracy", "maximise": True, "unit": "%", "fraction": True}
 SIZE = {"name": "params", "label": "parameters", "maximise": False, "unit": "count", "fraction": False}
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-def fill(data: Mapping[str, Any]) -> str:
-    """The whole page of such data."""
-    import plotly
-
-    page = (ASSETS / "page.html").read_text()
-    scripts = [*sorted((ASSETS / "vendor").glob("*.js")), *sorted((ASSETS / "js").glob("*.js"))]
-    parts = {
-        "<!--TITLE-->": data["title"].replace("&", "&amp;").replace("<", "&lt;"),
-        "/*CSS*/": (ASSETS / "page.css").read_text(),
-        "/*PLOTLY*/": (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(),
-        "/*SCRIPTS*/": "\n".join(path.read_text() for path in scripts),
-        "<!--DATA-->": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
-    }
-    for mark, text in parts.items():
-        assert page.count(mark) == 1, mark
-        before, after = page.split(mark)
-        page = before + text + after
-    return page
-
-
-def base36(number: int) -> str:
-    """A number from 0 up as the page reads it."""
-    return DIGITS[number] if number < 36 else base36(number // 36) + DIGITS[number % 36]
-
-
-def encoded(space: Space, decisions: Mapping[str, Any]) -> str:
-    """Decisions as the column of the trials has them."""
-    return ".".join(map(base36, space.encode(decisions)))
-
-
-def families() -> list[dict[str, Any]]:
-    """The families with their colours in both themes."""
-    names = {**FAMILIES, "state": "state"}
-    return [{"key": key, "name": name, "light": paint(LIGHT, key), "dark": paint(DARK, key)} for key, name in names.items()]
-
-
-def paint(theme: Theme, key: str) -> dict[str, str]:
-    """The colours of one family."""
-    made: Paint = theme.paints[key]
-    return {"fill": made.fill, "stroke": made.border, "text": made.text or theme.text}
-
-
-def space_data(name: str) -> tuple[Space, dict[str, Any]]:
-    """A registered space, and what the page is told of it."""
-    space = spaces.load(name)
-    made = form(space)
-    kinds = operations(made)
-    decisions = [
-        {"name": key, "options": list(options), "kind": "operation" if key in kinds else "input" if key.endswith("from") else "other"}
-        for key, options in space.choices.items()
-    ]
-    told = {"name": name, "about": space.about, "input": [3, 32, 32], "classes": 10, "count": f"{space.count():.2g}", "form": made, "decisions": decisions}
-    return space, told
-
-
-def short_names(made: Any) -> dict[str, list[str]]:
-    """Name and family of each operation that stands closed in a form."""
-    found: dict[str, list[str]] = {}
-
-    def visit(value: Any) -> None:
-        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            note(item)
-            visit(item)
-
-    def note(value: Any) -> None:
-        head = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else None
-        if head in PRIMITIVES:
-            found[json.dumps(head)] = [head, family(PRIMITIVES.get(head))]
-        try:
-            op = Decoder().decode(value, Primitive, "") if isinstance(value, (str, dict)) else None
-        except (NasError, TypeError):
-            op = None
-        if op is not None:
-            found[json.dumps(value)] = [short_name(op), family(op)]
-
-    visit(made)
-    return found
 
 
 class Made:
@@ -111,7 +26,8 @@ class Made:
 
     def __init__(self, name: str, trials: int, seed: int = 0, goals: int = 1) -> None:
         self.rng = random.Random(seed)
-        self.space, self.told = space_data(name)
+        self.space = spaces.load(name)
+        self.places = {key: {(type(option), option): i + 1 for i, option in enumerate(options)} for key, options in self.space.choices.items()}
         self.goals = goals
         self.worth = {(key, option): self.rng.gauss(0, 1) for key, options in self.space.choices.items() for option in options}
         self.rows = [self.trial(number, []) for number in range(0)]
@@ -133,7 +49,7 @@ class Made:
         stopped = 4 if 0.04 <= fate < 0.14 else None
         epochs = stopped or (2 if state == "F" else 12)
         return {
-            "number": number, "made": decisions, "decisions": encoded(self.space, decisions), "state": state, "value": value if state == "C" else None,
+            "number": number, "made": decisions, "decisions": encoded(decisions, self.places), "state": state, "value": value if state == "C" else None,
             "params": params, "macs": params * self.rng.randint(20, 60), "seconds": seconds, "parent": parent["number"] if parent else None,
             "how": "mutation" if parent else "sample", "reason": f"OutOfMemory: {params:,} parameters\nat worker 1" if state == "F" and number % 2 else "loss is not finite, epoch 2" if state == "F" else None,
             "kind": ("out of memory" if number % 2 else "not finite") if state == "F" else None, "stopped": stopped,
@@ -155,14 +71,14 @@ def page_data(name: str = "nasnet-cell", trials: int = 60, *, seed: int = 0, goa
     data = {
         "format": 1, "name": f"{name}-run", "title": f"nas search: {name}-run", "made": "2026-11-30T22:40:00+00:00", "nas": "0.1.0", "state": "ended",
         "why": "the budget is spent", "summary": [["best", f"{100 * best['value']:.2f}% (trial {best['number']})" if best else "none"], ["trials", f"{len(rows)} finished"]],
-        "verdict": None, "notes": [], "goals": [ACCURACY, SIZE][:goals], "proxy": "12 epochs", "space": made.told, "families": families(),
-        "operations": short_names(made.told["form"]), "trials": columns(rows, strings, goals), "strings": strings.texts, "best": best["number"] if best else None,
+        "verdict": None, "notes": [], "goals": [ACCURACY, SIZE][:goals], "proxy": "12 epochs", "space": space_data(made.space), "families": families(),
+        "operations": operations(made.space), "trials": columns(rows, strings, goals), "strings": strings.texts, "best": best["number"] if best else None,
         "front": front(good) if goals > 1 else None, "comparable": 1.0, "winner": winner(made, best), "control": control(rows, random.Random(seed)),
         "confirmed": None, "baselines": baselines(), "importance": importance(made), "ledger": ledger(rows, clock),
         "settings": [["strategy", "evolution"], ["seed", str(seed)], ["budget", "1h"]], "versions": [["nas", "0.1.0"], ["torch", "2.13.0"]],
         "command": f"nas search --space {name} --budget 1h --seed {seed}", "again": [f"nas search --space {name} --budget 1h --seed {seed} --out runs/again"],
         "run_yaml": "space: " + name + "\n", "hints": {"control": "nas resume runs/x --control", "baselines": "nas resume runs/x --baselines resnet20",
-            "confirm": "nas resume runs/x --confirm 3x3", "importance": "10 comparable trials are needed", "latency": "nas search --objective latency_ms"},
+            "confirm": "nas resume runs/x --confirm 3x3", "importance": "not known: 10 comparable trials are needed", "latency": "nas search --objective latency_ms"},
         "live": None,
     }  # fmt: skip
     return {**data, **changes}
@@ -256,6 +172,12 @@ def ledger(rows: list[dict[str, Any]], clock: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def codes(data: Mapping[str, Any], number: int) -> list[int]:
+    """The decisions of a trial of the data: 0 not made, else 1 + the index of the option."""
+    text, digits = data["trials"]["decisions"][number], data["space"]["digits"]
+    return [int(text[i : i + digits], 36) for i in range(0, len(text), digits)]
+
+
 def decide(data: Mapping[str, Any], number: int, space: Space) -> Architecture:
     """The architecture of a trial of the data, by Python."""
-    return space.decode(space.decode_vector(tuple(int(code, 36) for code in data["trials"]["decisions"][number].split("."))))
+    return space.decode(space.decode_vector(tuple(codes(data, number))))

@@ -4,6 +4,8 @@
 (function (app) {
   const at = (column, i) => (column ? column[i] : null);
 
+  const decode = (text, digits) => Array.from({ length: text.length / digits }, (_, i) => parseInt(text.slice(i * digits, (i + 1) * digits), 36));
+
   /** A trial. Its decisions are decoded when they are first asked for. */
   class Row {
     constructor(data, i) {
@@ -18,6 +20,7 @@
       this.values = trials.values.map((column) => column[i]);
       this.value = this.values[0] ?? null;
       this.encoded = at(trials.decisions, i) || null;
+      this.digits = data.space.digits;
       this.complete = this.state === 'C';
       this.judged = this.complete && this.value !== null && !this.phase;
       // Only these may be held against each other: the same share of the training, and all of it.
@@ -27,7 +30,7 @@
 
     /** A number for each decision of the space: 0 not made, else 1 + the index of its option. */
     get codes() {
-      if (this.decoded === undefined) this.decoded = this.encoded ? this.encoded.split('.').map((code) => parseInt(code, 36)) : null;
+      if (this.decoded === undefined) this.decoded = this.encoded && decode(this.encoded, this.digits);
       return this.decoded;
     }
   }

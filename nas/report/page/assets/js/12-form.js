@@ -55,11 +55,9 @@
       .map(([name, i]) => [name, option(before, i), option(after, i)]);
   };
 
-  /** Every choice of the form by the name of its decision. */
-  app.choices = (form, found = new Map()) => {
-    if (form === null || typeof form !== 'object') return found;
-    if (!Array.isArray(form) && '?' in form) found.set(form['?'], form.of);
-    for (const item of Object.values(form)) app.choices(item, found);
-    return found;
+  /** What an option is called: as in pictures, unless two options of the decision would be called the same. */
+  app.optionName = (decision, i) => {
+    const short = decision.short?.[i];
+    return short && decision.short.indexOf(short) === decision.short.lastIndexOf(short) ? short : app.format.option(decision.options[i]);
   };
 })(window.nasReport);

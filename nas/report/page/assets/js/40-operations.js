@@ -5,18 +5,9 @@
   let known = null;
   app.on('data', () => (known = null));
 
-  // Keys are read and written again: Python writes 2.0 where JavaScript writes 2.
   const table = () => {
-    if (!known) known = new Map(Object.entries(app.model.data.operations || {}).map(([key, value]) => [canonical(key), value]));
+    if (!known) known = new Map(Object.entries(app.model.data.operations || {}));
     return known;
-  };
-
-  const canonical = (key) => {
-    try {
-      return JSON.stringify(JSON.parse(key));
-    } catch {
-      return key;
-    }
   };
 
   const headOf = (operation) => (operation && typeof operation === 'object' ? Object.keys(operation)[0] : String(operation));
@@ -44,17 +35,6 @@
     if (last) return { name: found ? found[0].replace(/^sequence of /, '') : app.operation(last).name, family: app.operation(last).family, note };
     if (found) return { name: found[0], family: found[1], note };
     return { name: headOf(operation).replace(/_/g, ' '), family: 'block', note };
-  };
-
-  let choices = null;
-  app.on('data', () => (choices = null));
-
-  /** The family of an option of a decision on operations, null of others. */
-  app.familyOfOption = (decision, option) => {
-    if (decision.kind !== 'operation') return null;
-    choices = choices || app.choices(app.model.data.space.form);
-    const form = choices.get(decision.name)?.[decision.options.indexOf(option)]?.[1];
-    return app.operation(form === undefined ? option : form).family;
   };
 
   /** A swatch and a name for each family that is in use. */

@@ -8,10 +8,19 @@
 
   const decisions = () => app.model.data.space.decisions;
 
-  const chosen = () => {
+  /** What decisions were worth by the chosen goal: {goal, rows}; null where that is not known. */
+  const worth = () => {
     const { importance } = app.model.data;
+    const made = importance && (importance.goals || [importance]);
+    const found = made && (made.find((item) => item.goal === app.state.goal) || made[0]);
+    return found && found.rows.length ? found : null;
+  };
+
+  const goalPlace = () => Math.max(0, app.model.goals.findIndex((goal) => goal.name === app.state.goal));
+
+  const chosen = () => {
     const index = decisions().findIndex((decision) => decision.name === app.state.decision);
-    return index >= 0 ? index : importance && importance.rows.length ? importance.rows[0][0] : 0;
+    return index >= 0 ? index : worth() ? worth().rows[0][0] : 0;
   };
 
   const pick = (index) => {
@@ -27,44 +36,47 @@
 
   const bars = () => {
     const { importance, hints } = app.model.data;
-    if (!importance || !importance.rows.length) return app.missing(`What each decision was worth is not known${hints.importance ? `: ${hints.importance}` : '.'}`);
-    const shown = all ? importance.rows : importance.rows.slice(0, MOST);
-    const rest = importance.rows.length - MOST;
-    const method = `Share of the differences in ${importance.goal} that each decision explains: ${importance.method}, of ${format.many(importance.trials, 'trial')}.`;
-    return h('div', {}, h('p', { class: 'caption' }, method, importance.note ? ` ${importance.note}` : ''), h('ol', { class: 'bars' }, shown.map((row) => bar(row, importance.rows[0][1]))),
+    const made = worth();
+    if (!made) return app.missing(`What each decision was worth is ${hints.importance || 'not known.'}`);
+    const label = app.model.goals[goalPlace()].label;
+    const rest = made.rows.length - MOST;
+    const method = `Share of the differences in ${app.cut(label, 60)} that each decision explains: ${app.cut(importance.method, 80)}, of ${format.many(importance.trials, 'trial')}.`;
+    return h('div', {}, h('p', { class: 'caption' }, method, importance.note ? ` ${importance.note}` : ''),
+      h('ol', { class: 'bars' }, (all ? made.rows : made.rows.slice(0, MOST)).map((row) => bar(row, made.rows[0][1]))),
       rest > 0 ? app.button(all ? 'Show fewer' : `Show ${rest} more`, () => { all = !all; app.emit('decision'); }) : null);
   };
 
   const build = () => {
     const index = chosen();
     const decision = decisions()[index];
-    const goal = app.model.goals[0];
-    const rows = app.shown().filter((row) => row.contender && row.codes && row.codes[index]);
+    const place = goalPlace();
+    const goal = app.model.goals[place];
+    const rows = app.shown().filter((row) => row.contender && row.values[place] !== null && row.codes && row.codes[index]);
     if (!decision || !rows.length) return { missing: app.missing('No finished trial that can be compared made this decision.') };
-    const kept = decision.options.map((option, i) => ({ option, rows: rows.filter((row) => row.codes[index] === i + 1) })).filter((item) => item.rows.length);
-    kept.sort((a, b) => worst(goal) * (median(a.rows) - median(b.rows)));
-    const names = kept.map((item) => `${format.safe(app.cut(format.option(item.option), 30))} (${item.rows.length})`);
-    return { traces: kept.map((item, i) => box(item.rows, names[i], goal, colourOf(decision, item.option))), layout: {
-      height: 110 + 34 * kept.length, uirevision: decision.name, xaxis: { title: goal.label, tickformat: goal.fraction ? '.0%' : '~s', nticks: 6 }, yaxis: { type: 'category', categoryarray: names, categoryorder: 'array', ticks: '' },
+    const kept = decision.options.map((_, i) => ({ option: i, values: rows.filter((row) => row.codes[index] === i + 1).map((row) => [row.number, row.values[place]]) })).filter((item) => item.values.length);
+    kept.sort((a, b) => worst(goal) * (median(a.values) - median(b.values)));
+    const names = kept.map((item) => `${format.safe(app.cut(app.optionName(decision, item.option), 30))} (${item.values.length})`);
+    return { traces: kept.map((item, i) => box(item.values, names[i], goal, colourOf(decision, item.option))), layout: {
+      height: 110 + 34 * kept.length, uirevision: `${decision.name} ${goal.name}`, xaxis: { title: goal.label, tickformat: goal.fraction ? '.0%' : '~s', nticks: 6 }, yaxis: { type: 'category', categoryarray: names, categoryorder: 'array', ticks: '' },
     } };
   };
 
   // The best option stands on top, and an axis of categories begins at the bottom.
   const worst = (goal) => (goal.maximise ? 1 : -1);
 
-  const median = (rows) => {
-    const values = rows.map((row) => row.value).sort((a, b) => a - b);
+  const median = (pairs) => {
+    const values = pairs.map(([, value]) => value).sort((a, b) => a - b);
     return (values[Math.floor((values.length - 1) / 2)] + values[Math.ceil((values.length - 1) / 2)]) / 2;
   };
 
   const colourOf = (decision, option) => {
-    const family = app.familyOfOption(decision, option);
+    const family = decision.families?.[option];
     return family ? app.familyColour(family) : app.hue(0);
   };
 
-  const box = (rows, name, goal, colour) => ({
-    type: 'box', orientation: 'h', name, x: rows.map((row) => row.value), y: rows.map(() => name), customdata: rows.map((row) => row.number), boxpoints: rows.length > 400 ? 'outliers' : 'all', jitter: 0.6, pointpos: 0, fillcolor: 'rgba(0,0,0,0)',
-    marker: { color: colour, size: 5, opacity: 0.55 }, line: { color: colour, width: 1.5 }, hoveron: 'points', hoverinfo: 'text', hovertext: rows.map((row) => `trial ${row.number}: ${format.value(goal, row.value)}`),
+  const box = (pairs, name, goal, colour) => ({
+    type: 'box', orientation: 'h', name, x: pairs.map(([, value]) => value), y: pairs.map(() => name), customdata: pairs.map(([number]) => number), boxpoints: pairs.length > 400 ? 'outliers' : 'all', jitter: 0.6, pointpos: 0,
+    fillcolor: 'rgba(0,0,0,0)', marker: { color: colour, size: 5, opacity: 0.55 }, line: { color: colour, width: 1.5 }, hoveron: 'points', hoverinfo: 'text', hovertext: pairs.map(([number, value]) => `trial ${number}: ${format.value(goal, value)}`),
   });
 
   const options = () => decisions().map((decision, i) => [String(i), app.cut(decision.name, 60)]);
@@ -79,7 +91,9 @@
       if (had) list.querySelector(`[data-index="${had}"]`)?.focus({ preventScroll: true });
       app.reoption(choose, options(), String(chosen()));
     };
-    app.show(body, h('div', { class: 'halves' }, list, h('div', {}, h('h3', {}, 'Which option was good'), h('div', { class: 'bar' }, choose), chart.node)));
+    const { goals } = app.model;
+    const goal = goals.length > 1 ? app.choice('goal', goals.map((item) => [item.name, item.label]), () => goals[goalPlace()].name, (name) => { app.state.goal = name; app.emit('decision'); }) : null;
+    app.show(body, goal, h('div', { class: 'halves' }, list, h('div', {}, h('h3', {}, 'Which option was good'), h('div', { class: 'bar' }, choose), chart.node)));
     app.on('data decision', again);
     again();
   });

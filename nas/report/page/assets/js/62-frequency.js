@@ -36,7 +36,7 @@
     for (const row of rows) {
       for (const [decision, i] of decisions) {
         if (!row.codes[i]) continue;
-        const label = format.option(decision.options[row.codes[i] - 1]);
+        const label = app.optionName(decision, row.codes[i] - 1);
         found.counts.set(label, (found.counts.get(label) || 0) + 1);
         found.total += 1;
       }
@@ -45,7 +45,7 @@
 
   const labels = (decisions) => {
     const found = new Map();
-    for (const [decision] of decisions) for (const option of decision.options) if (!found.has(format.option(option))) found.set(format.option(option), app.familyOfOption(decision, option));
+    for (const [decision] of decisions) decision.options.forEach((_, i) => found.set(app.optionName(decision, i), decision.families?.[i] ?? null));
     const order = (app.model.data.families || []).map((family) => family.key);
     return [...found].sort((a, b) => order.indexOf(a[1]) - order.indexOf(b[1]));
   };
