@@ -14,8 +14,9 @@ from selenium.webdriver.chrome.service import Service
 NEEDED = "tests of pages need Chromium and its driver: apt-get install chromium chromium-driver"
 # Nothing but what a test asks for: no first run, no updates, nothing sent home.
 FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--disable-default-apps", "--disable-extensions", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-device-scale-factor=1",
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-default-apps", "--disable-extensions", "--disable-dev-shm-usage",
+    "--hide-scrollbars", "--force-device-scale-factor=1",
 )  # fmt: skip
 
 
@@ -59,7 +60,8 @@ class Browser:
 
     def wait(self, promise: str, *given: Any) -> Any:
         """What a promise resolves to."""
-        code = f"const done = arguments[arguments.length - 1]; Promise.resolve({promise}).then(() => done('done'), (error) => done(String(error)))"
+        code = f"""const done = arguments[arguments.length - 1];
+            Promise.resolve({promise}).then(() => done('done'), (error) => done(String(error)));"""
         assert (told := self.driver.execute_async_script(code, *given)) == "done", told
 
     def logs(self) -> list[str]:

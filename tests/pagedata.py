@@ -19,69 +19,92 @@ from nas.spaces.space import Space
 ASSETS = Path(nas.__file__).parent / "report" / "page" / "assets"
 ACCURACY = {"name": "accuracy", "label": "accuracy", "maximise": True, "unit": "%", "fraction": True}
 SIZE = {"name": "params", "label": "parameters", "maximise": False, "unit": "count", "fraction": False}
+HINTS = {
+    "control": "nas resume runs/x --control",
+    "baselines": "nas resume runs/x --baselines resnet20",
+    "confirm": "nas resume runs/x --confirm 3x3",
+    "importance": "not known: 3 comparable trials are too few; allowed: 20 or more",
+    "latency": "nas search --objectives accuracy,latency_ms",
+}
 
 
 class Made:
     """A search that never was: each candidate is a sample or a child of a good one, its value a sum over its decisions."""
 
-    def __init__(self, name: str, trials: int, seed: int = 0, goals: int = 1) -> None:
+    def __init__(self, name: str, trials: int, seed: int) -> None:
         self.rng = random.Random(seed)
         self.space = spaces.load(name)
-        self.places = {key: {(type(option), option): i + 1 for i, option in enumerate(options)} for key, options in self.space.choices.items()}
-        self.goals = goals
-        self.worth = {(key, option): self.rng.gauss(0, 1) for key, options in self.space.choices.items() for option in options}
-        self.rows = [self.trial(number, []) for number in range(0)]
+        choices = self.space.choices
+        self.places = {key: {(type(option), option): i + 1 for i, option in enumerate(options)} for key, options in choices.items()}
+        self.worth = {(key, option): self.rng.gauss(0, 1) for key, options in choices.items() for option in options}
+        self.rows: list[dict[str, Any]] = []
         for number in range(trials):
-            self.rows.append(self.trial(number, self.rows))
+            self.rows.append(self.trial(number))
 
-    def trial(self, number: int, before: list[dict[str, Any]]) -> dict[str, Any]:
-        """The next trial after those `before`."""
-        good = [row for row in before if row["state"] == "C" and row["stopped"] is None]
+    def trial(self, number: int) -> dict[str, Any]:
+        """The next trial."""
+        good = [row for row in self.rows if counts(row)]
         child = len(good) > 8 and self.rng.random() < 0.85
         parent = max(self.rng.sample(good, 5), key=lambda row: row["value"]) if child else None
         decisions = self.space.mutate(parent["made"], self.rng) if parent else self.space.sample(self.rng)
         score = sum(self.worth[key, option] for key, option in decisions.items()) / math.sqrt(len(decisions))
-        fate = self.rng.random()
         value = round(1 / (1 + math.exp(-1.5 - score - self.rng.gauss(0, 0.2))), 4)
         params = int(2e6 * math.exp(0.5 * self.rng.gauss(0, 1) + 0.3 * score))
-        seconds = 20 + 20 * self.rng.random()
-        state = "F" if fate < 0.04 else "C"
-        stopped = 4 if 0.04 <= fate < 0.14 else None
-        epochs = stopped or (2 if state == "F" else 12)
+        fate = self.rng.random()
         return {
-            "number": number, "made": decisions, "decisions": encoded(decisions, self.places), "state": state, "value": value if state == "C" else None,
-            "params": params, "macs": params * self.rng.randint(20, 60), "seconds": seconds, "parent": parent["number"] if parent else None,
-            "how": "mutation" if parent else "sample", "reason": f"OutOfMemory: {params:,} parameters\nat worker 1" if state == "F" and number % 2 else "loss is not finite, epoch 2" if state == "F" else None,
-            "kind": ("out of memory" if number % 2 else "not finite") if state == "F" else None, "stopped": stopped,
-            "curve": [list(range(1, epochs + 1)), [round(value * (1 - math.exp(-(epoch + 1) / 3)), 4) for epoch in range(epochs)]],
+            "number": number, "made": decisions, "decisions": encoded(decisions, self.places), "state": "C", "value": value,
+            "params": params, "macs": params * self.rng.randint(20, 60), "seconds": 20 + 20 * self.rng.random(), "stopped": None,
+            "parent": parent["number"] if parent else None, "how": "mutation" if parent else "sample",
+            "reason": None, "kind": None, "curve": curve(value, 12), **(failed(number, value) if fate < 0.04 else {}),
+            **({"stopped": 4, "curve": curve(value, 4)} if 0.04 <= fate < 0.14 else {}),
         }  # fmt: skip
+
+
+def counts(row: Mapping[str, Any]) -> bool:
+    """Whether a trial may be compared with others."""
+    return row["state"] == "C" and row["stopped"] is None
+
+
+def curve(value: float, epochs: int) -> list[list[float]]:
+    """Of twelve epochs the first."""
+    return [list(range(1, epochs + 1)), [round(value * (1 - math.exp(-(epoch + 1) / 3)), 4) for epoch in range(epochs)]]
+
+
+def failed(number: int, value: float) -> dict[str, Any]:
+    """What a trial has that went wrong, in one of two ways."""
+    kind, reason = ("out of memory", f"OutOfMemory: trial {number}\nat worker 1") if number % 2 else ("not finite", "loss is not finite")
+    return {"state": "F", "value": None, "kind": kind, "reason": reason, "curve": curve(value, 2)}
 
 
 def page_data(name: str = "nasnet-cell", trials: int = 60, *, seed: int = 0, goals: int = 1, **changes: Any) -> dict[str, Any]:
     """Data of format 1 of such a search; `changes` replace whole entries."""
-    made = Made(name, trials, seed, goals)
-    rows, strings = made.rows, Strings()
+    made = Made(name, trials, seed)
+    rows, strings = timed(made.rows), Strings()
+    good = [row for row in rows if counts(row)]
+    best = max(good, key=lambda row: row["value"], default=None)
+    clock = rows[-1]["clock"] if rows else 0.0
+    command = f"nas search --space {name} --budget 1h --seed {seed}"
+    return {
+        "format": 1, "name": f"{name}-run", "title": f"nas search: {name}-run", "made": "2026-11-30T22:40:00+00:00", "nas": "0.1.0",
+        "state": "ended", "why": "the budget is spent", "summary": [["trials", f"{len(rows)} finished"], ["budget", "1h of wall time"]],
+        "verdict": None, "notes": [], "goals": [ACCURACY, SIZE][:goals], "proxy": "12 epochs", "space": space_data(made.space),
+        "families": families(), "operations": operations(made.space), "trials": columns(rows, strings, goals), "strings": strings.texts,
+        "best": best["number"] if best else None, "front": front(good) if goals > 1 else None, "comparable": 1,
+        "winner": winner(made, best), "control": control(rows, random.Random(seed)), "confirmed": None, "baselines": baselines(),
+        "importance": importance(made, goals), "ledger": ledger(rows, clock), "settings": [["strategy", "evolution"], ["seed", str(seed)]],
+        "versions": [["nas", "0.1.0"], ["torch", "2.13.0"]], "command": command, "again": [f"{command} --out runs/again"],
+        "run_yaml": f"space: {name}\n", "hints": HINTS, "live": None, **changes,
+    }  # fmt: skip
+
+
+def timed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each trial with its place in the order of completion and its times, on two devices."""
     clock = began = 0.0
     for order, row in enumerate(rows):
         clock += row["seconds"]
         row.update(order=order, clock=clock, began=began, ended=began + row["seconds"])
         began += row["seconds"] / 2
-    good = [row for row in rows if row["state"] == "C" and row["stopped"] is None]
-    best = max(good, key=lambda row: row["value"], default=None)
-    data = {
-        "format": 1, "name": f"{name}-run", "title": f"nas search: {name}-run", "made": "2026-11-30T22:40:00+00:00", "nas": "0.1.0", "state": "ended",
-        "why": "the budget is spent", "summary": [["best", f"{100 * best['value']:.2f}% (trial {best['number']})" if best else "none"], ["trials", f"{len(rows)} finished"]],
-        "verdict": None, "notes": [], "goals": [ACCURACY, SIZE][:goals], "proxy": "12 epochs", "space": space_data(made.space), "families": families(),
-        "operations": operations(made.space), "trials": columns(rows, strings, goals), "strings": strings.texts, "best": best["number"] if best else None,
-        "front": front(good) if goals > 1 else None, "comparable": 1.0, "winner": winner(made, best), "control": control(rows, random.Random(seed)),
-        "confirmed": None, "baselines": baselines(), "importance": importance(made), "ledger": ledger(rows, clock),
-        "settings": [["strategy", "evolution"], ["seed", str(seed)], ["budget", "1h"]], "versions": [["nas", "0.1.0"], ["torch", "2.13.0"]],
-        "command": f"nas search --space {name} --budget 1h --seed {seed}", "again": [f"nas search --space {name} --budget 1h --seed {seed} --out runs/again"],
-        "run_yaml": "space: " + name + "\n", "hints": {"control": "nas resume runs/x --control", "baselines": "nas resume runs/x --baselines resnet20",
-            "confirm": "nas resume runs/x --confirm 3x3", "importance": "not known: 10 comparable trials are needed", "latency": "nas search --objective latency_ms"},
-        "live": None,
-    }  # fmt: skip
-    return {**data, **changes}
+    return rows
 
 
 class Strings:
@@ -106,10 +129,11 @@ def columns(rows: list[dict[str, Any]], strings: Strings, goals: int) -> dict[st
     made["values"] = [[row["value"] for row in rows], [row["params"] if row["state"] == "C" else None for row in rows]][:goals]
     for name in ("how", "reason", "kind"):
         made[name] = [strings.index(row[name]) for row in rows]
-    none = [None] * len(rows)
-    zero = [0] * len(rows)
-    made.update(latency=none, where=[strings.index(f"cuda:{row['number'] % 2}") for row in rows], fraction=[1.0] * len(rows), cut=zero, phase=zero, reference=zero)
-    made.update(digest=[f"{row['number']:012x}" for row in rows], yaml=none, notes=none)
+    none, zero = [None] * len(rows), [0] * len(rows)
+    made.update(dict.fromkeys(("latency", "yaml", "notes"), none), **dict.fromkeys(("cut", "phase", "reference"), zero))
+    made["where"] = [strings.index(f"cuda:{row['number'] % 2}") for row in rows]
+    made["fraction"] = [1] * len(rows)
+    made["digest"] = [f"{row['number']:012x}" for row in rows]
     return made
 
 
@@ -150,26 +174,31 @@ def baselines() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def importance(made: Made) -> dict[str, Any] | None:
-    """Shares, the largest first; none of fewer than ten trials."""
+def importance(made: Made, goals: int) -> dict[str, Any] | None:
+    """Shares by each goal, the largest first; none of fewer than ten trials."""
     if len(made.rows) < 10:
         return None
-    spread = {key: max(made.worth[key, o] for o in options) - min(made.worth[key, o] for o in options) for key, options in made.space.choices.items()}
-    total = sum(spread.values()) or 1
-    rows = sorted(([i, spread[key] / total] for i, key in enumerate(made.space.choices)), key=lambda row: -row[1])
-    return {"goal": "accuracy", "method": "PED-ANOVA, Optuna", "trials": len(made.rows), "rows": rows, "note": ""}
+    worth = [[made.worth[key, option] for option in options] for key, options in made.space.choices.items()]
+    spread = [max(values) - min(values) for values in worth]
+    rows = sorted(([i, each / sum(spread)] for i, each in enumerate(spread)), key=lambda row: -row[1])
+    each = [{"goal": goal["name"], "rows": rows[number:]} for number, goal in enumerate([ACCURACY, SIZE][:goals])]
+    return {**each[0], "goals": each, "method": "PED-ANOVA, by Optuna", "trials": len(made.rows), "note": ""}
 
 
 def ledger(rows: list[dict[str, Any]], clock: float) -> dict[str, Any]:
     """What the time went to."""
-    failed = sum(row["seconds"] for row in rows if row["state"] == "F")
-    lost = sum(row["state"] == "F" for row in rows)
-    share = failed / clock if clock else 0
-    items = [["trials that count", len(rows) - lost, clock - failed, 1 - share], ["failed", lost, failed, share]] if rows else []
+    gone = [row for row in rows if row["state"] == "F"]
+    lost = sum(row["seconds"] for row in gone)
+    share = lost / clock if clock else 0
+    half = [len(rows) // 2, clock / 2, 0.5]
     return {
-        "limits": [["wall time", "1h", "58m 12s", "0s", "1m 48s"]], "items": items, "devices": [["cuda:0", len(rows) // 2, clock / 2, 0.5], ["cuda:1", len(rows) // 2, clock / 2, 0.5]],
-        "hours": [["2026-11-30T21:00:00+00:00", len(rows), clock]], "following": [], "lines": ["pace: 60 trials an hour"],
-    }  # fmt: skip
+        "limits": [["wall time", "1h", "58m 12s", "0s", "1m 48s"]],
+        "items": [["finished", len(rows) - len(gone), clock - lost, 1 - share], ["failed", len(gone), lost, share]] if rows else [],
+        "devices": [["cuda:0", *half], ["cuda:1", *half]],
+        "hours": [["2026-11-30T21:00:00+00:00", len(rows), clock]],
+        "following": [],
+        "lines": ["pace: 60 trials an hour"],
+    }
 
 
 def codes(data: Mapping[str, Any], number: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The page of a search in a real browser: what it shows, that it asks for nothing, that it can be used without a mouse and on a telephone."""
+"""The page of a search in a real browser: what it shows, that it asks for nothing, that it needs no mouse and no large screen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECTIONS = ("winner", "progress", "trials", "worth", "operations", "lineage", "c
 SHOWN = "[...document.querySelectorAll('#trial-table tbody tr[data-number]')].map((row) => Number(row.dataset.number))"
 OPEN = "!document.getElementById('detail').hidden"
 FOCUS = "document.activeElement"
-HOSTILE = "</script><img src=x onerror=\"window.hacked=1\"><b>'\"&amp;`${1}\u202etfel\u0000" + "x" * 10_000
+HOSTILE = '</script><img src=x onerror="window.hacked=1"><b>\'"&amp;`${1}\u202etfel\u0000' + "x" * 10_000
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,8 @@ def test_opens_from_disk_silently(browser: Browser, data: dict[str, Any], tmp_pa
 
 def test_the_policy_forbids_the_network(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
     show(browser, data, tmp_path)
-    browser.wait("new Promise((done, fail) => { const image = new Image(); image.onerror = done; image.onload = fail; image.src = 'https://example.org/x.png'; })")
+    load = "Object.assign(new Image(), {onerror: done, onload: fail, src: 'https://example.org/x.png'})"
+    browser.wait(f"new Promise((done, fail) => {load})")
     assert "violates the following Content Security Policy" in " ".join(browser.logs())
 
 
@@ -214,15 +215,23 @@ def test_a_decision_shows_the_values_of_its_options(browser: Browser, data: dict
 # --- one trial ---
 
 
+# Where the point of a trial is on the screen.
+PLACE = """(() => {
+  const plot = document.getElementById('chart-scatter');
+  const { xaxis, yaxis } = plot._fullLayout;
+  const box = plot.getBoundingClientRect();
+  const trace = plot.data.find((item) => (item.customdata || []).includes(arguments[0]));
+  const i = trace.customdata.indexOf(arguments[0]);
+  return [box.left + xaxis._offset + xaxis.d2p(trace.x[i]), box.top + yaxis._offset + yaxis.d2p(trace.y[i])];
+})()"""
+
+
 def test_a_click_on_a_point_shows_its_architecture(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
     show(browser, data, tmp_path)
     browser.js("document.getElementById('chart-scatter').scrollIntoView({block: 'center', behavior: 'instant'})")
     draw(browser)
     number = browser.js("nasReport.onFront().values().next().value")
-    place = """(() => { const plot = document.getElementById('chart-scatter'); const layout = plot._fullLayout; const box = plot.getBoundingClientRect();
-        const trace = plot.data.find((item) => (item.customdata || []).includes(arguments[0])); const i = trace.customdata.indexOf(arguments[0]);
-        return [box.left + layout.xaxis._offset + layout.xaxis.d2p(trace.x[i]), box.top + layout.yaxis._offset + layout.yaxis.d2p(trace.y[i])]; })()"""
-    x, y = browser.js(place, number)
+    x, y = browser.js(PLACE, number)
     pointer = ActionChains(browser.driver, duration=50)
     pointer.w3c_actions.pointer_action.move_to_location(int(x) - 3, int(y)).move_to_location(int(x), int(y)).pause(0.2).click()
     pointer.perform()
@@ -254,13 +263,15 @@ def test_parents_and_children_are_a_click_away(browser: Browser, data: dict[str,
     child = next(number for number, parent in enumerate(data["trials"]["parent"]) if parent is not None)
     parent = data["trials"]["parent"][child]
     browser.js("nasReport.select(arguments[0])", child)
-    rows = browser.js("[...document.querySelectorAll('#detail section tbody tr')].slice(0, 1).map((row) => [...row.cells].map((cell) => cell.textContent))")
+    row = "document.querySelector('#detail section tbody tr')"
+    cells = browser.js(f"[...{row}.cells].map((cell) => cell.textContent)")
     space = spaces.load("nasnet-cell")
     before, after = (space.decode_vector(tuple(codes(data, number))) for number in (parent, child))
-    assert rows == [[name, str(before[name]), str(after[name])] for name in after if before[name] != after[name]]
-    browser.js("[...document.querySelectorAll('#detail .link')].find((link) => link.textContent === `trial ${arguments[0]}`).click()", parent)
+    assert [cells] == [[name, str(before[name]), str(after[name])] for name in after if before[name] != after[name]]
+    link = "[...document.querySelectorAll('#detail .link')].find((link) => link.textContent === arguments[0])"
+    browser.js(f"{link}.click()", f"trial {parent}")
     assert browser.js("nasReport.state.selected") == parent
-    browser.js("[...document.querySelectorAll('#detail .link')].find((link) => link.textContent === String(arguments[0])).click()", child)
+    browser.js(f"{link}.click()", str(child))
     assert browser.js("nasReport.state.selected") == child
 
 
@@ -304,8 +315,8 @@ def test_the_filter_acts_on_all_charts_and_the_table(browser: Browser, data: dic
     assert 0 < len(kept) < 60
     assert set(browser.js("nasReport.shown().map((row) => row.number)")) == kept
     assert set(browser.js(SHOWN)) <= kept
-    marks = "document.getElementById('chart-scatter').data.filter((trace) => trace.name !== 'winner').flatMap((trace) => trace.customdata || [])"
-    assert set(browser.js(marks)) == kept
+    marks = "document.getElementById('chart-scatter').data.filter((trace) => trace.name !== 'winner')"
+    assert set(browser.js(f"{marks}.flatMap((trace) => trace.customdata || [])")) == kept
     assert numbers(browser, "options") <= kept
     assert f"{len(kept)} of 60 trials" == browser.js("document.querySelector('.filter output').textContent")
     assert browser.js("document.querySelector('.chip').textContent") == f"Filter: {len(kept)} of 60"
@@ -326,7 +337,8 @@ def test_ranges_of_cost_and_the_front(browser: Browser, data: dict[str, Any], tm
     show(browser, data, tmp_path)
     box = browser.driver.find_element(By.CSS_SELECTOR, "[aria-label='parameters, at most']")
     box.send_keys("2M")
-    assert set(browser.js("nasReport.shown().map((row) => row.number)")) == {i for i, params in enumerate(data["trials"]["params"]) if params <= 2e6}
+    small = {number for number, params in enumerate(data["trials"]["params"]) if params <= 2e6}
+    assert set(browser.js("nasReport.shown().map((row) => row.number)")) == small
     box.send_keys("oops")
     assert box.get_attribute("aria-invalid") == "true"
     browser.js("(nasReport.clearFilter(), document.querySelector('.filter [type=checkbox]').click())")
@@ -359,6 +371,15 @@ def test_a_table_as_csv(browser: Browser, data: dict[str, Any], tmp_path: Path) 
     assert len(lines) == 1 + data["trials"]["state"].count("F")
 
 
+# The part of the page that has the focus, and whether one sees that.
+WHERE = """(() => {
+  const at = document.activeElement;
+  const part = at.closest('main > section, nav') || at;
+  const seen = at.matches(':focus-visible') && (getComputedStyle(at).outlineStyle !== 'none' || at.closest('.tree') !== null);
+  return [part.id || part.tagName, seen];
+})()"""
+
+
 def test_everything_without_a_mouse(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
     show(browser, data, tmp_path)
     press(browser, Keys.TAB)
@@ -367,11 +388,12 @@ def test_everything_without_a_mouse(browser: Browser, data: dict[str, Any], tmp_
     seen = set()
     for _ in range(150):
         press(browser, Keys.TAB)
-        if browser.js(f"{FOCUS} === document.body"):
+        section, visible = browser.js(WHERE)
+        if section == "BODY":
             break
-        assert browser.js(f"{FOCUS}.matches(':focus-visible') && getComputedStyle({FOCUS}).outlineStyle !== 'none' || {FOCUS}.closest('svg') !== null")
-        seen.add(browser.js(f"({FOCUS}.closest('main > section') || {FOCUS}.closest('nav') || document.body).id || {FOCUS}.tagName"))
-    assert seen >= {*SECTIONS, "nav"} - {"operations"} or seen >= {*SECTIONS, "nav"}
+        assert visible, section
+        seen.add(section)
+    assert seen >= {*SECTIONS, "nav"}
     browser.js("document.querySelector('#trial-table tr[tabindex=\"0\"]').focus()")
     order = browser.js(SHOWN)
     press(browser, Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ENTER)
@@ -418,10 +440,10 @@ def test_legends_hide_what_is_shown(browser: Browser, data: dict[str, Any], tmp_
 # --- looks ---
 
 
-OVERFLOW = "[document.documentElement.scrollWidth, ...[...document.querySelectorAll('main > section, header, nav, #detail')].map((part) => part.scrollWidth)]"
+OVERFLOW = "[...document.querySelectorAll('html, main > section, header, nav, #detail')].map((part) => part.scrollWidth)"
 
 
-@pytest.mark.parametrize("name", ["nasnet-cell", "nas-rnn", "hybrid"])
+@pytest.mark.parametrize("name", ["nasnet-cell", "nas-rnn"])
 def test_nothing_is_wider_than_a_telephone(browser: Browser, tmp_path: Path, name: str) -> None:
     show(browser, page_data(name, 20), tmp_path, width=400)
     draw(browser)
@@ -431,26 +453,41 @@ def test_nothing_is_wider_than_a_telephone(browser: Browser, tmp_path: Path, nam
     quiet(browser)
 
 
+# Texts whose contrast with what is behind them is below 4.5, the ratio of WCAG 2.2, 1.4.3 (AA).
 CONTRAST = """(() => {
-  const parse = (text) => { const found = (text.match(/[\\d.]+/g) || []).map(Number); return found.length === 3 ? [...found, 1] : found; };
+  const parse = (text) => {
+    const found = (text.match(/[\\d.]+/g) || []).map(Number);
+    return found.length === 3 ? [...found, 1] : found;
+  };
   const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
-  const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
-  const behind = (node) => { let made = [0, 0, 0, 0]; for (let at = node; at; at = at.parentElement) { const c = parse(getComputedStyle(at).backgroundColor);
-    if (c[3] > 0) { made = made[3] ? over(made, c) : c; if (c[3] === 1) return made; } } return [255, 255, 255, 1]; };
+  const linear = (value) => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+  const ratio = (a, b) => {
+    const [low, high] = [luminance(a), luminance(b)].sort((p, q) => p - q);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const behind = (node) => {
+    if (!node) return [255, 255, 255, 1];
+    const colour = parse(getComputedStyle(node).backgroundColor);
+    return colour[3] === 1 ? colour : over(colour, behind(node.parentElement));
+  };
+  const skipped = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'OPTION', 'TITLE', 'title', 'desc']);
   const bad = [];
-  const check = (node, colour, back, what) => { const value = ratio(over(colour, back), back); if (value < 4.5) bad.push(`${what}: ${value.toFixed(2)} ${node.textContent.trim().slice(0, 40)}`); };
+  let seen = 0;
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let text = walker.nextNode(); text; text = walker.nextNode()) {
     const node = text.parentElement;
-    if (!text.data.trim() || ['SCRIPT', 'STYLE', 'NOSCRIPT', 'OPTION', 'TITLE', 'title', 'desc'].includes(node.tagName) || !node.checkVisibility()) continue;
-    if (node.closest('#winner .frame')) continue;
-    const style = getComputedStyle(node);
+    // The picture of the winner is ours from elsewhere: tests/test_draw.py holds it to the same.
+    if (!text.data.trim() || skipped.has(node.tagName) || !node.checkVisibility() || node.closest('#winner .frame')) continue;
+    const svg = node.closest('svg');
     const box = node.closest('g.op, g.state, g.tree')?.querySelector('rect');
-    if (node.closest('svg')) check(node, parse(style.fill), box ? parse(getComputedStyle(box).fill) : behind(node.closest('svg').parentElement), 'svg');
-    else check(node, parse(style.color), behind(node), node.className || node.tagName);
+    const back = box ? parse(getComputedStyle(box).fill) : behind(svg ? svg.parentElement : node);
+    const style = getComputedStyle(node);
+    const value = ratio(over(parse(svg ? style.fill : style.color), back), back);
+    seen += 1;
+    if (value < 4.5) bad.push(`${value.toFixed(2)} ${node.tagName} ${text.data.trim().slice(0, 40)}`);
   }
-  return bad;
+  return seen > 300 ? bad : [`only ${seen} texts were looked at`];
 })()"""
 
 
@@ -464,20 +501,28 @@ def test_texts_stand_out(browser: Browser, data: dict[str, Any], tmp_path: Path,
     assert browser.js(CONTRAST) == []
 
 
+# The theme, and a colour each of page, chart, picture of the winner and picture of a trial.
+LOOK = """[
+  document.documentElement.dataset.theme,
+  getComputedStyle(document.body).backgroundColor,
+  document.getElementById('chart-progress')._fullLayout.font.color,
+  document.querySelector('#winner .frame svg > rect').getAttribute('fill'),
+  getComputedStyle(document.querySelector('#detail .op rect')).fill,
+]"""
+
+
 def test_the_theme_follows_the_system_until_told_otherwise(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
     show(browser, data, tmp_path)
     browser.js("nasReport.select(3)")
     draw(browser)
-    look = """(() => [document.documentElement.dataset.theme, getComputedStyle(document.body).backgroundColor, document.getElementById('chart-progress')._fullLayout.font.color,
-        document.querySelector('#winner .frame svg > rect').getAttribute('fill'), getComputedStyle(document.querySelector('#detail .op rect')).fill])()"""
-    light = browser.js(look)
+    light = browser.js(LOOK)
     browser.scheme("dark")
     browser.wait("new Promise((done) => setTimeout(done, 50))")
     draw(browser)
-    dark = browser.js(look)
+    dark = browser.js(LOOK)
     assert all(a != b for a, b in zip(light, dark, strict=True))
     browser.js("(document.getElementById('theme').click(), nasReport.drawAll())")
-    assert browser.js(look) == light
+    assert browser.js(LOOK) == light
     assert browser.js("document.getElementById('theme').getAttribute('aria-label')") == "Theme: light"
     browser.driver.refresh()
     browser.wait("nasReport.ready")
@@ -500,8 +545,11 @@ def test_motion_and_print(browser: Browser, data: dict[str, Any], tmp_path: Path
 def test_hostile_names_are_only_texts(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
     made = json.loads(json.dumps(data))
     trials = made["trials"]
-    made.update(name=HOSTILE, title=HOSTILE, why=HOSTILE, verdict=HOSTILE, notes=[HOSTILE], proxy=HOSTILE, command=HOSTILE, again=[HOSTILE], run_yaml=HOSTILE)
-    made["summary"], made["settings"], made["versions"] = [[HOSTILE, HOSTILE]], [[HOSTILE, HOSTILE]], [[HOSTILE, HOSTILE]]
+    for name in ("name", "title", "why", "verdict", "proxy", "command", "run_yaml"):
+        made[name] = HOSTILE
+    for name in ("summary", "settings", "versions"):
+        made[name] = [[HOSTILE, HOSTILE]]
+    made["notes"] = made["again"] = [HOSTILE]
     made["space"].update(name=HOSTILE, about=HOSTILE)
     made["strings"] = [HOSTILE + text for text in made["strings"]]
     made["baselines"][0]["name"] = HOSTILE
@@ -557,14 +605,19 @@ def changed(change: str) -> dict[str, Any]:
         made["space"]["form"] = None
         trials["yaml"] = ["name: whatever\n"] * 30
     if change == "confirmed":
-        row = {"trial": made["best"], "value": 0.9, "mean": 0.91, "low": 0.9, "high": 0.92, "seeds": [0.9, 0.92], "test": 0.9, "reference": False}
-        made["confirmed"] = {"rows": [row, {**row, "trial": 1, "low": None, "high": None, "test": None}], "pending": 2, "control": [row]}
+        row = {"trial": made["best"], "value": 0.9, "mean": 0.91, "low": 0.9, "high": 0.92, "seeds": [0.9, 0.92], "test": 0.9}
+        row["reference"] = False
+        other = {**row, "trial": 1, "low": None, "high": None, "test": None}
+        made["confirmed"] = {"rows": [row, other], "pending": 2, "control": [row]}
     if change == "measured latency":
         trials["latency"] = [1.5 + number / 10 for number in range(30)]
     return made
 
 
-KINDS = ("empty", "one trial", "all failed", "running", "two goals", "phases", "no curves", "nothing beside", "no costs", "no form", "confirmed", "measured latency")
+KINDS = (
+    "empty", "one trial", "all failed", "running", "two goals", "phases", "no curves", "nothing beside", "no costs", "no form", "confirmed",
+    "measured latency",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -572,11 +625,14 @@ def test_searches_of_every_kind(browser: Browser, kind: str, tmp_path: Path) -> 
     made = changed(kind)
     show(browser, made, tmp_path)
     draw(browser)
-    assert browser.js("[...document.querySelectorAll('main > section')].every((section) => section.querySelector('.body').textContent.trim() !== '')")
+    assert browser.js("[...document.querySelectorAll('main > section > .body')].every((body) => body.textContent.trim() !== '')")
     # A chart has something in it, or its place says why not and how to get it.
     for chart in CHARTS:
-        empty, missing = browser.js(f"(() => {{ const plot = document.getElementById('chart-{chart}'); return [plot.hidden, plot.parentElement.textContent.trim()]; }})()")
-        assert missing if empty else browser.js(f"document.getElementById('chart-{chart}').data.some((trace) => trace.x.length)"), chart
+        plot = f"document.getElementById('chart-{chart}')"
+        if browser.js(f"{plot}.hidden"):
+            assert browser.js(f"{plot}.parentElement.querySelector('.missing').textContent"), chart
+        else:
+            assert browser.js(f"{plot}.data.some((trace) => trace.x.length)"), chart
     if made["trials"]["number"]:
         browser.js("nasReport.select(0)")
         draw(browser)
@@ -651,7 +707,8 @@ def test_a_live_page_keeps_what_the_reader_chose(browser: Browser, server: str, 
     draw(browser)
     browser.js("(nasReport.setFilter({how: 'mutation'}), nasReport.select(20), nasReport.drawAll())")
     browser.wait("Plotly.relayout(document.getElementById('chart-scatter'), {'yaxis.range': [0.5, 0.9]})")
-    browser.js("(document.querySelector('#progress .key').click(), document.getElementById('detail').scrollTo(0, 150), document.querySelector('#detail details').open = true)")
+    browser.js("document.querySelector('#progress .key').click()")
+    browser.js("document.getElementById('detail').scrollTo(0, 150)")
     browser.js("(window.scrollTo({top: 700, behavior: 'instant'}), document.querySelector('#detail .close').focus())")
     place = browser.js("window.scrollY")
     (tmp_path / "data.json").write_text(json.dumps({**whole, "made": "2026-11-30T23:00:00+00:00", "live": first["live"]}))
@@ -671,14 +728,21 @@ def test_a_live_page_keeps_what_the_reader_chose(browser: Browser, server: str, 
     quiet(browser)
 
 
+# Resolves when the page says that the server is gone, or no longer says so.
+LOST = """new Promise((done) => {
+  const wish = arguments[0];
+  const ask = () => (document.getElementById('live').classList.contains('lost') === wish ? done() : setTimeout(ask, 50));
+  ask();
+})"""
+
+
 def test_a_live_page_outlives_its_server(browser: Browser, server: str, tmp_path: Path) -> None:
     made = page_data("tiny", 5, live={"url": "data.json", "seconds": 0.1}, state="running")
     (tmp_path / "page.html").write_text(render(made), encoding="utf-8")
     browser.open(f"{server}/page.html")
-    lost = "new Promise((done) => { const ask = () => document.getElementById('live').classList.contains('lost') ? done() : setTimeout(ask, 50); ask(); })"
-    browser.wait(lost)
+    browser.wait(LOST, True)
     assert browser.js("document.getElementById('live').textContent") == "search ended or server gone"
     (tmp_path / "data.json").write_text(json.dumps({**made, "made": "2026-11-30T23:00:00+00:00", "state": "ended"}))
-    browser.wait(lost.replace("? done()", "? setTimeout(ask, 50)").replace(": setTimeout(ask, 50); ask", ": done(); ask"))
+    browser.wait(LOST, False)
     assert browser.js("document.getElementById('live').textContent") == "search ended"
     browser.logs()

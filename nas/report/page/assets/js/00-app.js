@@ -20,7 +20,7 @@ window.nasReport = (() => {
     for (const listener of listeners.get(event) || []) listener(event);
   };
 
-  /** A part of the page, `title` its name in the bar. `draw(body)` is called once; it registers for the events after which it draws again. */
+  /** A part of the page, `title` its name in the bar. `draw(body)` is called once and sees to updates itself. */
   app.section = (id, title, heading, draw) => app.sections.push({ id, title, heading, draw });
 
   /** Tell those who do not see the page. */

@@ -39,7 +39,9 @@
   /** Show other options in a select that stands already, the chosen one kept where it is still there. */
   app.reoption = (field, options, value) => {
     const select = field.querySelector('select');
-    const same = select.options.length === options.length && options.every(([key, text], i) => select.options[i].value === key && select.options[i].text === text);
+    const same =
+      select.options.length === options.length &&
+      options.every(([key, text], i) => select.options[i].value === key && select.options[i].text === text);
     if (!same) select.replaceChildren(...options.map(([key, text]) => app.h('option', { value: key }, text)));
     if (select.value !== value) select.value = value;
   };
@@ -47,7 +49,16 @@
   /** A row of buttons of which one is pressed; `get()` says which, and is asked again after each press. */
   app.choice = (label, options, get, onchange) => {
     const { h } = app;
-    const buttons = options.map(([key, text]) => app.button(text, () => { onchange(key); tell(); }, { 'data-key': key }));
+    const buttons = options.map(([key, text]) =>
+      app.button(
+        text,
+        () => {
+          onchange(key);
+          tell();
+        },
+        { 'data-key': key },
+      ),
+    );
     const tell = () => buttons.forEach((button) => button.setAttribute('aria-pressed', String(button.dataset.key === get())));
     tell();
     return h('div', { class: 'choice', role: 'group', 'aria-label': label }, h('span', {}, label), buttons);
@@ -60,19 +71,31 @@
   };
 
   /** What is missing, and the command that gets it. */
-  app.missing = (text, command) =>
-    app.h('div', { class: 'missing' }, app.h('p', {}, text), command ? app.command(command) : null);
+  app.missing = (text, command) => app.h('div', { class: 'missing' }, app.h('p', {}, text), command ? app.command(command) : null);
 
   /** A command to copy. */
   app.command = (text) =>
-    app.h('div', { class: 'command' }, app.h('code', { tabindex: 0, role: 'region', 'aria-label': 'command' }, text), app.copier('Copy', () => text));
+    app.h(
+      'div',
+      { class: 'command' },
+      app.h('code', { tabindex: 0, role: 'region', 'aria-label': 'command' }, text),
+      app.copier('Copy', () => text),
+    );
 
   /** A table: `columns` are texts or [text, class]; rows are lists of texts or nodes. */
   app.table = (columns, rows, caption) => {
     const { h } = app;
     const kinds = columns.map((column) => (Array.isArray(column) ? column[1] : null));
-    const head = columns.map((column) => h('th', { scope: 'col', class: Array.isArray(column) ? column[1] : null }, Array.isArray(column) ? column[0] : column));
-    const body = rows.map((row) => h('tr', {}, row.map((cell, i) => h('td', { class: kinds[i] }, cell))));
+    const head = columns.map((column) =>
+      h('th', { scope: 'col', class: Array.isArray(column) ? column[1] : null }, Array.isArray(column) ? column[0] : column),
+    );
+    const body = rows.map((row) =>
+      h(
+        'tr',
+        {},
+        row.map((cell, i) => h('td', { class: kinds[i] }, cell)),
+      ),
+    );
     return h(
       'div',
       { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption },
@@ -82,7 +105,11 @@
 
   /** Label and value pairs. */
   app.pairs = (pairs, attributes = {}) =>
-    app.h('dl', { class: 'pairs', ...attributes }, pairs.map(([label, value]) => app.h('div', {}, app.h('dt', {}, label), app.h('dd', {}, value))));
+    app.h(
+      'dl',
+      { class: 'pairs', ...attributes },
+      pairs.map(([label, value]) => app.h('div', {}, app.h('dt', {}, label), app.h('dd', {}, value))),
+    );
 
   let pencil = null;
   /** Width in pixels of a text in the page's font. */

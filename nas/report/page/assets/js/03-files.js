@@ -22,12 +22,16 @@
 
   /** A button that copies what `text()` gives when it is pressed, and says so. */
   app.copier = (label, text) => {
-    const button = app.button(label, async () => {
-      const done = await app.copy(text());
-      button.textContent = done ? 'Copied' : 'Not allowed here';
-      app.say(done ? 'Copied' : 'The browser does not allow copying here');
-      setTimeout(() => (button.textContent = label), 1600);
-    }, { class: 'copy' });
+    const button = app.button(
+      label,
+      async () => {
+        const done = await app.copy(text());
+        button.textContent = done ? 'Copied' : 'Not allowed here';
+        app.say(done ? 'Copied' : 'The browser does not allow copying here');
+        setTimeout(() => (button.textContent = label), 1600);
+      },
+      { class: 'copy' },
+    );
     return button;
   };
 

@@ -2,7 +2,12 @@
 
 // Numbers as a person reads them: the same forms as on the command line.
 (function (app) {
-  const SCALES = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
+  const SCALES = [
+    [1e12, 'T'],
+    [1e9, 'G'],
+    [1e6, 'M'],
+    [1e3, 'k'],
+  ];
   const DASH = '–';
 
   const format = {};
@@ -46,13 +51,22 @@
     return format.number(value) + (goal.unit ? ` ${goal.unit}` : '');
   };
 
-  format.many = (number, word) => `${number.toLocaleString('en')} ${word}${number === 1 ? '' : 's'}`;
+  format.many = (number, word) => `${format.whole(number)} ${word}${number === 1 ? '' : 's'}`;
 
   /** An option of a decision, which may be null, true, or a text that is empty. */
   format.option = (option) => (option === '' ? '""' : String(option));
 
   /** plotly reads some tags and entities in its texts. */
   format.safe = (text) => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+
+  /** A name of any length as part of a text of plotly's. */
+  format.label = (text, most) => format.safe(app.cut(text, most));
+
+  /** 12345 as 12,345. */
+  format.whole = (number) => number.toLocaleString('en');
+
+  /** An option, or that its decision was not made. */
+  format.made = (option, most) => (option === undefined ? 'not made' : app.cut(format.option(option), most));
 
   app.format = format;
 })(window.nasReport);

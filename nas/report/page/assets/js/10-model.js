@@ -4,14 +4,32 @@
 (function (app) {
   const at = (column, i) => (column ? column[i] : null);
 
-  const decode = (text, digits) => Array.from({ length: text.length / digits }, (_, i) => parseInt(text.slice(i * digits, (i + 1) * digits), 36));
+  const decode = (text, digits) =>
+    Array.from({ length: text.length / digits }, (_, i) => parseInt(text.slice(i * digits, (i + 1) * digits), 36));
 
   /** A trial. Its decisions are decoded when they are first asked for. */
   class Row {
     constructor(data, i) {
       const trials = data.trials;
       const text = (index) => (index === null || index === undefined ? null : data.strings[index]);
-      for (const name of ['number', 'state', 'params', 'macs', 'latency', 'seconds', 'began', 'ended', 'clock', 'order', 'parent', 'stopped', 'digest', 'yaml', 'curve', 'notes']) {
+      for (const name of [
+        'number',
+        'state',
+        'params',
+        'macs',
+        'latency',
+        'seconds',
+        'began',
+        'ended',
+        'clock',
+        'order',
+        'parent',
+        'stopped',
+        'digest',
+        'yaml',
+        'curve',
+        'notes',
+      ]) {
         this[name] = at(trials[name], i) ?? null;
       }
       for (const name of ['how', 'reason', 'kind', 'where']) this[name] = text(at(trials[name], i));
@@ -68,14 +86,31 @@
   /** Everything a chart can have as an axis: the goals, then the costs that are known and are no goal. */
   app.measuresOf = (model) => {
     const goals = model.goals.map((goal, i) => ({
-      key: `goal${i}`, label: goal.label, short: goal.label, maximise: goal.maximise, goal, get: (row) => row.values[i] ?? null,
-      show: (value) => app.format.value(goal, value), log: goal.unit === 'count',
+      key: `goal${i}`,
+      label: goal.label,
+      short: goal.label,
+      maximise: goal.maximise,
+      goal,
+      get: (row) => row.values[i] ?? null,
+      show: (value) => app.format.value(goal, value),
+      log: goal.unit === 'count',
     }));
     const named = new Set(model.goals.flatMap((goal) => [goal.name, goal.name.replace(/_ms$/, '')]));
-    const costs = COSTS.filter(([key]) => !named.has(key) && (key === 'macs' || model.rows.some((row) => row[key] !== null))).map(([key, label, short, unit]) => {
-      const goal = { unit, fraction: false };
-      return { key, label, short, maximise: false, goal, get: (row) => row[key], show: (value) => app.format.value(goal, value), log: true };
-    });
+    const costs = COSTS.filter(([key]) => !named.has(key) && (key === 'macs' || model.rows.some((row) => row[key] !== null))).map(
+      ([key, label, short, unit]) => {
+        const goal = { unit, fraction: false };
+        return {
+          key,
+          label,
+          short,
+          maximise: false,
+          goal,
+          get: (row) => row[key],
+          show: (value) => app.format.value(goal, value),
+          log: true,
+        };
+      },
+    );
     return [...goals, ...costs];
   };
 
@@ -101,7 +136,15 @@
     const { data, trials } = app.model;
     if (data.front) return new Set(data.front);
     const x = app.state.x.startsWith('goal') ? app.measure('macs') : app.measure(app.state.x);
-    return new Set(app.front(trials.filter((row) => row.contender), x || app.model.measures[1], app.measure('goal0')).map((row) => row.number));
+    return new Set(
+      app
+        .front(
+          trials.filter((row) => row.contender),
+          x || app.model.measures[1],
+          app.measure('goal0'),
+        )
+        .map((row) => row.number),
+    );
   };
 
   /** Above zero where `a` is better than `b` by the first goal; those without a value are the worst. */

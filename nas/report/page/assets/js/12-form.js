@@ -22,7 +22,10 @@
   const ORDER = ['name', 'input', 'classes', 'cells', 'stem', 'stages', 'head', 'aux'];
 
   /** The fields as a person would write them. */
-  const inOrder = (data) => Object.fromEntries([...ORDER.filter((key) => key in data), ...Object.keys(data).filter((key) => !ORDER.includes(key))].map((key) => [key, data[key]]));
+  const inOrder = (data) =>
+    Object.fromEntries(
+      [...ORDER.filter((key) => key in data), ...Object.keys(data).filter((key) => !ORDER.includes(key))].map((key) => [key, data[key]]),
+    );
 
   const indexOf = (space) => {
     if (!space.index) Object.defineProperty(space, 'index', { value: new Map(space.decisions.map((decision, i) => [decision.name, i])) });
@@ -42,7 +45,9 @@
   /** A decision as a reader sees it: [name, option] of a trial, those that were made. */
   app.decisions = (row) =>
     row.codes
-      ? app.model.data.space.decisions.map((decision, i) => [decision.name, row.codes[i] ? decision.options[row.codes[i] - 1] : undefined]).filter(([, option]) => option !== undefined)
+      ? app.model.data.space.decisions
+          .map((decision, i) => [decision.name, row.codes[i] ? decision.options[row.codes[i] - 1] : undefined])
+          .filter(([, option]) => option !== undefined)
       : [];
 
   /** What differs between two trials: [name, option before, option after], undefined where a decision was not made. */

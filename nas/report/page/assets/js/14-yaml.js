@@ -18,7 +18,8 @@
   };
 
   // Beyond ASCII as escapes, which every reader of YAML 1.1 takes in double quotes.
-  const quoted = (text) => JSON.stringify(text).replace(/[\u007f-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const quoted = (text) =>
+    JSON.stringify(text).replace(/[\u007f-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
   const scalar = (value) => {
     if (typeof value === 'string') return PLAIN.test(value) && !RESERVED.has(value.toLowerCase()) ? value : quoted(value);
@@ -27,7 +28,10 @@
 
   const flow = (value) => {
     if (Array.isArray(value)) return `[${value.map(flow).join(', ')}]`;
-    if (isCollection(value)) return `{${Object.entries(value).map(([key, item]) => `${scalar(key)}: ${flow(item)}`).join(', ')}}`;
+    if (isCollection(value))
+      return `{${Object.entries(value)
+        .map(([key, item]) => `${scalar(key)}: ${flow(item)}`)
+        .join(', ')}}`;
     return scalar(value);
   };
 

@@ -37,7 +37,13 @@
   app.mix = (from, to, share) => {
     const channels = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
     const other = channels(to);
-    return `#${channels(from).map((value, i) => Math.round(value + (other[i] - value) * share).toString(16).padStart(2, '0')).join('')}`;
+    return `#${channels(from)
+      .map((value, i) =>
+        Math.round(value + (other[i] - value) * share)
+          .toString(16)
+          .padStart(2, '0'),
+      )
+      .join('')}`;
   };
 
   const remember = (wish) => {
@@ -74,7 +80,10 @@
   const NAMES = { auto: ['◐ Auto', 'as the system'], light: ['☀ Light', 'light'], dark: ['☾ Dark', 'dark'] };
 
   app.themeButton = () => {
-    const button = app.button('', () => app.setTheme(THEMES[(THEMES.indexOf(app.state.theme) + 1) % THEMES.length]), { class: 'theme', id: 'theme' });
+    const button = app.button('', () => app.setTheme(THEMES[(THEMES.indexOf(app.state.theme) + 1) % THEMES.length]), {
+      class: 'theme',
+      id: 'theme',
+    });
     const name = () => {
       const [text, said] = NAMES[app.state.theme];
       button.textContent = text;

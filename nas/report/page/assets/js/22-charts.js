@@ -10,17 +10,29 @@
   app.isNarrow = () => document.body.clientWidth < 640;
 
   const axis = (extra = {}) => ({
-    gridcolor: app.ink('grid'), linecolor: app.ink('muted'), zeroline: false, ticks: 'outside', tickcolor: app.ink('muted'), automargin: true, ...extra,
+    gridcolor: app.ink('grid'),
+    linecolor: app.ink('muted'),
+    zeroline: false,
+    ticks: 'outside',
+    tickcolor: app.ink('muted'),
+    automargin: true,
+    ...extra,
     title: { text: extra.title || '', font: { size: 12, color: app.ink('muted') }, standoff: 8 },
   });
 
   const look = (layout, gd) => ({
-    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', hovermode: 'closest', dragmode: coarse ? false : 'zoom',
+    paper_bgcolor: 'rgba(0,0,0,0)',
+    plot_bgcolor: 'rgba(0,0,0,0)',
+    hovermode: 'closest',
+    dragmode: coarse ? false : 'zoom',
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: app.ink('text') },
     hoverlabel: { bgcolor: app.ink('card'), bordercolor: app.ink('edge'), font: { color: app.ink('text'), size: 12 }, align: 'left' },
     margin: { l: 8, r: 12, t: 8, b: 8 },
     height: gd.clientHeight || 380,
-    ...layout, showlegend: false, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+    ...layout,
+    showlegend: false,
+    xaxis: axis(layout.xaxis),
+    yaxis: axis(layout.yaxis),
   });
 
   const clickedNumber = (event) => {
@@ -34,18 +46,24 @@
       this.keys = app.h('div', { class: 'keys', role: 'group', 'aria-label': `Legend, hides and shows: ${label}` });
       this.plot = app.h('div', { class: 'plot', id: `chart-${id}`, role: 'img', 'aria-label': label, style: `height:${height}px` });
       this.missing = app.h('div', { hidden: true });
-      this.tools = app.h('div', { class: 'tools' },
+      this.tools = app.h(
+        'div',
+        { class: 'tools' },
         app.button('Reset zoom', () => this.reset(), { 'aria-label': `Reset the zoom of: ${label}` }),
-        app.button('Save SVG', () => this.save(), { 'aria-label': `Save as SVG: ${label}` }));
+        app.button('Save SVG', () => this.save(), { 'aria-label': `Save as SVG: ${label}` }),
+      );
       this.node = app.h('figure', { class: 'chart' }, this.keys, this.plot, this.missing, this.tools);
       this.watch();
     }
 
     watch() {
-      new IntersectionObserver(([entry]) => {
-        this.near = entry.isIntersecting;
-        if (this.near) schedule();
-      }, { rootMargin: '400px' }).observe(this.node);
+      new IntersectionObserver(
+        ([entry]) => {
+          this.near = entry.isIntersecting;
+          if (this.near) schedule();
+        },
+        { rootMargin: '400px' },
+      ).observe(this.node);
     }
 
     /** Something that it shows has changed: it is drawn again when it is near the screen. */
@@ -64,7 +82,9 @@
         return;
       }
       this.plot.style.height = layout.height ? `${layout.height}px` : this.plot.style.height;
-      traces.forEach((trace) => { trace.visible = !this.hidden.has(trace.name); });
+      traces.forEach((trace) => {
+        trace.visible = !this.hidden.has(trace.name);
+      });
       this.drawKeys(traces);
       Plotly.react(this.plot, traces, look(layout, this.plot), CONFIG);
       if (!this.drawn) this.listen();
@@ -72,7 +92,10 @@
 
     drawKeys(traces) {
       const had = this.keys.contains(document.activeElement) ? document.activeElement.dataset.name : null;
-      app.show(this.keys, app.keys(traces, this.hidden, (name) => this.toggle(name)));
+      app.show(
+        this.keys,
+        app.keys(traces, this.hidden, (name) => this.toggle(name)),
+      );
       if (had !== null) [...this.keys.children].find((key) => key.dataset.name === had)?.focus({ preventScroll: true });
     }
 
@@ -94,7 +117,12 @@
     }
 
     save() {
-      Plotly.downloadImage(this.plot, { format: 'svg', filename: `${app.model.data.name}-${this.id}`, width: this.plot.clientWidth, height: this.plot.clientHeight });
+      Plotly.downloadImage(this.plot, {
+        format: 'svg',
+        filename: `${app.model.data.name}-${this.id}`,
+        width: this.plot.clientWidth,
+        height: this.plot.clientHeight,
+      });
     }
   }
 

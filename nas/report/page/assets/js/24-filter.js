@@ -3,7 +3,14 @@
 // Which trials are shown. One filter for all charts and the table.
 (function (app) {
   const EMPTY = { text: '', how: '', state: '', front: false, ranges: {} };
-  const STATES = [['', 'all'], ['C', 'complete'], ['full', 'comparable'], ['F', 'failed'], ['R', 'running'], ['S', 'stopped early']];
+  const STATES = [
+    ['', 'all'],
+    ['C', 'complete'],
+    ['full', 'comparable'],
+    ['F', 'failed'],
+    ['R', 'running'],
+    ['S', 'stopped early'],
+  ];
   let filter = structuredClone(EMPTY);
   let kept = null;
 
@@ -29,12 +36,20 @@
     const used = sets.map((set, i) => (set.size ? i : -1)).filter((i) => i >= 0);
     const said = (text) => text !== null && text.toLowerCase().includes(word);
     return (row) =>
-      (row.codes && used.some((i) => sets[i].has(row.codes[i]))) || row.digest?.startsWith(word) || said(row.how) || said(row.reason) || said(row.where) ||
+      (row.codes && used.some((i) => sets[i].has(row.codes[i]))) ||
+      row.digest?.startsWith(word) ||
+      said(row.how) ||
+      said(row.reason) ||
+      said(row.where) ||
       (!app.model.data.space.form && said(row.yaml));
   };
 
   const stateTests = {
-    C: (row) => row.complete, full: (row) => row.comparable, F: (row) => row.state === 'F', R: (row) => row.state === 'R', S: (row) => row.stopped !== null,
+    C: (row) => row.complete,
+    full: (row) => row.comparable,
+    F: (row) => row.state === 'F',
+    R: (row) => row.state === 'R',
+    S: (row) => row.stopped !== null,
   };
 
   const tests = () => {
@@ -88,7 +103,11 @@
 
   const bound = (measure, side) => {
     const input = app.h('input', {
-      type: 'text', inputmode: 'decimal', size: 7, placeholder: side ? 'to' : 'from', 'aria-label': `${measure.label}, ${side ? 'at most' : 'at least'}`,
+      type: 'text',
+      inputmode: 'decimal',
+      size: 7,
+      placeholder: side ? 'to' : 'from',
+      'aria-label': `${measure.label}, ${side ? 'at most' : 'at least'}`,
       oninput: () => {
         const number = readBound(measure, input.value);
         input.setAttribute('aria-invalid', String(input.value.trim() !== '' && number === null));
@@ -101,9 +120,25 @@
   };
 
   const range = (measure) =>
-    app.h('fieldset', { class: 'range' }, app.h('legend', {}, measure.short), bound(measure, 0), app.h('span', { 'aria-hidden': 'true' }, 'to'), bound(measure, 1));
+    app.h(
+      'fieldset',
+      { class: 'range', 'data-key': measure.key },
+      app.h('legend', {}, measure.short),
+      bound(measure, 0),
+      app.h('span', { 'aria-hidden': 'true' }, 'to'),
+      bound(measure, 1),
+    );
 
-  const hows = () => [['', 'all'], ...[...new Set(app.model.trials.map((row) => row.how).filter(Boolean))].sort().map((how) => [how, app.cut(how, 40)])];
+  /** A range for each measure that has none yet: the first trial that was timed brings one for latency. */
+  const addRanges = (ranges) => {
+    const there = new Set([...ranges.children].map((item) => item.dataset.key));
+    ranges.append(...app.model.measures.filter((measure) => !there.has(measure.key)).map(range));
+  };
+
+  const hows = () => [
+    ['', 'all'],
+    ...[...new Set(app.model.trials.map((row) => row.how).filter(Boolean))].sort().map((how) => [how, app.cut(how, 40)]),
+  ];
 
   const debounced = (act, pause = 150) => {
     let timer = 0;
@@ -116,18 +151,36 @@
   /** The controls; they stay as they are when data comes in, so that nothing typed is lost. */
   app.filterControls = () => {
     const { h } = app;
-    const text = h('input', { type: 'search', id: 'filter-text', placeholder: 'sep_conv_5x5, depth=3, #17', oninput: debounced((event) => app.setFilter({ text: event.target.value })) });
+    const text = h('input', {
+      type: 'search',
+      id: 'filter-text',
+      placeholder: 'sep_conv_5x5, depth=3, #17',
+      oninput: debounced((event) => app.setFilter({ text: event.target.value })),
+    });
     const how = app.selector('made by', hows(), '', (value) => app.setFilter({ how: value }));
     const state = app.selector('state', STATES, '', (value) => app.setFilter({ state: value }));
     const front = h('input', { type: 'checkbox', onchange: (event) => app.setFilter({ front: event.target.checked }) });
+    const ranges = h('div', { class: 'ranges' });
     const count = h('output', { class: 'count', for: 'filter-text' });
-    const form = h('form', { class: 'filter', role: 'search', 'aria-label': 'Filter the trials', onsubmit: (event) => event.preventDefault() },
-      h('label', { class: 'field wide' }, h('span', {}, 'operations, decisions, numbers'), text), how, state,
-      app.model.measures.map(range), h('label', { class: 'check' }, front, ' only the front'),
-      app.button('Clear filter', () => { form.reset(); form.querySelectorAll('[aria-invalid]').forEach((input) => input.removeAttribute('aria-invalid')); app.clearFilter(); }), count);
+    const form = h(
+      'form',
+      { class: 'filter', role: 'search', 'aria-label': 'Filter the trials', onsubmit: (event) => event.preventDefault() },
+      h('label', { class: 'field wide' }, h('span', {}, 'operations, decisions, numbers'), text),
+      how,
+      state,
+      ranges,
+      h('label', { class: 'check' }, front, ' only the front'),
+      app.button('Clear filter', () => {
+        form.reset();
+        form.querySelectorAll('[aria-invalid]').forEach((input) => input.removeAttribute('aria-invalid'));
+        app.clearFilter();
+      }),
+      count,
+    );
     const tell = () => {
+      addRanges(ranges);
       app.reoption(how, hows(), filter.how);
-      count.textContent = `${app.shown().length.toLocaleString('en')} of ${app.format.many(app.model.trials.length, 'trial')}`;
+      count.textContent = `${app.format.whole(app.shown().length)} of ${app.format.many(app.model.trials.length, 'trial')}`;
     };
     app.on('filter data', tell);
     tell();

@@ -32,15 +32,26 @@
     const note = app.cut(typeof operation === 'string' ? operation : JSON.stringify(operation).replace(/"/g, ''), 300);
     const last = lastOf(operation);
     // A sequence is what it ends in: its name is long, and all would have one colour.
-    if (last) return { name: found ? found[0].replace(/^sequence of /, '') : app.operation(last).name, family: app.operation(last).family, note };
+    if (last)
+      return { name: found ? found[0].replace(/^sequence of /, '') : app.operation(last).name, family: app.operation(last).family, note };
     if (found) return { name: found[0], family: found[1], note };
     return { name: headOf(operation).replace(/_/g, ' '), family: 'block', note };
   };
 
   /** A swatch and a name for each family that is in use. */
   app.legend = (keys) =>
-    app.h('ul', { class: 'legend', 'aria-label': 'Families of operations' },
-      (app.model.data.families || []).filter((family) => keys.has(family.key) && family.key !== 'state').map((family) => app.h('li', {}, app.swatch(family.key), family.name)));
+    app.h(
+      'ul',
+      { class: 'legend', 'aria-label': 'Families of operations' },
+      (app.model.data.families || [])
+        .filter((family) => keys.has(family.key) && family.key !== 'state')
+        .map((family) => app.h('li', {}, app.swatch(family.key), family.name)),
+    );
 
-  app.swatch = (key) => app.h('span', { class: 'swatch', 'aria-hidden': 'true', style: `background:var(--family-${key}-fill);border-color:var(--family-${key}-stroke)` });
+  app.swatch = (key) =>
+    app.h('span', {
+      class: 'swatch',
+      'aria-hidden': 'true',
+      style: `background:var(--family-${key}-fill);border-color:var(--family-${key}-stroke)`,
+    });
 })(window.nasReport);

@@ -24,7 +24,12 @@
       const edges = edgesOf(node);
       boxes.push({ id: `s${state}`, kind: 'state', first: edges.length > 1 ? node.combine || 'add' : '', second: `state ${state}` });
       edges.forEach((edge, k) => {
-        boxes.push({ id: `o${state}-${k}`, kind: 'op', ...app.operation(edge.op), note: `${app.operation(edge.op).note} of state ${edge.from}` });
+        boxes.push({
+          id: `o${state}-${k}`,
+          kind: 'op',
+          ...app.operation(edge.op),
+          note: `${app.operation(edge.op).note} of state ${edge.from}`,
+        });
         arrows.push([`s${edge.from}`, `o${state}-${k}`], [`o${state}-${k}`, `s${state}`]);
       });
     });
@@ -47,7 +52,9 @@
     const count = graph.layers.length;
     if (graph.output === 'last') return [count];
     const read = new Set(graph.layers.flatMap((layer) => layer.reads || []));
-    return range(count).map((i) => i + 1).filter((state) => !read.has(state) && !(behind && state < count));
+    return range(count)
+      .map((i) => i + 1)
+      .filter((state) => !read.has(state) && !(behind && state < count));
   };
 
   /** A graph of layers: state 0 is the input, each layer adds one; the sets they read are joined before or behind them. Top to bottom. */
@@ -73,8 +80,12 @@
     return { name, direction: 'TB', boxes, arrows, said: sayLayers(graph, name) };
   };
 
-  const sayLayers = (graph, name) =>
-    `${name}: ${graph.layers.map((layer, i) => `layer ${i + 1} is ${app.operation(layer.op).name}${layer.reads?.length ? ` and reads ${layer.reads.join(', ')}` : ''}`).join('; ')}`;
+  const sayLayers = (graph, name) => `${name}: ${graph.layers.map(sayLayer).join('; ')}`;
+
+  const sayLayer = (layer, i) => {
+    const reads = layer.reads?.length ? ` and reads ${layer.reads.join(', ')}` : '';
+    return `layer ${i + 1} is ${app.operation(layer.op).name}${reads}`;
+  };
 
   const layerDetail = (graph, layer, i) => {
     const parts = [`layer ${i + 1}`];

@@ -35,7 +35,8 @@
     return taken.length;
   };
 
-  const straight = (a, b, head) => s('path', { class: 'arrow', d: `M${a.x} ${a.y + a.height / 2}V${b.y - b.height / 2}`, 'marker-end': head });
+  const straight = (a, b, head) =>
+    s('path', { class: 'arrow', d: `M${a.x} ${a.y + a.height / 2}V${b.y - b.height / 2}`, 'marker-end': head });
 
   /** Out of the right side, down a lane, and into the right side of what reads it. */
   const bent = (a, b, lane, head) => {
@@ -43,7 +44,11 @@
     const x = right + 16 + lane * LANE;
     const [from, to] = [a.y + a.height / 4, b.y - b.height / 4];
     const round = Math.min(7, (to - from) / 2);
-    return s('path', { class: 'arrow', d: `M${right} ${from}H${x - round}Q${x} ${from} ${x} ${from + round}V${to - round}Q${x} ${to} ${x - round} ${to}H${right + 1}`, 'marker-end': head });
+    return s('path', {
+      class: 'arrow',
+      d: `M${right} ${from}H${x - round}Q${x} ${from} ${x} ${from + round}V${to - round}Q${x} ${to} ${x - round} ${to}H${right + 1}`,
+      'marker-end': head,
+    });
   };
 
   /** {arrows, places, width, height} of a column; `head` is the marker of an arrow's end. */
@@ -54,7 +59,9 @@
     const far = links.filter(({ a, b }) => b.rank - a.rank !== 1).map(({ a, b }) => ({ a, b, from: a.rank, to: b.rank }));
     const count = lanes(far);
     return {
-      places, height, width: EDGE * 2 + width + (count ? 16 + count * LANE : 0),
+      places,
+      height,
+      width: EDGE * 2 + width + (count ? 16 + count * LANE : 0),
       arrows: [...near.map(({ a, b }) => straight(a, b, head)), ...far.map((arc) => bent(arc.a, arc.b, arc.lane, head))],
     };
   };

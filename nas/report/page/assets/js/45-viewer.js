@@ -29,10 +29,24 @@
       apply();
     };
     new ResizeObserver(() => scale === null && frame.clientWidth && fit(0.65)).observe(frame);
-    const node = app.h('div', { class: 'viewer' }, frame,
-      app.h('div', { class: 'tools' },
-        app.button('+', () => zoom(STEP), { 'aria-label': `Larger: ${label}` }), app.button('−', () => zoom(1 / STEP), { 'aria-label': `Smaller: ${label}` }),
-        app.button('Fit', () => fit(), { 'aria-label': `Fit into the frame: ${label}` }), app.saver('Save SVG', () => `${name}.svg`, () => standalone(svg), 'image/svg+xml')));
+    const node = app.h(
+      'div',
+      { class: 'viewer' },
+      frame,
+      app.h(
+        'div',
+        { class: 'tools' },
+        app.button('+', () => zoom(STEP), { 'aria-label': `Larger: ${label}` }),
+        app.button('−', () => zoom(1 / STEP), { 'aria-label': `Smaller: ${label}` }),
+        app.button('Fit', () => fit(), { 'aria-label': `Fit into the frame: ${label}` }),
+        app.saver(
+          'Save SVG',
+          () => `${name}.svg`,
+          () => standalone(svg),
+          'image/svg+xml',
+        ),
+      ),
+    );
     return node;
   };
 
@@ -43,7 +57,10 @@
     const before = svg.querySelectorAll('rect, path, text');
     copy.querySelectorAll('rect, path, text').forEach((node, i) => {
       const style = getComputedStyle(before[i]);
-      node.setAttribute('style', `fill:${style.fill};stroke:${style.stroke};stroke-width:${style.strokeWidth};font-family:${style.fontFamily.replace(/"/g, "'")}`);
+      node.setAttribute(
+        'style',
+        `fill:${style.fill};stroke:${style.stroke};stroke-width:${style.strokeWidth};font-family:${style.fontFamily.replace(/"/g, "'")}`,
+      );
     });
     return new XMLSerializer().serializeToString(copy);
   };

@@ -20,38 +20,84 @@
 
   /** A step line through what was better than all before, on to the end of the budget that was used. */
   const step = (items, name, line, end) => {
-    const points = app.records(inOrder(items).map((item) => (item.contender === undefined ? { ...item, contender: item.value !== null } : item)));
+    const points = app.records(
+      inOrder(items).map((item) => (item.contender === undefined ? { ...item, contender: item.value !== null } : item)),
+    );
     if (!points.length) return null;
     const last = points[points.length - 1];
     return {
-      type: 'scatter', mode: 'lines', name, line: { shape: 'hv', width: 2.5, ...line }, x: [...points.map(xOf), Math.max(end, xOf(last))], y: [...points.map((p) => p.value), last.value],
-      customdata: points.map((p) => p.number), hovertext: points.map((p) => `${name}: ${show(p.value)}${p.number === undefined ? '' : `, trial ${p.number}`}`), hoverinfo: 'text',
+      type: 'scatter',
+      mode: 'lines',
+      name,
+      line: { shape: 'hv', width: 2.5, ...line },
+      x: [...points.map(xOf), Math.max(end, xOf(last))],
+      y: [...points.map((p) => p.value), last.value],
+      customdata: points.map((p) => p.number),
+      hovertext: points.map((p) => `${name}: ${show(p.value)}${p.number === undefined ? '' : `, trial ${p.number}`}`),
+      hoverinfo: 'text',
     };
   };
 
   const dots = (rows) => {
     const drawn = rows.filter((row) => row.judged && !row.reference && xOf(row) !== null);
     const part = (kept, name, marker) => ({
-      type: 'scatter', mode: 'markers', name, marker, x: kept.map(xOf), y: kept.map((row) => row.value), customdata: kept.map((row) => row.number),
-      hovertext: kept.map((row) => `trial ${row.number}: ${show(row.value)}`), hoverinfo: 'text',
+      type: 'scatter',
+      mode: 'markers',
+      name,
+      marker,
+      x: kept.map(xOf),
+      y: kept.map((row) => row.value),
+      customdata: kept.map((row) => row.number),
+      hovertext: kept.map((row) => `trial ${row.number}: ${show(row.value)}`),
+      hoverinfo: 'text',
     });
     const muted = app.ink('muted');
     const other = drawn.filter((row) => !row.comparable);
-    return [part(drawn.filter((row) => row.comparable), 'trials', { color: app.hue(0), opacity: 0.45, size: 6 }),
-      other.length ? part(other, 'not comparable', { color: 'rgba(0,0,0,0)', size: 6, line: { color: muted, width: 1 }, opacity: 0.6 }) : null];
+    return [
+      part(
+        drawn.filter((row) => row.comparable),
+        'trials',
+        { color: app.hue(0), opacity: 0.45, size: 6 },
+      ),
+      other.length
+        ? part(other, 'not comparable', { color: 'rgba(0,0,0,0)', size: 6, line: { color: muted, width: 1 }, opacity: 0.6 })
+        : null,
+    ];
   };
 
   const controlOf = (control) =>
-    control.trials.value.map((value, i) => ({ value, clock: control.trials.clock[i], order: control.trials.order[i], ended: control.trials.ended[i] })).filter((item) => item.value !== null);
+    control.trials.value
+      .map((value, i) => ({ value, clock: control.trials.clock[i], order: control.trials.order[i], ended: control.trials.ended[i] }))
+      .filter((item) => item.value !== null);
+
+  const saidAgain = (row) => {
+    const reach = row.low === null ? '' : `, 95% interval ${show(row.low)} to ${show(row.high)}`;
+    return `trial ${row.trial} trained again: mean ${show(row.mean)}${reach}`;
+  };
 
   const confirmedTrace = (rows, name, marker, place) => {
     const drawn = rows.filter((row) => row.mean !== null && !row.reference && place(row) !== null);
     if (!drawn.length) return null;
     const reach = (row, end) => (row.low === null || row.high === null ? 0 : Math.abs(row[end] - row.mean));
     return {
-      type: 'scatter', mode: 'markers', name, x: drawn.map(place), y: drawn.map((row) => row.mean), customdata: drawn.map((row) => row.trial), marker: { size: 11, line: { width: 1.5, color: app.ink('card') }, ...marker },
-      error_y: { type: 'data', symmetric: false, array: drawn.map((row) => reach(row, 'high')), arrayminus: drawn.map((row) => reach(row, 'low')), color: marker.color, thickness: 1.5, width: 5 },
-      hovertext: drawn.map((row) => `trial ${row.trial} trained again: mean ${show(row.mean)}${row.low === null ? '' : `, 95% interval ${show(row.low)} to ${show(row.high)}`}`), hoverinfo: 'text',
+      type: 'scatter',
+      mode: 'markers',
+      name,
+      x: drawn.map(place),
+      y: drawn.map((row) => row.mean),
+      customdata: drawn.map((row) => row.trial),
+      marker: { size: 11, line: { width: 1.5, color: app.ink('card') }, ...marker },
+      error_y: {
+        type: 'data',
+        symmetric: false,
+        array: drawn.map((row) => reach(row, 'high')),
+        arrayminus: drawn.map((row) => reach(row, 'low')),
+        color: marker.color,
+        thickness: 1.5,
+        width: 5,
+      },
+      hovertext: drawn.map(saidAgain),
+      hoverinfo: 'text',
     };
   };
 
@@ -68,10 +114,17 @@
   const knownBaselines = () => app.model.data.baselines.filter((item) => item.value !== null).sort((a, b) => b.value - a.value);
 
   /** Baselines as level lines. */
-  const lines = (end) => knownBaselines().map((item, i) => ({
-    type: 'scatter', mode: 'lines', name: format.safe(app.cut(item.name, 40)), x: [0, end], y: [item.value, item.value], line: { color: app.hue(3 + i), width: 1.5, dash: i % 2 ? 'dot' : 'dash' },
-    hovertext: `${format.safe(app.cut(item.name, 60))}: ${show(item.value)}`, hoverinfo: 'text',
-  }));
+  const lines = (end) =>
+    knownBaselines().map((item, i) => ({
+      type: 'scatter',
+      mode: 'lines',
+      name: format.label(item.name, 40),
+      x: [0, end],
+      y: [item.value, item.value],
+      line: { color: app.hue(3 + i), width: 1.5, dash: i % 2 ? 'dot' : 'dash' },
+      hovertext: `${format.label(item.name, 60)}: ${show(item.value)}`,
+      hoverinfo: 'text',
+    }));
 
   /** Their names on the right, those too near to each other as one; on narrow screens the legend must do. */
   const labels = (values) => {
@@ -80,8 +133,17 @@
     const made = [];
     for (const item of knownBaselines()) {
       const last = made[made.length - 1];
-      if (last && last.y - item.value < near) last.text += `, ${format.safe(app.cut(item.name, 18))}`;
-      else made.push({ xref: 'paper', x: 1.005, xanchor: 'left', y: item.value, showarrow: false, text: format.safe(app.cut(item.name, 18)), font: { size: 11, color: app.ink('muted') } });
+      if (last && last.y - item.value < near) last.text += `, ${format.label(item.name, 18)}`;
+      else
+        made.push({
+          xref: 'paper',
+          x: 1.005,
+          xanchor: 'left',
+          y: item.value,
+          showarrow: false,
+          text: format.label(item.name, 18),
+          font: { size: 11, color: app.ink('muted') },
+        });
     }
     return made;
   };
@@ -94,42 +156,88 @@
     const end = Math.max(endOf(trials), endOf(control));
     const muted = app.ink('muted');
     const traces = [
-      ...dots(shown), ...lines(end), control.length ? step(control, format.safe(data.control.name), { color: app.hue(1), dash: 'dashdot' }, end) : null,
+      ...dots(shown),
+      ...lines(end),
+      control.length ? step(control, format.safe(data.control.name), { color: app.hue(1), dash: 'dashdot' }, end) : null,
       app.isFiltered() ? step(trials, 'best so far of all', { color: muted, dash: 'dot', width: 1.5 }, endOf(trials)) : null,
-      step(shown, app.isFiltered() ? 'best so far of those shown' : 'best so far', { color: app.hue(0) }, endOf(trials)), ...confirmedTraces(),
+      step(shown, app.isFiltered() ? 'best so far of those shown' : 'best so far', { color: app.hue(0) }, endOf(trials)),
+      ...confirmedTraces(),
     ].filter(Boolean);
     const annotations = labels(traces.flatMap((trace) => trace.y).filter((value) => value !== null));
-    return { traces, layout: { uirevision: app.state.axis, annotations, margin: { l: 8, t: 8, b: 8, r: annotations.length ? 130 : 12 }, xaxis: { title: axis().title, rangemode: 'tozero' }, yaxis: { title: goal().label, tickformat: goal().fraction ? '.1%' : '~s' } } };
+    return {
+      traces,
+      layout: {
+        uirevision: app.state.axis,
+        annotations,
+        margin: { l: 8, t: 8, b: 8, r: annotations.length ? 130 : 12 },
+        xaxis: { title: axis().title, rangemode: 'tozero' },
+        yaxis: { title: goal().label, tickformat: goal().fraction ? '.1%' : '~s' },
+      },
+    };
   };
 
   const interval = (row) => (row.low === null || row.low === undefined ? '–' : `${show(row.low)} to ${show(row.high)}`);
 
   const confirmedTable = () => {
     const { confirmed, hints } = app.model.data;
-    if (!confirmed) return app.missing('The best networks were not trained again with fresh seeds, so nobody knows how much of their values is luck.', hints.confirm);
+    if (!confirmed)
+      return app.missing(
+        'The best networks were not trained again with fresh seeds, so nobody knows how much of their values is luck.',
+        hints.confirm,
+      );
     const line = (row, who) => [
-      who ? `${who}, trial ${row.trial}` : app.trialLink(row.trial, `Trial ${row.trial}${row.reference ? ' (reference)' : ''}`), show(row.value), show(row.mean), interval(row),
-      (row.seeds || []).map((seed) => show(seed)).join(' '), show(row.test),
+      who ? `${who}, trial ${row.trial}` : app.trialLink(row.trial, `Trial ${row.trial}${row.reference ? ' (reference)' : ''}`),
+      show(row.value),
+      show(row.mean),
+      interval(row),
+      (row.seeds || []).map((seed) => show(seed)).join(' '),
+      show(row.test),
     ];
     const rows = [...confirmed.rows.map((row) => line(row)), ...(confirmed.control || []).map((row) => line(row, 'random search'))];
-    return h('div', {}, h('h3', {}, 'Trained again, with fresh seeds'),
-      app.table(['network', ['in the search', 'number'], ['mean', 'number'], ['95% interval', 'number'], 'each seed', ['test', 'number']], rows, 'Networks trained again'),
-      confirmed.pending ? h('p', { class: 'note' }, `${format.many(confirmed.pending, 'training')} still to be done.`) : null);
+    return h(
+      'div',
+      {},
+      h('h3', {}, 'Trained again, with fresh seeds'),
+      app.table(
+        ['network', ['in the search', 'number'], ['mean', 'number'], ['95% interval', 'number'], 'each seed', ['test', 'number']],
+        rows,
+        'Networks trained again',
+      ),
+      confirmed.pending ? h('p', { class: 'note' }, `${format.many(confirmed.pending, 'training')} still to be done.`) : null,
+    );
   };
 
   const missing = () => {
     const { data } = app.model;
     return [
-      data.control ? (data.control.hint ? app.missing('More of the random search', data.control.hint) : null) : app.missing('No random search under the same budget stands beside this one, so nobody knows whether the strategy was worth it.', data.hints.control),
+      data.control
+        ? data.control.hint
+          ? app.missing('More of the random search', data.control.hint)
+          : null
+        : app.missing(
+            'No random search under the same budget stands beside this one, so nobody knows whether the strategy was worth it.',
+            data.hints.control,
+          ),
       data.baselines.length ? null : app.missing('No hand-designed network was trained at the same recipe.', data.hints.baselines),
     ];
   };
 
   app.section('progress', 'Progress', 'How good after how much', (body) => {
-    const chart = app.chart({ id: 'progress', label: 'Best value so far against the budget used', build, height: 420 }, 'data filter theme view');
+    const chart = app.chart(
+      { id: 'progress', label: 'Best value so far against the budget used', build, height: 420 },
+      'data filter theme view',
+    );
     const rest = h('div');
     const again = () => app.show(rest, confirmedTable(), missing());
-    const choose = app.choice('budget as', Object.entries(AXES).map(([key, item]) => [key, item.label]), () => app.state.axis, (key) => { app.state.axis = key; app.emit('view'); });
+    const choose = app.choice(
+      'budget as',
+      Object.entries(AXES).map(([key, item]) => [key, item.label]),
+      () => app.state.axis,
+      (key) => {
+        app.state.axis = key;
+        app.emit('view');
+      },
+    );
     app.show(body, h('div', { class: 'bar' }, choose), chart.node, rest);
     app.on('data', again);
     again();

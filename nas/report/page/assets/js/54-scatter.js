@@ -9,7 +9,8 @@
     return values.length ? [Math.min(...values), Math.max(...values)] : [0, 1];
   };
 
-  const stateOf = (row) => (row.stopped !== null ? 'stopped early' : row.cut ? 'cut off by the budget' : row.comparable ? 'complete' : 'at lower fidelity');
+  const stateOf = (row) =>
+    row.stopped !== null ? 'stopped early' : row.cut ? 'cut off by the budget' : row.comparable ? 'complete' : 'at lower fidelity';
 
   // What marks can be coloured by: a text a group, or a number on a scale.
   const COLOURS = {
@@ -21,7 +22,12 @@
     params: { label: 'parameters', number: (row) => row.params },
   };
 
-  const SIZES = [['', 'all alike'], ['params', 'parameters'], ['macs', 'MACs'], ['seconds', 'device time']];
+  const SIZES = [
+    ['', 'all alike'],
+    ['params', 'parameters'],
+    ['macs', 'MACs'],
+    ['seconds', 'device time'],
+  ];
 
   const sizer = (rows) => {
     if (!app.state.size) return () => 8;
@@ -32,15 +38,31 @@
   const axes = () => [app.measure(app.state.x), app.measure(app.state.y)];
 
   const hover = (row) => {
-    const measures = app.model.measures.filter((measure) => measure.get(row) !== null).map((measure) => `${format.safe(measure.label)} ${measure.show(measure.get(row))}`);
-    return [`<b>trial ${row.number}</b>, ${format.safe(app.cut(row.how || 'unknown', 40))}`, ...measures, stateOf(row) === 'complete' ? null : stateOf(row)].filter(Boolean).join('<br>');
+    const measures = app.model.measures
+      .filter((measure) => measure.get(row) !== null)
+      .map((measure) => `${format.safe(measure.label)} ${measure.show(measure.get(row))}`);
+    return [
+      `<b>trial ${row.number}</b>, ${format.label(row.how || 'unknown', 40)}`,
+      ...measures,
+      stateOf(row) === 'complete' ? null : stateOf(row),
+    ]
+      .filter(Boolean)
+      .join('<br>');
   };
 
   const marks = (rows, name, marker, extra = {}) => {
     const [x, y] = axes();
     return {
-      type: 'scatter', mode: 'markers', name: format.safe(app.cut(name, 40)), x: rows.map(x.get), y: rows.map(y.get), customdata: rows.map((row) => row.number), hovertext: rows.map(hover), hoverinfo: 'text',
-      marker, ...extra,
+      type: 'scatter',
+      mode: 'markers',
+      name: format.label(name, 40),
+      x: rows.map(x.get),
+      y: rows.map(y.get),
+      customdata: rows.map((row) => row.number),
+      hovertext: rows.map(hover),
+      hoverinfo: 'text',
+      marker,
+      ...extra,
     };
   };
 
@@ -50,34 +72,88 @@
     const names = [...new Set(app.model.trials.map(colour.group))].sort();
     return names.map((name, i) => {
       const kept = rows.filter((row) => colour.group(row) === name);
-      return kept.length ? marks(kept, name, { color: app.hue(i), symbol: app.SYMBOLS[i % app.SYMBOLS.length], size: kept.map(size), opacity: 0.8, line: ring() }) : null;
+      return kept.length
+        ? marks(kept, name, {
+            color: app.hue(i),
+            symbol: app.SYMBOLS[i % app.SYMBOLS.length],
+            size: kept.map(size),
+            opacity: 0.8,
+            line: ring(),
+          })
+        : null;
     });
   };
 
-  const scaled = (rows, colour, size) => [marks(rows, 'trials', {
-    color: rows.map(colour.number), colorscale: 'Cividis', cmin: spans(app.model.trials, colour.number)[0], cmax: spans(app.model.trials, colour.number)[1], size: rows.map(size), opacity: 0.9, line: ring(),
-    colorbar: { title: { text: colour.label, side: 'right', font: { size: 11 } }, thickness: 10, len: 0.7, tickformat: '~s', outlinewidth: 0 },
-  })];
+  const scaled = (rows, colour, size) => [
+    marks(rows, 'trials', {
+      color: rows.map(colour.number),
+      colorscale: 'Cividis',
+      cmin: spans(app.model.trials, colour.number)[0],
+      cmax: spans(app.model.trials, colour.number)[1],
+      size: rows.map(size),
+      opacity: 0.9,
+      line: ring(),
+      colorbar: {
+        title: { text: colour.label, side: 'right', font: { size: 11 } },
+        thickness: 10,
+        len: 0.7,
+        tickformat: '~s',
+        outlinewidth: 0,
+      },
+    }),
+  ];
 
   const frontTrace = (rows) => {
     const [x, y] = axes();
     const { front } = app.model.data;
     const own = front && x.key.startsWith('goal') && y.key.startsWith('goal');
-    const kept = own ? app.front(rows.filter((row) => front.includes(row.number)), x, y) : app.front(rows.filter((row) => row.contender), x, y);
+    const kept = own
+      ? app.front(
+          rows.filter((row) => front.includes(row.number)),
+          x,
+          y,
+        )
+      : app.front(
+          rows.filter((row) => row.contender),
+          x,
+          y,
+        );
     if (kept.length < 2) return null;
-    return { type: 'scatter', mode: 'lines', name: 'Pareto front', x: kept.map(x.get), y: kept.map(y.get), hoverinfo: 'skip', line: { shape: x.maximise ? 'vh' : 'hv', dash: 'dash', width: 1.8, color: app.ink('text') } };
+    return {
+      type: 'scatter',
+      mode: 'lines',
+      name: 'Pareto front',
+      x: kept.map(x.get),
+      y: kept.map(y.get),
+      hoverinfo: 'skip',
+      line: { shape: x.maximise ? 'vh' : 'hv', dash: 'dash', width: 1.8, color: app.ink('text') },
+    };
   };
 
-  const ofBaseline = (measure, item) => (measure.key.startsWith('goal') ? (item.values || [item.value])[Number(measure.key.slice(4))] ?? null : item[measure.key] ?? null);
+  const ofBaseline = (measure, item) =>
+    measure.key.startsWith('goal') ? ((item.values || [item.value])[Number(measure.key.slice(4))] ?? null) : (item[measure.key] ?? null);
+
+  const saidBaseline = (item, x, y) => {
+    const line = (measure) => `${format.safe(measure.label)} ${measure.show(ofBaseline(measure, item))}`;
+    return [`<b>${format.label(item.name, 60)}</b>, hand-designed`, line(x), line(y)].join('<br>');
+  };
 
   const baselineTrace = () => {
     const [x, y] = axes();
     const known = app.model.data.baselines.filter((item) => ofBaseline(x, item) !== null && ofBaseline(y, item) !== null);
     if (!known.length) return null;
     return {
-      type: 'scatter', mode: 'markers+text', name: 'hand-designed', x: known.map((item) => ofBaseline(x, item)), y: known.map((item) => ofBaseline(y, item)), text: known.map((item) => format.safe(app.cut(item.name, 24))), textposition: 'top center',
-      textfont: { size: 11, color: app.ink('text') }, marker: { symbol: 'star', size: 14, color: app.ink('card'), line: { width: 2, color: app.hue(1) } }, hoverinfo: 'text',
-      hovertext: known.map((item) => `<b>${format.safe(app.cut(item.name, 60))}</b>, hand-designed<br>${format.safe(x.label)} ${x.show(ofBaseline(x, item))}<br>${format.safe(y.label)} ${y.show(ofBaseline(y, item))}`),
+      type: 'scatter',
+      mode: 'markers+text',
+      name: 'hand-designed',
+      x: known.map((item) => ofBaseline(x, item)),
+      y: known.map((item) => ofBaseline(y, item)),
+      text: known.map((item) => format.label(item.name, 24)),
+      textposition: 'top center',
+      textfont: { size: 11, color: app.ink('text') },
+      marker: { symbol: 'star', size: 14, color: app.ink('card'), line: { width: 2, color: app.hue(1) } },
+      hoverinfo: 'text',
+      hovertext: known.map((item) => saidBaseline(item, x, y)),
     };
   };
 
@@ -93,31 +169,51 @@
     const [x, y] = axes();
     const kept = y.key.startsWith('goal') ? rows.filter((row) => row.state === 'F' && x.get(row) !== null) : [];
     if (!kept.length) return null;
-    const said = (row) => `<b>trial ${row.number}</b> failed<br>${format.safe(app.cut(row.reason || 'no reason recorded', 90))}`;
-    return { ...marks(kept, 'failed', { symbol: 'x-thin', size: 8, line: { width: 1.6, color: app.hue(7) } }), y: kept.map(() => floor), hovertext: kept.map(said) };
+    const said = (row) => `<b>trial ${row.number}</b> failed<br>${format.label(row.reason || 'no reason recorded', 90)}`;
+    return {
+      ...marks(kept, 'failed', { symbol: 'x-thin', size: 8, line: { width: 1.6, color: app.hue(7) } }),
+      y: kept.map(() => floor),
+      hovertext: kept.map(said),
+    };
   };
 
   const build = () => {
     const [x, y] = axes();
     const drawn = app.shown().filter((row) => row.judged && x.get(row) !== null && y.get(row) !== null);
     if (!app.model.trials.some((row) => row.judged)) return { missing: app.missing('No candidate has finished with a value yet.') };
-    if (!app.model.trials.some((row) => row.judged && x.get(row) !== null)) return { missing: app.missing(`No trial has its ${x.label} recorded.`, x.key === 'latency' ? app.model.data.hints.latency : null) };
+    if (!app.model.trials.some((row) => row.judged && x.get(row) !== null))
+      return { missing: app.missing(`No trial has its ${x.label} recorded.`, x.key === 'latency' ? app.model.data.hints.latency : null) };
     const size = sizer(drawn);
     const colour = COLOURS[app.state.colour];
     const even = app.state.colour === 'state' ? drawn : drawn.filter((row) => row.comparable);
     const rest = app.state.colour === 'state' ? [] : drawn.filter((row) => !row.comparable);
     const [low, high] = spans(drawn, y.get);
     const traces = [
-      rest.length ? marks(rest, 'not comparable', { color: 'rgba(0,0,0,0)', size: rest.map(size), line: { width: 1, color: app.ink('muted') }, opacity: 0.6 }) : null,
-      ...(colour.group ? groups(even, colour, size) : scaled(even, colour, size)), frontTrace(drawn), failures(app.shown(), low - 0.06 * (high - low || Math.abs(low) || 1)), baselineTrace(),
-      ringed(app.model.winner, 'winner', { symbol: 'star-open', color: app.hue(2), size: 20 }), app.state.selected === null ? null : ringed(app.state.selected, 'selected', {}),
+      rest.length
+        ? marks(rest, 'not comparable', {
+            color: 'rgba(0,0,0,0)',
+            size: rest.map(size),
+            line: { width: 1, color: app.ink('muted') },
+            opacity: 0.6,
+          })
+        : null,
+      ...(colour.group ? groups(even, colour, size) : scaled(even, colour, size)),
+      frontTrace(drawn),
+      failures(app.shown(), low - 0.06 * (high - low || Math.abs(low) || 1)),
+      baselineTrace(),
+      ringed(app.model.winner, 'winner', { symbol: 'star-open', color: app.hue(2), size: 20 }),
+      app.state.selected === null ? null : ringed(app.state.selected, 'selected', {}),
     ].filter(Boolean);
     return { traces, layout: { uirevision: `${app.state.x} ${app.state.y}`, xaxis: axisOf(x), yaxis: axisOf(y) } };
   };
 
   const axisOf = (measure) => ({
-    title: format.safe(measure.label) + (measure.goal.unit === 'ms' ? ', ms' : measure.goal.unit === 's' ? ', seconds' : ''), type: measure.log ? 'log' : 'linear',
-    ...(measure.log ? { dtick: app.isNarrow() ? 'D2' : undefined, exponentformat: 'SI', tickformat: '~s' } : { tickformat: measure.goal.fraction ? '.1%' : '~s' }), nticks: 7,
+    title: format.safe(measure.label) + (measure.goal.unit === 'ms' ? ', ms' : measure.goal.unit === 's' ? ', seconds' : ''),
+    type: measure.log ? 'log' : 'linear',
+    ...(measure.log
+      ? { dtick: app.isNarrow() ? 'D2' : undefined, exponentformat: 'SI', tickformat: '~s' }
+      : { tickformat: measure.goal.fraction ? '.1%' : '~s' }),
+    nticks: 7,
   });
 
   const set = (key) => (value) => {
@@ -125,18 +221,27 @@
     app.emit('view');
   };
 
+  const measures = () => app.model.measures.map((measure) => [measure.key, measure.short]);
+  const colours = () => Object.entries(COLOURS).map(([key, item]) => [key, item.label]);
+
   const controls = () => {
-    const measures = app.model.measures.map((measure) => [measure.key, measure.short]);
-    return h('div', { class: 'bar' }, app.selector('across', measures, app.state.x, set('x')), app.selector('up', measures, app.state.y, set('y')),
-      app.selector('colour', Object.entries(COLOURS).map(([key, item]) => [key, item.label]), app.state.colour, set('colour')), app.selector('size', SIZES, app.state.size, set('size')));
+    const across = app.selector('across', measures(), app.state.x, set('x'));
+    const up = app.selector('up', measures(), app.state.y, set('y'));
+    app.on('data', () => {
+      app.reoption(across, measures(), app.state.x);
+      app.reoption(up, measures(), app.state.y);
+    });
+    const rest = [
+      app.selector('colour', colours(), app.state.colour, set('colour')),
+      app.selector('size', SIZES, app.state.size, set('size')),
+    ];
+    return h('div', { class: 'bar' }, across, up, rest);
   };
 
   app.section('trials', 'Trials', 'Every trial', (body) => {
-    const chart = app.chart({ id: 'scatter', label: 'Every trial, its value against its cost; the table below holds the same', build, height: 520 }, 'data filter theme view selection');
-    const hint = h('div');
-    const again = () => app.show(hint, app.model.data.baselines.length ? null : app.missing('No hand-designed network was trained at the same recipe, to stand beside what was found.', app.model.data.hints.baselines));
-    app.show(body, app.filterControls(), controls(), chart.node, h('p', { class: 'caption' }, 'Click a point to see its architecture. Drag to zoom, double-click to see all again.'), hint, app.trialTable());
-    app.on('data', again);
-    again();
+    const label = 'Every trial, its value against its cost; the table below holds the same';
+    const chart = app.chart({ id: 'scatter', label, build, height: 520 }, 'data filter theme view selection');
+    const how = 'Click a point to see its architecture. Drag to zoom, double-click to see all again.';
+    app.show(body, app.filterControls(), controls(), chart.node, h('p', { class: 'caption' }, how), app.trialTable());
   });
 })(window.nasReport);

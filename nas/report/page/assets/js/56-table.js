@@ -15,20 +15,46 @@
     const { model } = app;
     const has = (test) => model.trials.some(test);
     const measures = model.measures.map((measure) => ({
-      key: measure.key, name: measure.short, number: true, get: measure.get, show: (row) => measure.show(measure.get(row)), best: measure.maximise ? 'down' : 'up',
+      key: measure.key,
+      name: measure.short,
+      number: true,
+      get: measure.get,
+      show: (row) => measure.show(measure.get(row)),
+      best: measure.maximise ? 'down' : 'up',
     }));
     return [
       { key: 'number', name: 'trial', number: true, get: (row) => row.number, show: (row) => String(row.number), best: 'up' },
       ...measures,
       { key: 'how', name: 'made by', get: (row) => row.how, show: (row) => app.cut(row.how || '–', 40), best: 'up' },
-      has((row) => row.parent !== null) && { key: 'parent', name: 'parent', number: true, get: (row) => row.parent, show: (row) => (row.parent === null ? '–' : String(row.parent)), best: 'up' },
+      has((row) => row.parent !== null) && {
+        key: 'parent',
+        name: 'parent',
+        number: true,
+        get: (row) => row.parent,
+        show: (row) => (row.parent === null ? '–' : String(row.parent)),
+        best: 'up',
+      },
       { key: 'state', name: 'state', get: (row) => stateOf(row), show: (row) => stateOf(row), best: 'up' },
-      has((row) => row.fraction !== 1) && { key: 'fraction', name: 'fidelity', number: true, get: (row) => row.fraction, show: (row) => format.percent(row.fraction, 0), best: 'down' },
-      has((row) => row.where !== null) && { key: 'where', name: 'device', get: (row) => row.where, show: (row) => app.cut(row.where || '–', 24), best: 'up' },
+      has((row) => row.fraction !== 1) && {
+        key: 'fraction',
+        name: 'fidelity',
+        number: true,
+        get: (row) => row.fraction,
+        show: (row) => format.percent(row.fraction, 0),
+        best: 'down',
+      },
+      has((row) => row.where !== null) && {
+        key: 'where',
+        name: 'device',
+        get: (row) => row.where,
+        show: (row) => app.cut(row.where || '–', 24),
+        best: 'up',
+      },
     ].filter(Boolean);
   };
 
-  const stateOf = (row) => (row.reference ? 'reference' : row.stopped !== null ? `stopped at ${row.stopped}` : row.cut ? 'cut off' : STATES[row.state] || row.state);
+  const stateOf = (row) =>
+    row.reference ? 'reference' : row.stopped !== null ? `stopped at ${row.stopped}` : row.cut ? 'cut off' : STATES[row.state] || row.state;
 
   const compare = (a, b) => (typeof a === 'string' ? a.localeCompare(b) : a - b);
 
@@ -48,14 +74,35 @@
       this.head = h('tr');
       this.body = h('tbody');
       this.count = h('span', { class: 'count' });
-      this.table = h('table', { class: 'trials', id: 'trial-table' }, h('caption', { class: 'unseen' }, 'Trials; arrow keys move between rows, Enter shows the architecture'), h('thead', {}, this.head), this.body);
+      this.table = h(
+        'table',
+        { class: 'trials', id: 'trial-table' },
+        h('caption', { class: 'unseen' }, 'Trials; arrow keys move between rows, Enter shows the architecture'),
+        h('thead', {}, this.head),
+        this.body,
+      );
       const turn = (label, to) => app.button(label, () => this.turn(to()), { 'aria-label': `${label} page` });
-      this.node = h('div', {}, h('h3', {}, 'All trials as a table'), h('div', { class: 'scroll' }, this.table),
-        h('div', { class: 'tools pager' }, turn('First', () => 0), turn('Previous', () => page - 1), this.count, turn('Next', () => page + 1), turn('Last', () => pages() - 1),
-          app.saver('Save CSV', () => `${app.model.data.name}-trials.csv`, csv, 'text/csv')));
+      this.node = h(
+        'div',
+        {},
+        h('h3', {}, 'All trials as a table'),
+        h('div', { class: 'scroll' }, this.table),
+        h(
+          'div',
+          { class: 'tools pager' },
+          turn('First', () => 0),
+          turn('Previous', () => page - 1),
+          this.count,
+          turn('Next', () => page + 1),
+          turn('Last', () => pages() - 1),
+          app.saver('Save CSV', () => `${app.model.data.name}-trials.csv`, csv, 'text/csv'),
+        ),
+      );
       this.body.addEventListener('keydown', (event) => this.key(event));
       this.body.addEventListener('click', (event) => this.clicked(event));
-      this.body.addEventListener('focusin', (event) => { focused = Number(event.target.closest('tr').dataset.number); });
+      this.body.addEventListener('focusin', (event) => {
+        focused = Number(event.target.closest('tr').dataset.number);
+      });
     }
 
     update(toFirst) {
@@ -73,12 +120,18 @@
 
     drawHead() {
       const had = this.head.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-      this.head.replaceChildren(...columns().map((column) => {
-        const on = sort.key === column.key;
-        const arrow = on ? (sort.down ? ' ↓' : ' ↑') : '';
-        const button = app.button(column.name + arrow, () => this.sortBy(column), { 'data-key': column.key });
-        return h('th', { scope: 'col', class: column.number ? 'number' : null, 'aria-sort': on ? (sort.down ? 'descending' : 'ascending') : 'none' }, button);
-      }));
+      this.head.replaceChildren(
+        ...columns().map((column) => {
+          const on = sort.key === column.key;
+          const arrow = on ? (sort.down ? ' ↓' : ' ↑') : '';
+          const button = app.button(column.name + arrow, () => this.sortBy(column), { 'data-key': column.key });
+          return h(
+            'th',
+            { scope: 'col', class: column.number ? 'number' : null, 'aria-sort': on ? (sort.down ? 'descending' : 'ascending') : 'none' },
+            button,
+          );
+        }),
+      );
       if (had) this.head.querySelector(`[data-key="${had}"]`)?.focus();
     }
 
@@ -92,16 +145,35 @@
       const kept = rows.slice(page * SIZE, (page + 1) * SIZE);
       const shownColumns = columns();
       this.body.replaceChildren(...kept.map((row) => this.row(row, shownColumns)));
-      if (!kept.length) this.body.append(h('tr', {}, h('td', { colspan: shownColumns.length }, app.model.trials.length ? 'No trial passes the filter.' : 'No trial has begun yet.')));
-      this.count.textContent = rows.length ? `${(page * SIZE + 1).toLocaleString('en')} to ${(page * SIZE + kept.length).toLocaleString('en')} of ${rows.length.toLocaleString('en')}` : '';
+      if (!kept.length)
+        this.body.append(
+          h(
+            'tr',
+            {},
+            h('td', { colspan: shownColumns.length }, app.model.trials.length ? 'No trial passes the filter.' : 'No trial has begun yet.'),
+          ),
+        );
+      this.count.textContent = rows.length
+        ? `${format.whole(page * SIZE + 1)} to ${format.whole(page * SIZE + kept.length)} of ${format.whole(rows.length)}`
+        : '';
       this.rove(had);
     }
 
     row(row, shownColumns) {
       const chosen = row.number === app.state.selected;
       const best = row.number === app.model.winner;
-      return h('tr', { tabindex: -1, 'data-number': row.number, 'aria-selected': chosen ? 'true' : null, class: best ? 'best' : null },
-        shownColumns.map((column) => h('td', { class: column.number ? 'number' : null }, column.show(row), best && column.key === 'number' ? h('span', { title: 'the winner' }, ' ★') : null)));
+      return h(
+        'tr',
+        { tabindex: -1, 'data-number': row.number, 'aria-selected': chosen ? 'true' : null, class: best ? 'best' : null },
+        shownColumns.map((column) =>
+          h(
+            'td',
+            { class: column.number ? 'number' : null },
+            column.show(row),
+            best && column.key === 'number' ? h('span', { title: 'the winner' }, ' ★') : null,
+          ),
+        ),
+      );
     }
 
     /** One row can be reached with Tab; arrow keys go on from there. */
@@ -109,7 +181,9 @@
       const all = [...this.body.querySelectorAll('tr[data-number]')];
       if (!all.length) return;
       const target = all.find((tr) => Number(tr.dataset.number) === focused) || all[0];
-      all.forEach((tr) => { tr.tabIndex = tr === target ? 0 : -1; });
+      all.forEach((tr) => {
+        tr.tabIndex = tr === target ? 0 : -1;
+      });
       if (withFocus) target.focus({ preventScroll: true });
     }
 
@@ -125,7 +199,9 @@
     key(event) {
       const number = Number(event.target.closest('tr')?.dataset.number);
       const index = rows.findIndex((row) => row.number === number);
-      const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1, PageDown: index + SIZE, PageUp: index - SIZE }[event.key];
+      const to = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: rows.length - 1, PageDown: index + SIZE, PageUp: index - SIZE }[
+        event.key
+      ];
       if (event.key === 'Enter' || event.key === ' ') app.choose(number);
       else if (to !== undefined && index >= 0) this.focusRow(rows[Math.min(Math.max(0, to), rows.length - 1)].number);
       else return;
@@ -159,7 +235,11 @@
     const all = columns();
     const { decisions } = app.model.data.space;
     const head = [...all.map((column) => column.name), 'digest', ...decisions.map((decision) => decision.name)];
-    const line = (row) => [...all.map((column) => column.get(row)), row.digest, ...decisions.map((decision, i) => (row.codes && row.codes[i] ? decision.options[row.codes[i] - 1] : null))];
+    const line = (row) => [
+      ...all.map((column) => column.get(row)),
+      row.digest,
+      ...decisions.map((decision, i) => (row.codes && row.codes[i] ? decision.options[row.codes[i] - 1] : null)),
+    ];
     return `${[head, ...rows.map(line)].map((cells) => cells.map(cell).join(',')).join('\n')}\n`;
   };
 

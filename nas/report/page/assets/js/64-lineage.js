@@ -34,7 +34,15 @@
       const others = (app.model.children.get(row.number) || []).filter((child) => !own.has(child.number)).sort((a, b) => app.better(b, a));
       const shown = opened.has(row.number) ? others : others.slice(0, BESIDE);
       shown.forEach((child, i) => made.push({ key: child.number, row: child, column: column + 1, level: i + 1, from: row.number }));
-      if (others.length > shown.length) made.push({ key: `more-${row.number}`, more: others.length - shown.length, parent: row.number, column: column + 1, level: shown.length + 1, from: row.number });
+      if (others.length > shown.length)
+        made.push({
+          key: `more-${row.number}`,
+          more: others.length - shown.length,
+          parent: row.number,
+          column: column + 1,
+          level: shown.length + 1,
+          from: row.number,
+        });
     });
     return made;
   };
@@ -48,12 +56,23 @@
     const b = centre(place);
     const x = b.x - BOX.width / 2;
     const middle = a.x + BOX.width / 2 + (x - a.x - BOX.width / 2) / 2;
-    return s('path', { class: place.line ? 'stem' : 'twig', d: `M${a.x + BOX.width / 2} ${a.y}C${middle} ${a.y} ${middle} ${b.y} ${x} ${b.y}` });
+    return s('path', {
+      class: place.line ? 'stem' : 'twig',
+      d: `M${a.x + BOX.width / 2} ${a.y}C${middle} ${a.y} ${middle} ${b.y} ${x} ${b.y}`,
+    });
   };
 
-  const valueOf = (row) => (row.value === null ? { F: 'failed', R: 'running' }[row.state] || '–' : format.value(app.model.goals[0], row.value));
+  const valueOf = (row) =>
+    row.value === null ? { F: 'failed', R: 'running' }[row.state] || '–' : format.value(app.model.goals[0], row.value);
 
-  const classOf = (place) => ['tree', place.line ? 'line' : '', place.row?.number === app.model.winner ? 'best' : '', place.row?.number === app.state.selected ? 'chosen' : '', place.row?.state === 'F' ? 'failed' : ''].join(' ');
+  const classOf = (place) =>
+    [
+      'tree',
+      place.line ? 'line' : '',
+      place.row?.number === app.model.winner ? 'best' : '',
+      place.row?.number === app.state.selected ? 'chosen' : '',
+      place.row?.state === 'F' ? 'failed' : '',
+    ].join(' ');
 
   const act = (place) => {
     focused = place.key;
@@ -66,20 +85,42 @@
 
   const box = (place) => {
     const { x, y } = centre(place);
-    const label = place.row ? `trial ${place.row.number}, ${valueOf(place.row)}${place.line ? ', in the line' : ''}` : `${place.more} more children of trial ${place.parent}`;
-    return s('g', { class: classOf(place), role: 'button', tabindex: -1, 'data-key': place.key, 'aria-label': label, onclick: () => act(place) },
+    const label = place.row
+      ? `trial ${place.row.number}, ${valueOf(place.row)}${place.line ? ', in the line' : ''}`
+      : `${place.more} more children of trial ${place.parent}`;
+    return s(
+      'g',
+      { class: classOf(place), role: 'button', tabindex: -1, 'data-key': place.key, 'aria-label': label, onclick: () => act(place) },
       s('rect', { x: x - BOX.width / 2, y: y - BOX.height / 2, width: BOX.width, height: BOX.height, rx: 8 }),
-      place.row ? [s('text', { x, y: y - 7, 'text-anchor': 'middle', 'dominant-baseline': 'central', 'font-weight': 600 }, `trial ${place.row.number}${place.row.number === app.model.winner ? ' ★' : ''}`),
-        s('text', { x, y: y + 8, 'text-anchor': 'middle', 'dominant-baseline': 'central', class: 'small' }, valueOf(place.row))]
-        : s('text', { x, y, 'text-anchor': 'middle', 'dominant-baseline': 'central' }, `${place.more} more`));
+      place.row
+        ? [
+            s(
+              'text',
+              { x, y: y - 7, 'text-anchor': 'middle', 'dominant-baseline': 'central', 'font-weight': 600 },
+              `trial ${place.row.number}${place.row.number === app.model.winner ? ' ★' : ''}`,
+            ),
+            s('text', { x, y: y + 8, 'text-anchor': 'middle', 'dominant-baseline': 'central', class: 'small' }, valueOf(place.row)),
+          ]
+        : s('text', { x, y, 'text-anchor': 'middle', 'dominant-baseline': 'central' }, `${place.more} more`),
+    );
   };
 
   /** The nearest place in the direction of an arrow key. */
   const neighbour = (all, here, key) => {
     const [dx, dy] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[key];
     if (key === 'ArrowLeft') return all.find((place) => place.key === here.from);
-    const ahead = all.filter((place) => (dx ? place.column > here.column && (place.from === here.key || place.level === here.level) : place.column === here.column && (place.level - here.level) * dy > 0));
-    return ahead.sort((a, b) => Math.abs(a.column - here.column) + Math.abs(a.level - here.level) - Math.abs(b.column - here.column) - Math.abs(b.level - here.level))[0];
+    const ahead = all.filter((place) =>
+      dx
+        ? place.column > here.column && (place.from === here.key || place.level === here.level)
+        : place.column === here.column && (place.level - here.level) * dy > 0,
+    );
+    return ahead.sort(
+      (a, b) =>
+        Math.abs(a.column - here.column) +
+        Math.abs(a.level - here.level) -
+        Math.abs(b.column - here.column) -
+        Math.abs(b.level - here.level),
+    )[0];
   };
 
   const keys = (svg, all) => (event) => {
@@ -105,7 +146,19 @@
     const byKey = new Map(all.map((place) => [place.key, place]));
     const width = 16 + BOX.width + STEP.x * Math.max(...all.map((place) => place.column));
     const height = 16 + BOX.height + STEP.y * Math.max(...all.map((place) => place.level));
-    const svg = s('svg', { class: 'lineage', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': 'Lineage; arrow keys move, Enter shows the architecture' }, all.map((place) => link(place, byKey)), all.map(box));
+    const svg = s(
+      'svg',
+      {
+        class: 'lineage',
+        width,
+        height,
+        viewBox: `0 0 ${width} ${height}`,
+        role: 'group',
+        'aria-label': 'Lineage; arrow keys move, Enter shows the architecture',
+      },
+      all.map((place) => link(place, byKey)),
+      all.map(box),
+    );
     svg.addEventListener('keydown', keys(svg, all));
     const key = focused !== null && byKey.has(focused) ? focused : ancestors[ancestors.length - 1].number;
     queueMicrotask(() => focusPlace(svg, key, hadFocus));
@@ -115,10 +168,34 @@
   const steps = (ancestors) => {
     const rows = ancestors.map((row, i) => {
       const changes = i ? app.changes(ancestors[i - 1], row) : [];
-      const words = changes.slice(0, 6).map(([name, before, after]) => h('li', {}, h('code', {}, app.cut(name, 100)), ` ${before === undefined ? 'not made' : app.cut(format.option(before), 60)} → ${after === undefined ? 'not made' : app.cut(format.option(after), 60)}`));
-      return [app.trialLink(row.number, `Trial ${row.number}`), valueOf(row), app.cut(row.how || '–', 60), words.length ? h('ul', { class: 'plain' }, words, changes.length > 6 ? h('li', {}, `and ${changes.length - 6} more`) : null) : i ? 'the same network again' : ''];
+      const words = changes
+        .slice(0, 6)
+        .map(([name, before, after]) =>
+          h('li', {}, h('code', {}, app.cut(name, 100)), ` ${format.made(before, 60)} → ${format.made(after, 60)}`),
+        );
+      return [
+        app.trialLink(row.number, `Trial ${row.number}`),
+        valueOf(row),
+        app.cut(row.how || '–', 60),
+        words.length
+          ? h('ul', { class: 'plain' }, words, changes.length > 6 ? h('li', {}, `and ${changes.length - 6} more`) : null)
+          : i
+            ? 'the same network again'
+            : '',
+      ];
     });
     return app.table(['trial', [app.model.goals[0].label, 'number'], 'made by', 'what changed'], rows, 'The line, step by step');
+  };
+
+  const sayAlone = (row, of) => {
+    const how = app.cut(row.how || 'unknown', 60);
+    return `Trial ${row.number}, ${of}, was not made from another trial (${how}), and none was made from it.`;
+  };
+
+  const sayLine = (row, of, ancestors) => {
+    const steps = ancestors.length - 1;
+    const whence = steps ? `${format.many(steps, 'step')} from trial ${ancestors[0].number}` : 'made from no other trial';
+    return `Trial ${row.number}, ${of}: ${whence}. Below each are other children of its parent, the best first.`;
   };
 
   const content = (hadFocus) => {
@@ -129,10 +206,15 @@
     const children = (app.model.children.get(row.number) || []).length;
     const alone = ancestors.length === 1 && !children;
     return [
-      h('p', { class: 'caption' }, alone ? `Trial ${row.number}, ${of}, was not made from another trial (${app.cut(row.how || 'unknown', 60)}), and none was made from it.`
-        : `Trial ${row.number}, ${of}: ${ancestors.length === 1 ? 'made from no other trial' : `${format.many(ancestors.length - 1, 'step')} from trial ${ancestors[0].number}`}. Below each are other children of its parent, the best first.`),
-      row.number === app.model.winner || app.model.winner === null ? null : app.button('Show the lineage of the winner', () => { app.state.lineage = app.model.winner; app.emit('lineage'); }),
-      tree(ancestors, hadFocus), ancestors.length > 1 ? steps(ancestors) : null,
+      h('p', { class: 'caption' }, alone ? sayAlone(row, of) : sayLine(row, of, ancestors)),
+      row.number === app.model.winner || app.model.winner === null
+        ? null
+        : app.button('Show the lineage of the winner', () => {
+            app.state.lineage = app.model.winner;
+            app.emit('lineage');
+          }),
+      tree(ancestors, hadFocus),
+      ancestors.length > 1 ? steps(ancestors) : null,
     ];
   };
 

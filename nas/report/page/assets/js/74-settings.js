@@ -4,15 +4,38 @@
 (function (app) {
   const { h } = app;
 
-  const two = (title, pairs, head) => h('div', {}, h('h3', {}, title), app.table(head, pairs.map(([name, value]) => [name, app.cut(String(value), 400)]), title));
+  const two = (title, pairs, head) =>
+    h(
+      'div',
+      {},
+      h('h3', {}, title),
+      app.table(
+        head,
+        pairs.map(([name, value]) => [name, app.cut(String(value), 400)]),
+        title,
+      ),
+    );
 
   const content = () => {
     const { data } = app.model;
     return [
-      h('h3', {}, 'The command'), app.command(data.command),
+      h('h3', {}, 'The command'),
+      app.command(data.command),
       (data.again || []).length ? [h('h3', {}, 'To run it again'), data.again.map((line) => app.command(line))] : null,
-      h('div', { class: 'halves' }, two('Settings', data.settings, ['setting', 'value']), two('Versions', data.versions, ['what', 'version'])),
-      data.run_yaml ? h('details', {}, h('summary', {}, 'run.yaml'), app.yamlBox(data.run_yaml, () => 'run.yaml')) : null,
+      h(
+        'div',
+        { class: 'halves' },
+        two('Settings', data.settings, ['setting', 'value']),
+        two('Versions', data.versions, ['what', 'version']),
+      ),
+      data.run_yaml
+        ? h(
+            'details',
+            {},
+            h('summary', {}, 'run.yaml'),
+            app.yamlBox(data.run_yaml, () => 'run.yaml'),
+          )
+        : null,
     ];
   };
 

@@ -24,7 +24,8 @@
   };
 
   const take = (data) => {
-    if (data.made === app.model.data.made && data.trials.number.length === app.model.rows.length && data.state === app.model.data.state) return;
+    if (data.made === app.model.data.made && data.trials.number.length === app.model.rows.length && data.state === app.model.data.state)
+      return;
     app.load(data);
     app.paintFamilies();
     app.emit('data');

@@ -8,7 +8,14 @@
     const main = document.getElementById('main');
     for (const section of app.sections) {
       const body = h('div', { class: 'body' });
-      main.append(h('section', { id: section.id, class: 'card', 'aria-labelledby': `${section.id}-title` }, h('h2', { id: `${section.id}-title`, tabindex: -1 }, section.heading), body));
+      main.append(
+        h(
+          'section',
+          { id: section.id, class: 'card', 'aria-labelledby': `${section.id}-title` },
+          h('h2', { id: `${section.id}-title`, tabindex: -1 }, section.heading),
+          body,
+        ),
+      );
       section.draw(body);
     }
   };
@@ -23,7 +30,9 @@
   };
 
   const failed = (error) => {
-    document.getElementById('main').replaceChildren(h('p', { class: 'verdict failed' }, `This page cannot show its data: ${error.message}`));
+    document
+      .getElementById('main')
+      .replaceChildren(h('p', { class: 'verdict failed' }, `This page cannot show its data: ${error.message}`));
     throw error;
   };
 
