@@ -127,7 +127,7 @@ def write_svg(network: Architecture | Ensemble, path: Path, dark: bool) -> None:
     """Draw into a file. Raises `NasError` where it cannot be written, or where there are several networks."""
     from nas.draw import svg
     from nas.ensembles import Ensemble
-    from nas.report.files import write_whole
+    from nas.writing import write_whole
 
     if isinstance(network, Ensemble):
         raise NasError(f"--svg of an ensemble of {len(network.members)}; allowed: a single network")

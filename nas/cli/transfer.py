@@ -51,7 +51,7 @@ def command(
     from nas import data
     from nas.cli.show import parse_shape
     from nas.loading import load_one
-    from nas.report.files import out_path, write_whole
+    from nas.writing import out_path, write_whole
     from nas.scale import restack
     from nas.scale.restack import one_goal
     from nas.units import parse_count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
+from typing import Literal, get_args
 
 from nas.arch import Architecture
 from nas.cost import cost
@@ -14,8 +15,12 @@ from nas.draw.layers import draw_layers
 from nas.draw.stages import draw_stages
 from nas.draw.style import FAMILIES
 from nas.draw.text import fitted, text_width
+from nas.errors import NasError, unknown
 from nas.primitives import LayerGraph
 from nas.units import format_count
+
+Part = Literal["all", "network", "cells"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 MARGIN, GAP, PAD = 24.0, 28.0, 18.0
 TITLE, SMALL = 18.0, 11.0
@@ -26,21 +31,43 @@ MAX_TITLE = 560.0
 MAX_CELLS = 12
 
 
-def picture(architecture: Architecture) -> Drawing:
-    """The geometry of everything in the picture of a network. Raises `ArchitectureError` when its shapes do not fit."""
-    numbers = cost(architecture, aux=False)
-    out = Drawing()
-    y = add_title(out, architecture, f"{format_count(numbers.params)} parameters, {format_count(numbers.macs)} multiply-adds")
+def picture(architecture: Architecture, part: Part = "all") -> Drawing:
+    """The geometry of the picture of a network: of everything, or without its cells, or of the cells alone, which have no title.
+
+    Raises `ArchitectureError` when its shapes do not fit, `NasError` when it has no such part, or is no single network.
+    """
+    check(architecture, part)
     cells = named_cells(architecture)
-    network = draw_stages(architecture, numbers.lowered, cells)
-    out.add(network, MARGIN, y)
-    x = out.width + GAP
-    for drawing in panels(cells):
+    out = Drawing()
+    x = y = MARGIN
+    if part != "cells":
+        y = add_network(out, architecture, cells)
+        x = out.width + GAP
+    elif not cells:
+        raise NasError(f"{architecture.name} has no cells of its own; allowed: part network, all")
+    for drawing in panels(cells if part != "network" else []):
         out.add(drawing, x, y)
         y += drawing.height + GAP
     add_legend(out, MARGIN, out.height + GAP)
     out.width, out.height = float(ceil(out.width + MARGIN)), float(ceil(out.height + MARGIN))
     return out
+
+
+def check(architecture: object, part: str) -> None:
+    """Raise `NasError` for what is no single network, and for a part that there is not."""
+    if part not in PARTS:
+        raise unknown("part", part, PARTS)
+    if not isinstance(architecture, Architecture):
+        what = getattr(architecture, "name", None)
+        raise NasError(f"a picture of {what or 'what'!r}, a {type(architecture).__name__}; allowed: a single network")
+
+
+def add_network(out: Drawing, architecture: Architecture, cells: list[NamedCell]) -> float:
+    """Title and stages; where what stands beside the stages begins."""
+    numbers = cost(architecture, aux=False)
+    y = add_title(out, architecture, f"{format_count(numbers.params)} parameters, {format_count(numbers.macs)} multiply-adds")
+    out.add(draw_stages(architecture, numbers.lowered, cells), MARGIN, y)
+    return y
 
 
 def add_title(out: Drawing, architecture: Architecture, numbers: str) -> float:
