@@ -15,6 +15,7 @@ VERBS = {
     "budget": ("budget", "What a search has spent, on what, and what is left."),
     "dashboard": ("dashboard", "The trials of a search in a browser; for Grafana, for TensorBoard."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
+    "draw": ("draw", "Pictures of a network and its cells for papers: SVG, PNG, PDF, Graphviz."),
     "transfer": ("transfer", "Found cells stacked anew for another data set and size."),
     "scale": ("scale", "A network deeper, wider and on larger images."),
     "train": ("train", "Train a network for real, by a recipe."),

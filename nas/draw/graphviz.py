@@ -23,6 +23,7 @@ from nas.errors import NasError
 from nas.primitives import CellGraph, LayerGraph
 
 MAX_LABEL, MAX_TIP = 80, 300
+ESCAPE = "\\"
 # Blocks are as wide as this, in inches, at least, so that the line into the first does not cross the title of its stage.
 WIDTH = 2.2
 
@@ -87,8 +88,8 @@ class _Dot:
         paint = self.theme.paints[style]
         self.lines.append(f"subgraph cluster_{name} {{")
         # The escape at the end of a line puts it to that side.
-        self.lines.append(f'label={label(*title, end=f"\\{side}")}; labeljust={side}; style="filled,rounded"; fontcolor="{self.theme.muted}";')
-        self.lines.append(f'fillcolor="{paint.fill}"; color="{paint.border}";')
+        self.lines.append(f'label={label(*title, end=ESCAPE + side)}; labeljust={side}; fontcolor="{self.theme.muted}";')
+        self.lines.append(f'style="filled,rounded"; fillcolor="{paint.fill}"; color="{paint.border}";')
 
     def close(self) -> None:
         self.lines.append("}")

@@ -15,6 +15,7 @@ from nas.draw.layers import draw_layers
 from nas.draw.stages import draw_stages
 from nas.draw.style import FAMILIES
 from nas.draw.text import fitted, text_width
+from nas.ensembles import Ensemble
 from nas.errors import NasError, unknown
 from nas.primitives import LayerGraph
 from nas.units import format_count
@@ -57,9 +58,10 @@ def check(architecture: object, part: str) -> None:
     """Raise `NasError` for what is no single network, and for a part that there is not."""
     if part not in PARTS:
         raise unknown("part", part, PARTS)
+    if isinstance(architecture, Ensemble):
+        raise NasError(f"a picture of {architecture.name!r}, an ensemble of {len(architecture.members)}; allowed: a single network")
     if not isinstance(architecture, Architecture):
-        what = getattr(architecture, "name", None)
-        raise NasError(f"a picture of {what or 'what'!r}, a {type(architecture).__name__}; allowed: a single network")
+        raise NasError(f"a picture of a {type(architecture).__name__}; allowed: a network, such as `nas.load` returns")
 
 
 def add_network(out: Drawing, architecture: Architecture, cells: list[NamedCell]) -> float:
