@@ -15,6 +15,10 @@ from nas.errors import NasError
 if TYPE_CHECKING:
     from nas.draw.page import Part
 
+# Those of `nas.draw.files` and `nas.draw.page`, written out so that the help needs no import of them.
+FORMATS = ("svg", "png", "pdf", "dot")
+PARTS = ("all", "network", "cells")
+
 
 @click.command(
     cls=Examples,
@@ -29,8 +33,8 @@ if TYPE_CHECKING:
 )
 @click.argument("network")
 @click.option("--out", metavar="FILE|-", help="The file, written over, or - for standard output (default: NETWORK's name, here).")
-@click.option("--format", type=click.Choice(["svg", "png", "pdf", "dot"]), help="Default: what FILE's suffix says, else svg; dot is for Graphviz.")
-@click.option("--part", type=click.Choice(["all", "network", "cells"]), default="all", show_default=True, help="Its cells alone, or all but its cells.")
+@click.option("--format", type=click.Choice(FORMATS), help="Default: what FILE's suffix says, else svg; dot is for Graphviz.")
+@click.option("--part", type=click.Choice(PARTS), default="all", show_default=True, help="All but its cells, or its cells alone.")
 @click.option("--dark", is_flag=True, help="Light on dark.")
 @click.option("--dpi", type=int, metavar="N", help="Dots an inch of a png, where an inch is 96 pixels of the svg (default: 192).")
 @click.option("--trial", type=click.IntRange(0), metavar="N", help="Of a run folder this trial, not the best.")
@@ -45,13 +49,14 @@ def command(
     Stages stand in a column with the shape that leaves each block; each distinct cell is a graph, its operations coloured by family.
     A pdf holds lines and text as such, for papers; a png looks the same.
     """
-    from nas.draw.files import FORMATS, data
+    from nas.draw.files import data, usual_suffix
+    from nas.draw.page import single
     from nas.writing import out_path, write_whole
 
     form = _format(out, format, dpi)
-    usual = f"{_stem(network, trial, part, dark)}{FORMATS[form][0]}"
+    usual = f"{_stem(network, trial, part, dark)}{usual_suffix(form)}"
     path = None if out == "-" else out_path(out or "", usual)
-    made = network_of(network, trial, shape, classes)
+    made = single(network_of(network, trial, shape, classes))
     drawn = data(made, form, dark=dark, part=part, **({} if dpi is None else {"dpi": dpi}))
     if path is None:
         click.echo(drawn.decode(), nl=False)

@@ -60,9 +60,9 @@ def command(
     architecture = network_of(network, trial, shape, classes)
     cost = architecture.cost() if biases else architecture.cost().without_biases()
     if svg is not None:
-        from nas.draw import save
+        from nas.draw import save, single
 
-        save(architecture, svg, "svg", dark=dark)
+        save(single(architecture), svg, "svg", dark=dark)
     if as_yaml:
         click.echo(architecture.to_yaml(), nl=False)
     elif as_json:

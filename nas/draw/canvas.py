@@ -126,7 +126,7 @@ class _Page:
     def text(self, text: Text, colour: str | None = None) -> None:
         from matplotlib.text import Text as Written
 
-        across = {"start": "left", "middle": "center", "end": "right"}[text.anchor]
+        across: Any = {"start": "left", "middle": "center", "end": "right"}[text.anchor]
         # The baseline, as in the SVG.
         made = Written(
             text.x, text.y + 0.35 * text.size, text.text, color=colour or (self.theme.muted if text.muted else self.theme.text),

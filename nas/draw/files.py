@@ -50,12 +50,17 @@ def by_suffix(path: Path) -> str:
     raise NasError(f"the name {path.name!r} does not tell the format; allowed: a file that ends in {', '.join(_suffixes())}, or a format")
 
 
+def usual_suffix(format: str) -> str:
+    """Of a file of that format."""
+    return FORMATS[format][0]
+
+
 def check_format(format: str, path: Path | None = None) -> None:
     """Raise `NasError` for a format that there is not, and where a file's name is that of another."""
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     if path is not None and path.suffix.lower() in _suffixes() and by_suffix(path) != format:
-        raise NasError(f"{path.name!r} is the name of a file of format {by_suffix(path)}, not {format}; allowed: {FORMATS[format][0]}")
+        raise NasError(f"{path.name!r} is the name of a file of format {by_suffix(path)}, not {format}; allowed: {usual_suffix(format)}")
 
 
 def _suffixes() -> list[str]:

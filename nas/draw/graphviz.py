@@ -69,7 +69,7 @@ class _Dot:
 
     def defaults(self) -> Iterator[str]:
         theme, font = self.theme, quoted(FONT.split(",")[0])
-        yield f'  graph [bgcolor="{theme.background}", rankdir=TB, nodesep=0.25, ranksep=0.35, newrank=true, fontname={font}, fontsize=12];'
+        yield f'  graph [bgcolor="{theme.background}", rankdir=TB, nodesep=0.25, ranksep=0.35, fontname={font}, fontsize=12];'
         yield f'  node [shape=box, style="filled,rounded", fontname={font}, fontsize=11, height=0.3, margin="0.12,0.05"];'
         yield f'  edge [color="{theme.line}", arrowsize=0.6, fontname={font}];'
 
@@ -134,28 +134,26 @@ class _Dot:
 
     def states(self, cell: CellGraph, name: str) -> None:
         """Input states, the operations of each node, what combines them, and the output."""
-        states = [f"{name}_state{number}" for number in range(cell.inputs + len(cell.nodes))]
-        for number in range(cell.inputs):
-            self.node(states[number], "state", label(f"state {number}", input_name(cell, number)))
-        for state, node in zip(states[cell.inputs :], cell.nodes, strict=True):
-            number = state.removeprefix(f"{name}_")
-            combined = node.combine if len(node.edges) > 1 else ""
-            self.node(state, "state", label(combined, number.replace("state", "state ")))
-            for i, edge in enumerate(node.edges):
-                op = f"{name}_op{number.removeprefix('state')}_{i}"
+        states = [f"{name}_state{i}" for i in range(cell.inputs + len(cell.nodes))]
+        for i in range(cell.inputs):
+            self.node(states[i], "state", label(f"state {i}", input_name(cell, i)))
+        for i, node in enumerate(cell.nodes, cell.inputs):
+            self.node(states[i], "state", label(node.combine if len(node.edges) > 1 else "", f"state {i}"))
+            for k, edge in enumerate(node.edges):
+                op = f"{name}_op{i}_{k}"
                 self.node(op, family(edge.op), label(short_name(edge.op)), str(encode(edge.op)))
                 self.edge(states[edge.source], op)
-                self.edge(op, state)
+                self.edge(op, states[i])
         self.node(f"{name}_output", "state", label("concat" if len(cell.outputs) > 1 else "", "output"))
-        for number in cell.outputs:
-            self.edge(states[number], f"{name}_output")
+        for i in cell.outputs:
+            self.edge(states[i], f"{name}_output")
 
     def layers(self, graph: LayerGraph, name: str) -> None:
         """The boxes of a graph of layers, as in the pictures."""
-        for number, unit in enumerate(units(graph)):
-            self.node(f"{name}_box{number}", unit.style, label(unit.first, unit.second), unit.note)
+        for i, unit in enumerate(units(graph)):
+            self.node(f"{name}_box{i}", unit.style, label(unit.first, unit.second), unit.note)
             for read in unit.reads:
-                self.edge(f"{name}_box{read}", f"{name}_box{number}")
+                self.edge(f"{name}_box{read}", f"{name}_box{i}")
 
     def legend(self) -> None:
         """A table with a swatch and a name for each family of operations that is there."""

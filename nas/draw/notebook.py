@@ -7,9 +7,10 @@ from html import escape
 from itertools import islice
 
 from nas.arch import Architecture
+from nas.cost import Cost
 from nas.draw.render import svg
 from nas.draw.text import clean
-from nas.ensembles import Ensemble
+from nas.ensembles import Ensemble, EnsembleCost
 from nas.errors import NasError
 from nas.units import format_count
 
@@ -51,12 +52,14 @@ def ensemble(together: Ensemble) -> str:
         cost = together.cost(aux=False)
     except NasError as error:
         return _as_text(together.name, f"does not fit together: {error}", together.to_yaml())
-    inputs, costs = [*(member.input for member in together.members), together.input], [*cost.members, ("together", cost)]
-    rows = [
-        (label, "x".join(map(str, input)), f"{each.params:,}", format_count(each.macs)) for input, (label, each) in zip(inputs, costs, strict=True)
-    ]
+    rows = [_row(label, member.input, each) for member, (label, each) in zip(together.members, cost.members, strict=True)]
+    rows.append(_row("together", together.input, cost))
     about = f"an ensemble of {len(together.members)}: the mean of their probabilities over {together.classes:,} classes"
     return table(together.name, about, ("member", "input", "parameters", "MACs"), rows) + "".join(_unfolding(together))
+
+
+def _row(label: str, input: tuple[int, int, int], cost: Cost | EnsembleCost) -> tuple[str, str, str, str]:
+    return label, "x".join(map(str, input)), f"{cost.params:,}", format_count(cost.macs)
 
 
 def _unfolding(together: Ensemble) -> Iterator[str]:

@@ -54,14 +54,20 @@ def picture(architecture: Architecture, part: Part = "all") -> Drawing:
     return out
 
 
-def check(architecture: object, part: str) -> None:
+def check(architecture: Architecture, part: str) -> None:
     """Raise `NasError` for what is no single network, and for a part that there is not."""
+    single(architecture)
     if part not in PARTS:
         raise unknown("part", part, PARTS)
-    if isinstance(architecture, Ensemble):
-        raise NasError(f"a picture of {architecture.name!r}, an ensemble of {len(architecture.members)}; allowed: a single network")
-    if not isinstance(architecture, Architecture):
-        raise NasError(f"a picture of a {type(architecture).__name__}; allowed: a network, such as `nas.load` returns")
+
+
+def single(network: object) -> Architecture:
+    """The network, if it is one. Raises `NasError`."""
+    if isinstance(network, Ensemble):
+        raise NasError(f"a picture of {network.name!r}, an ensemble of {len(network.members)}; allowed: a single network")
+    if not isinstance(network, Architecture):
+        raise NasError(f"a picture of a {type(network).__name__}; allowed: a network, such as `nas.load` returns")
+    return network
 
 
 def add_network(out: Drawing, architecture: Architecture, cells: list[NamedCell]) -> float:
@@ -107,7 +113,7 @@ def used(item: NamedCell) -> str:
     """How often a cell is used, and whether it reduces."""
     if item.uses == 0:
         return "not used"
-    times = "once" if item.uses == 1 else f"{item.uses:,} times"
+    times = {1: "once", 2: "twice"}.get(item.uses, f"{item.uses:,} times")
     strided = [str(stride) for stride in item.strides if stride > 1]
     what = "the input has" if isinstance(item.cell, LayerGraph) else "operations on states 0 and 1 have"
     return f"used {times}" + (f"; {what} stride {', '.join(strided)}" if strided else "")
