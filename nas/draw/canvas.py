@@ -61,10 +61,13 @@ def _bytes(drawing: Drawing, theme: Theme, form: str, dpi: int, told: dict[str, 
     import matplotlib
 
     out = io.BytesIO()
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; that is no news for the terminal.
-        warnings.simplefilter("ignore", UserWarning)
-        figure(drawing, theme).savefig(out, format=form, dpi=dpi, metadata=told)
+    # What a user has set for figures of his own is not for these.
+    settings = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")}
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes, and some settings are to go: no news for the terminal.
+        warnings.simplefilter("ignore")
+        with matplotlib.rc_context({**settings, **STYLE}):
+            figure(drawing, theme).savefig(out, format=form, dpi=dpi, metadata=told)
     return out.getvalue()
 
 

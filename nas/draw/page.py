@@ -49,6 +49,8 @@ def picture(architecture: Architecture, part: Part = "all") -> Drawing:
     for drawing in panels(cells if part != "network" else []):
         out.add(drawing, x, y)
         y += drawing.height + GAP
+    # What stands beside the stages stands under the title.
+    out.width = max([out.width, *(text.rect.right for text in out.texts)])
     add_legend(out, MARGIN, out.height + GAP)
     out.width, out.height = float(ceil(out.width + MARGIN)), float(ceil(out.height + MARGIN))
     return out
@@ -84,7 +86,6 @@ def add_title(out: Drawing, architecture: Architecture, numbers: str) -> float:
     extra = " without auxiliary heads" if architecture.aux else ""
     below = Text(f"{architecture.classes:,} classes, {numbers}{extra}", MARGIN, MARGIN + 34, SMALL, muted=True)
     out.texts += [name, below]
-    out.width = max(out.width, name.rect.right, below.rect.right) if not architecture.cells else out.width
     return MARGIN + 58
 
 
