@@ -558,3 +558,13 @@ def test_a_space_shows_its_decisions(name: str) -> None:
     assert next(iter(space.choices)) in html.said
     limited = space.within({"params": "5M"})
     assert "of which count those with params &lt;= 5" in limited._repr_html_()
+
+
+# Documents ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["cells", "network"])
+def test_pictures_in_the_documents_are_those_of_today(part: Part) -> None:
+    """`nas draw nasnet_a_cifar --part PART --out docs/images/nasnet-a-PART.svg` makes them anew."""
+    there = Path(__file__).parent.parent / "docs" / "images" / f"nasnet-a-{part}.svg"
+    assert there.read_text() == draw.svg(package.load("nasnet_a_cifar"), part=part)
