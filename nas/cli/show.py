@@ -60,7 +60,8 @@ def command(
     architecture = network_of(network, trial, shape, classes)
     cost = architecture.cost() if biases else architecture.cost().without_biases()
     if svg is not None:
-        from nas.draw import save, single
+        from nas.draw import save
+        from nas.draw.page import single
 
         save(single(architecture), svg, "svg", dark=dark)
     if as_yaml:

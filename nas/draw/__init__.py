@@ -9,7 +9,7 @@ from nas.draw.canvas import pdf, png
 from nas.draw.files import FORMATS, save
 from nas.draw.geometry import Box, Drawing, Line, Rect, Text
 from nas.draw.graphviz import dot
-from nas.draw.page import PARTS, picture, single
+from nas.draw.page import PARTS, picture
 from nas.draw.render import svg
 
-__all__ = ["FORMATS", "PARTS", "Box", "Drawing", "Line", "Rect", "Text", "dot", "pdf", "picture", "png", "save", "single", "svg"]
+__all__ = ["FORMATS", "PARTS", "Box", "Drawing", "Line", "Rect", "Text", "dot", "pdf", "picture", "png", "save", "svg"]

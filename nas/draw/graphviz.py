@@ -14,12 +14,11 @@ from nas.draw.cell import input_name
 from nas.draw.cells import NamedCell, named_cells
 from nas.draw.layers import units
 from nas.draw.names import family, short_name
-from nas.draw.page import Part, check, used
+from nas.draw.page import Part, cells_of, used
 from nas.draw.render import FONT, title
 from nas.draw.stages import Section, sections, times
 from nas.draw.style import DARK, FAMILIES, LIGHT, Theme
 from nas.draw.text import clean
-from nas.errors import NasError
 from nas.primitives import CellGraph, LayerGraph
 
 MAX_LABEL, MAX_TIP = 80, 300
@@ -33,10 +32,7 @@ def dot(architecture: Architecture, *, dark: bool = False, part: Part = "all") -
 
     Raises `ArchitectureError` when the shapes of the network do not fit, `NasError` when there is no such part.
     """
-    check(architecture, part)
-    cells = named_cells(architecture) if part != "network" else []
-    if part == "cells" and not cells:
-        raise NasError(f"{architecture.name} has no cells of its own; allowed: part network, all")
+    cells = cells_of(architecture, part)
     out = _Dot(DARK if dark else LIGHT)
     if part != "cells":
         out.network(architecture, lower(architecture))
@@ -54,7 +50,7 @@ def quoted(text: str) -> str:
 
 
 def label(*lines: str, end: str = "\\n") -> str:
-    """Lines, empty ones left out, as a label; each ends with what centres it, or with the escape that puts it left."""
+    """Lines, empty ones left out, as a label; each ends with the escape that centres it, or puts it to a side."""
     short = (line if len(line) <= MAX_LABEL else line[: MAX_LABEL - 1] + "…" for line in map(clean, lines) if line)
     return '"' + "".join(quoted(line)[1:-1] + end for line in short).removesuffix("\\n") + '"'
 

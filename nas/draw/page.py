@@ -37,16 +37,13 @@ def picture(architecture: Architecture, part: Part = "all") -> Drawing:
 
     Raises `ArchitectureError` when its shapes do not fit, `NasError` when it has no such part, or is no single network.
     """
-    check(architecture, part)
-    cells = named_cells(architecture)
+    cells = cells_of(architecture, part)
     out = Drawing()
     x = y = MARGIN
     if part != "cells":
-        y = add_network(out, architecture, cells)
+        y = add_network(out, architecture)
         x = out.width + GAP
-    elif not cells:
-        raise NasError(f"{architecture.name} has no cells of its own; allowed: part network, all")
-    for drawing in panels(cells if part != "network" else []):
+    for drawing in panels(cells):
         out.add(drawing, x, y)
         y += drawing.height + GAP
     # What stands beside the stages stands under the title.
@@ -56,11 +53,15 @@ def picture(architecture: Architecture, part: Part = "all") -> Drawing:
     return out
 
 
-def check(architecture: Architecture, part: str) -> None:
-    """Raise `NasError` for what is no single network, and for a part that there is not."""
+def cells_of(architecture: Architecture, part: Part) -> list[NamedCell]:
+    """The cells that are drawn. Raises `NasError` for what is no single network, and for a part that there is not."""
     single(architecture)
     if part not in PARTS:
         raise unknown("part", part, PARTS)
+    cells = named_cells(architecture) if part != "network" else []
+    if part == "cells" and not cells:
+        raise NasError(f"{architecture.name} has no cells of its own; allowed: part network, all")
+    return cells
 
 
 def single(network: object) -> Architecture:
@@ -72,11 +73,11 @@ def single(network: object) -> Architecture:
     return network
 
 
-def add_network(out: Drawing, architecture: Architecture, cells: list[NamedCell]) -> float:
+def add_network(out: Drawing, architecture: Architecture) -> float:
     """Title and stages; where what stands beside the stages begins."""
     numbers = cost(architecture, aux=False)
     y = add_title(out, architecture, f"{format_count(numbers.params)} parameters, {format_count(numbers.macs)} multiply-adds")
-    out.add(draw_stages(architecture, numbers.lowered, cells), MARGIN, y)
+    out.add(draw_stages(architecture, numbers.lowered, named_cells(architecture)), MARGIN, y)
     return y
 
 
