@@ -189,6 +189,7 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+@pytest.mark.slow
 def test_same_bytes_in_every_process_and_no_torch() -> None:
     code = (
         "import sys, hashlib, nas\n"
