@@ -176,6 +176,12 @@ class Ensemble:
     def __str__(self) -> str:
         return self.to_yaml()
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: a table of its members, and pictures to unfold."""
+        from nas.draw.notebook import ensemble
+
+        return ensemble(self)
+
     def _each(self, change: Any) -> Ensemble:
         return dataclasses.replace(self, members=tuple(self._map(change)))
 

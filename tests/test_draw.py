@@ -22,6 +22,7 @@ from nas.draw.geometry import COPY, Rect
 from nas.draw.layers import draw_layers
 from nas.draw.layout import Layers, Link, crossings, longest_paths, neighbours, order, place
 from nas.draw.names import family, short_name
+from nas.draw.paths import strokes
 from nas.draw.style import DARK, FAMILIES, LIGHT, Theme
 from nas.draw.text import clean, fitted, text_width
 from nas.errors import ArchitectureError
@@ -35,21 +36,25 @@ HEAD = ["global_pool", {"block": "linear", "width": "classes"}]
 # Geometry ----------------------------------------------------------------------------------------------------------
 
 
-def on_curve(line: Line, t: float) -> tuple[float, float]:
-    """A point of a cubic whose control points stand half way, level with the ends, or plumb."""
-    (x0, y0), (x3, y3) = (point[::-1] if line.down else point for point in (line.points[0], line.points[-1]))
-    middle = (x0 + x3) / 2
-    a, b, c, d = (1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3
-    x, y = a * x0 + (b + c) * middle + d * x3, (a + b) * y0 + (c + d) * y3
-    return (y, x) if line.down else (x, y)
-
-
 def samples(line: Line) -> list[tuple[float, float]]:
-    """Points all along a line."""
+    """Points all along a line as renderers draw it, its tip the last."""
+    stroke, _ = strokes(line)
     steps = [i / 16 for i in range(17)]
-    if line.curved:
-        return [on_curve(line, t) for t in steps]
-    return [(a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])) for a, b in itertools.pairwise(line.points) for t in steps]
+    found, start = [], stroke.start
+    for piece in stroke.pieces:
+        # A straight piece is a cubic whose controls stand at its ends (de Casteljau).
+        ends = (start, *piece) if len(piece) == 3 else (start, start, piece[0], piece[0])
+        found += [between(ends, t) for t in steps]
+        start = piece[-1]
+    return [*found, line.points[-1]]
+
+
+def between(points: tuple[tuple[float, float], ...], t: float) -> tuple[float, float]:
+    """The point of a Bezier curve at `t`."""
+    if len(points) == 1:
+        return points[0]
+    inner = tuple((a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1])) for a, b in itertools.pairwise(points))
+    return between(inner, t)
 
 
 def assert_disjoint(rects: list[Rect], what: str) -> None:

@@ -227,6 +227,18 @@ class Architecture(Frozen):
     def __str__(self) -> str:
         return self.to_yaml()
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: its picture, light or dark; as text where its shapes do not fit."""
+        from nas.draw.notebook import network
+
+        return network(self)
+
+    def _repr_svg_(self) -> str | None:
+        """Its picture for what shows no HTML; None where its shapes do not fit."""
+        from nas.draw.notebook import picture_of
+
+        return picture_of(self)
+
 
 def encode_stage(stage: Stage, presets: bool = True) -> Any:
     """A stage of one block is written as that block."""

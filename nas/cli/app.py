@@ -17,6 +17,7 @@ VERBS = {
     "watch": ("watch", "The same page live, while the search goes on."),
     "dashboard": ("dashboard", "The trials of a search in a browser; for Grafana, for TensorBoard."),
     "show": ("show", "Table and picture of a network: shapes, parameters, MACs."),
+    "draw": ("draw", "Pictures of a network and its cells for papers: SVG, PNG, PDF, Graphviz."),
     "transfer": ("transfer", "Found cells stacked anew for another data set and size."),
     "scale": ("scale", "A network deeper, wider and on larger images."),
     "train": ("train", "Train a network for real, by a recipe."),

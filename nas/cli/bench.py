@@ -84,7 +84,7 @@ def _marks(text: str | None) -> list[int] | None:
 
 def _check(plot: Path | None, out: Path | None) -> None:
     """Raise `NasError` before anything is run."""
-    from nas.report.files import check_writable
+    from nas.writing import check_writable
 
     if plot is not None:
         from nas.report.figure import check_suffix
@@ -96,7 +96,7 @@ def _check(plot: Path | None, out: Path | None) -> None:
 
 
 def _write(report: Report, plot: Path | None, out: Path | None) -> None:
-    from nas.report.files import write_whole
+    from nas.writing import write_whole
 
     if out is not None:
         write_whole(out, (json.dumps(report.to_dict(), indent=2) + "\n").encode())

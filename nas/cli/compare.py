@@ -90,7 +90,7 @@ def _check(column: str | None, plot: Path | None, runs: tuple[str, ...], trials:
     """Raise `NasError` before anything is computed or written."""
     from nas.report.compare import find_column
     from nas.report.figure import check_suffix
-    from nas.report.files import check_writable
+    from nas.writing import check_writable
 
     if column is not None:
         find_column(column)
@@ -108,7 +108,7 @@ def _check(column: str | None, plot: Path | None, runs: tuple[str, ...], trials:
 def _write(entries: list[Entry], plot: Path | None, top: int, table: str | None) -> None:
     """The files that were asked for: all is made before any is written."""
     from nas.report.compare import to_csv
-    from nas.report.files import write_whole
+    from nas.writing import write_whole
 
     made: list[tuple[Path, bytes]] = []
     if plot is not None:

@@ -74,9 +74,9 @@ def command(
         scale_search.run(network, out=out or None, as_json=as_json, **own)
         return
     from nas.loading import load_one
-    from nas.report.files import out_path, write_whole
     from nas.report.scale import header, scale_table, to_dict
     from nas.scale import base_of
+    from nas.writing import out_path, write_whole
 
     path = None if out is None else out_path(out, OUT)
     target = _target(batch, **given)

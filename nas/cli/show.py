@@ -57,13 +57,13 @@ def command(
         given = {"--input": shape, "--classes": classes, "--by": by, "--yaml": as_yaml, "--svg": svg, "--no-biases": not biases}
         _show_lineage(network, trial, as_json, [name for name, value in given.items() if value not in (None, False)])
         return
-    architecture = _network(network) if trial is None else _trial(network, trial)
-    if shape is not None or classes is not None:
-        size = parse_shape(shape) if shape is not None else architecture.input
-        architecture = architecture.with_input(size, architecture.classes if classes is None else classes)
+    architecture = network_of(network, trial, shape, classes)
     cost = architecture.cost() if biases else architecture.cost().without_biases()
     if svg is not None:
-        write_svg(architecture, svg, dark)
+        from nas.draw import save
+        from nas.draw.page import single
+
+        save(single(architecture), svg, "svg", dark=dark)
     if as_yaml:
         click.echo(architecture.to_yaml(), nl=False)
     elif as_json:
@@ -88,6 +88,14 @@ def _show_lineage(network: str, trial: int | None, as_json: bool, others: list[s
         click.echo(json.dumps(to_dict(steps), indent=2))
     else:
         console().print(lineage_table(study, steps))
+
+
+def network_of(network: str, trial: int | None, shape: str | None, classes: int | None) -> Architecture | Ensemble:
+    """The network that NETWORK, `--trial`, `--input` and `--classes` mean. Raises `NasError`."""
+    made = _network(network) if trial is None else _trial(network, trial)
+    if shape is None and classes is None:
+        return made
+    return made.with_input(made.input if shape is None else parse_shape(shape), made.classes if classes is None else classes)
 
 
 def _network(network: str) -> Architecture | Ensemble:
@@ -121,14 +129,3 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 9 and int(part) > 0 for part in parts):
         raise NasError(f"--input={text!r}; allowed: channels x rows x columns, such as 3x224x224")
     return int(parts[0]), int(parts[1]), int(parts[2])
-
-
-def write_svg(network: Architecture | Ensemble, path: Path, dark: bool) -> None:
-    """Draw into a file. Raises `NasError` where it cannot be written, or where there are several networks."""
-    from nas.draw import svg
-    from nas.ensembles import Ensemble
-    from nas.report.files import write_whole
-
-    if isinstance(network, Ensemble):
-        raise NasError(f"--svg of an ensemble of {len(network.members)}; allowed: a single network")
-    write_whole(path, svg(network, dark=dark).encode())

@@ -51,10 +51,10 @@ def command(
     from nas import data
     from nas.cli.show import parse_shape
     from nas.loading import load_one
-    from nas.report.files import out_path, write_whole
     from nas.scale import restack
     from nas.scale.restack import one_goal
     from nas.units import parse_count
+    from nas.writing import out_path, write_whole
 
     macs = None if target_macs is None else parse_count(target_macs, where="--target-macs")
     params = None if target_params is None else parse_count(target_params, where="--target-params")

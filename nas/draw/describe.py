@@ -8,6 +8,7 @@ from nas.arch import Architecture, lower
 from nas.draw.cells import NamedCell, named_cells
 from nas.draw.layers import detail
 from nas.draw.names import short_name
+from nas.draw.page import Part
 from nas.draw.stages import Row, Section, sections, shorter
 from nas.draw.text import clean
 from nas.primitives import LayerGraph
@@ -15,13 +16,16 @@ from nas.primitives import LayerGraph
 MAX_LENGTH = 20_000
 
 
-def describe(architecture: Architecture) -> str:
-    """Every stage and every cell in one paragraph."""
+def describe(architecture: Architecture, part: Part = "all") -> str:
+    """Every stage and every cell that is drawn, in one paragraph."""
     cells = named_cells(architecture)
-    parts, beside = sections(architecture, lower(architecture), cells)
-    said = [_section(section) for section in shorter(parts)]
-    said += [f"{_section(branch.section)} reads stage {branch.after + 1}" for branch in beside[:12]]
-    said += [_cell(item) for item in cells[:12]]
+    said: list[str] = []
+    if part != "cells":
+        parts, beside = sections(architecture, lower(architecture), cells)
+        said += [_section(section) for section in shorter(parts)]
+        said += [f"{_section(branch.section)} reads stage {branch.after + 1}" for branch in beside[:12]]
+    if part != "network":
+        said += [_cell(item) for item in cells[:12]]
     return clean(". ".join(said) + ".")[:MAX_LENGTH]
 
 

@@ -8,13 +8,16 @@ from nas.arch import Primitive
 from nas.draw.text import clean
 
 _FAMILY = {
-    "conv": "conv", "factorized_conv": "conv", "patches": "conv",
+    "conv": "conv", "factorized_conv": "conv", "patches": "conv", "merge_patches": "conv",
     "sep_conv": "separable", "depthwise_separable": "separable",
     "max_pool": "pool", "avg_pool": "pool", "adaptive_pool": "pool", "global_pool": "pool", "factorized_reduction": "pool",
     "skip_connect": "identity",
-    "attention": "attention", "transformer": "attention", "mixer": "attention", "mixer_block": "attention",
+    "attention": "attention", "transformer": "attention", "window_transformer": "attention",
+    "mixer": "attention", "mixer_block": "attention", "gated_mlp": "attention", "spatial_shift": "attention", "cycle_mlp": "attention",
+    "state_space": "attention", "state_space_block": "attention",
     "linear": "plain", "dropout": "plain", "activation": "plain", "norm": "plain", "flatten": "plain", "class_head": "plain",
-    "cell": "cell", "use": "cell",
+    "local_response_norm": "plain", "none": "plain",
+    "cell": "cell", "use": "cell", "layers": "cell",
 }  # fmt: skip
 
 _SHORT = {
@@ -31,7 +34,10 @@ _SHORT = {
 
 
 def family(op: Primitive) -> str:
-    """The operation's family, a key of `style.FAMILIES`. What is not known is a block."""
+    """The operation's family, a key of `style.FAMILIES`: that of its parts where they are of one. What is not known is a block."""
+    if op.name in ("sequential", "narrow"):
+        parts = {family(part) for part in ([step.op for step in op.ops] if op.name == "sequential" else [op.op])}  # type: ignore[attr-defined]
+        return parts.pop() if len(parts) == 1 else "block"
     return _FAMILY.get(op.name, "block")
 
 
@@ -76,6 +82,7 @@ _SPECIAL: dict[str, Any] = {
     "transformer": lambda op: f"transformer, {_counted(op.heads, 'head')}",
     "layers": lambda op: _counted(len(op.layers), "layer"),
     "dense_layers": lambda op: f"dense, {_counted(op.layers, 'layer')}",
+    "narrow": lambda op: f"narrow {short_name(op.op)}",
     "mixed": lambda op: f"mixture of {len(op.ops)}",
     "sequential": lambda op: _listed("sequence of", op.ops),
     "branches": lambda op: f"{len(op.branches)} branches, {op.combine}",
@@ -84,7 +91,10 @@ _SPECIAL: dict[str, Any] = {
 
 
 def _listed(lead: str, steps: Any) -> str:
-    """Up to three names, or their number."""
-    if len(steps) > 3 or any(step.op.name in ("sequential", "branches", "residual") for step in steps):
-        return f"{lead} {_counted(len(steps), 'operation')}"
-    return f"{lead} {', '.join(short_name(step.op) for step in steps)}"
+    """Up to three names, how many where all have one name, else their number."""
+    names = [short_name(step.op) for step in steps]
+    if len(names) > 1 and len(set(names)) == 1:
+        return f"{lead.removesuffix('sequence of')} {len(names)} × {names[0]}"
+    if len(names) > 3 or any(step.op.name in ("sequential", "branches", "residual") for step in steps):
+        return f"{lead} {_counted(len(names), 'operation')}"
+    return f"{lead} {', '.join(names)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import ceil
+from typing import Literal, get_args
 
 from nas.arch import Architecture
 from nas.cost import cost
@@ -14,8 +15,13 @@ from nas.draw.layers import draw_layers
 from nas.draw.stages import draw_stages
 from nas.draw.style import FAMILIES
 from nas.draw.text import fitted, text_width
+from nas.ensembles import Ensemble
+from nas.errors import NasError, unknown
 from nas.primitives import LayerGraph
 from nas.units import format_count
+
+Part = Literal["all", "network", "cells"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
 MARGIN, GAP, PAD = 24.0, 28.0, 18.0
 TITLE, SMALL = 18.0, 11.0
@@ -26,21 +32,53 @@ MAX_TITLE = 560.0
 MAX_CELLS = 12
 
 
-def picture(architecture: Architecture) -> Drawing:
-    """The geometry of everything in the picture of a network. Raises `ArchitectureError` when its shapes do not fit."""
-    numbers = cost(architecture, aux=False)
+def picture(architecture: Architecture, part: Part = "all") -> Drawing:
+    """The geometry of the picture of a network: of everything, or without its cells, or of the cells alone, which have no title.
+
+    Raises `ArchitectureError` when its shapes do not fit, `NasError` when it has no such part, or is no single network.
+    """
+    cells = cells_of(architecture, part)
     out = Drawing()
-    y = add_title(out, architecture, f"{format_count(numbers.params)} parameters, {format_count(numbers.macs)} multiply-adds")
-    cells = named_cells(architecture)
-    network = draw_stages(architecture, numbers.lowered, cells)
-    out.add(network, MARGIN, y)
-    x = out.width + GAP
+    x = y = MARGIN
+    if part != "cells":
+        y = add_network(out, architecture)
+        x = out.width + GAP
     for drawing in panels(cells):
         out.add(drawing, x, y)
         y += drawing.height + GAP
+    # What stands beside the stages stands under the title.
+    out.width = max([out.width, *(text.rect.right for text in out.texts)])
     add_legend(out, MARGIN, out.height + GAP)
     out.width, out.height = float(ceil(out.width + MARGIN)), float(ceil(out.height + MARGIN))
     return out
+
+
+def cells_of(architecture: Architecture, part: Part) -> list[NamedCell]:
+    """The cells that are drawn. Raises `NasError` for what is no single network, and for a part that there is not."""
+    single(architecture)
+    if part not in PARTS:
+        raise unknown("part", part, PARTS)
+    cells = named_cells(architecture) if part != "network" else []
+    if part == "cells" and not cells:
+        raise NasError(f"{architecture.name} has no cells of its own; allowed: part network, all")
+    return cells
+
+
+def single(network: object) -> Architecture:
+    """The network, if it is one. Raises `NasError`."""
+    if isinstance(network, Ensemble):
+        raise NasError(f"a picture of {network.name!r}, an ensemble of {len(network.members)}; allowed: a single network")
+    if not isinstance(network, Architecture):
+        raise NasError(f"a picture of a {type(network).__name__}; allowed: a network, such as `nas.load` returns")
+    return network
+
+
+def add_network(out: Drawing, architecture: Architecture) -> float:
+    """Title and stages; where what stands beside the stages begins."""
+    numbers = cost(architecture, aux=False)
+    y = add_title(out, architecture, f"{format_count(numbers.params)} parameters, {format_count(numbers.macs)} multiply-adds")
+    out.add(draw_stages(architecture, numbers.lowered, named_cells(architecture)), MARGIN, y)
+    return y
 
 
 def add_title(out: Drawing, architecture: Architecture, numbers: str) -> float:
@@ -49,7 +87,6 @@ def add_title(out: Drawing, architecture: Architecture, numbers: str) -> float:
     extra = " without auxiliary heads" if architecture.aux else ""
     below = Text(f"{architecture.classes:,} classes, {numbers}{extra}", MARGIN, MARGIN + 34, SMALL, muted=True)
     out.texts += [name, below]
-    out.width = max(out.width, name.rect.right, below.rect.right) if not architecture.cells else out.width
     return MARGIN + 58
 
 
@@ -78,7 +115,7 @@ def used(item: NamedCell) -> str:
     """How often a cell is used, and whether it reduces."""
     if item.uses == 0:
         return "not used"
-    times = "once" if item.uses == 1 else f"{item.uses:,} times"
+    times = {1: "once", 2: "twice"}.get(item.uses, f"{item.uses:,} times")
     strided = [str(stride) for stride in item.strides if stride > 1]
     what = "the input has" if isinstance(item.cell, LayerGraph) else "operations on states 0 and 1 have"
     return f"used {times}" + (f"; {what} stride {', '.join(strided)}" if strided else "")

@@ -7,26 +7,26 @@ from xml.etree import ElementTree as ET
 from nas.arch import Architecture
 from nas.draw.describe import describe
 from nas.draw.geometry import COPY, Box, Drawing, Line, Point, Text
-from nas.draw.page import picture
+from nas.draw.page import Part, picture
+from nas.draw.paths import BORDER_WIDTH, LINE_WIDTH, Path, strokes
 from nas.draw.style import DARK, LIGHT, Theme
 from nas.draw.text import KNOWN, clean
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
-ARROW = 6.0
 
 
-def svg(architecture: Architecture, *, dark: bool = False) -> str:
-    """A picture of a network as the text of an SVG file: its stages, and each distinct cell as a graph.
+def svg(architecture: Architecture, *, dark: bool = False, part: Part = "all") -> str:
+    """A picture of a network as the text of an SVG file: its stages, and each distinct cell as a graph, or a `part` of that.
 
-    Raises `ArchitectureError` when the shapes of the network do not fit.
+    Raises `ArchitectureError` when the shapes of the network do not fit, `NasError` when there is no such part.
     """
     theme = DARK if dark else LIGHT
-    drawing = picture(architecture)
-    root = _root(drawing, architecture)
+    drawing = picture(architecture, part)
+    root = _root(drawing, architecture, part, "-dark" if dark else "")
     _add(root, "rect", width=drawing.width, height=drawing.height, fill=theme.background)
     for frame in drawing.frames:
         _box(root, frame, theme)
-    lines = _add(root, "g", fill="none", stroke=theme.line, stroke_width=1.3)
+    lines = _add(root, "g", fill="none", stroke=theme.line, stroke_width=LINE_WIDTH)
     heads = _add(root, "g", fill=theme.line)
     for line in drawing.lines:
         _line(lines, heads, line)
@@ -38,16 +38,22 @@ def svg(architecture: Architecture, *, dark: bool = False) -> str:
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _root(drawing: Drawing, architecture: Architecture) -> ET.Element:
+def _root(drawing: Drawing, architecture: Architecture, part: Part, theme: str) -> ET.Element:
     width, height = _number(drawing.width), _number(drawing.height)
-    key = f"nas-{architecture.digest[:12]}"
+    # A page may hold the picture twice, light and dark.
+    key = f"nas-{architecture.digest[:12]}{theme}"
     root = ET.Element("svg", {
         "xmlns": "http://www.w3.org/2000/svg", "width": width, "height": height, "viewBox": f"0 0 {width} {height}",
         "role": "img", "aria-labelledby": f"{key}-title {key}-desc", "font-family": FONT,
     })  # fmt: skip
-    _add(root, "title", id=f"{key}-title").text = f"Architecture of {clean(architecture.name)}"
-    _add(root, "desc", id=f"{key}-desc").text = describe(architecture)
+    _add(root, "title", id=f"{key}-title").text = title(architecture, part)
+    _add(root, "desc", id=f"{key}-desc").text = describe(architecture, part)
     return root
+
+
+def title(architecture: Architecture, part: Part) -> str:
+    """What the picture shows, in a few words."""
+    return f"{'Cells' if part == 'cells' else 'Architecture'} of {clean(architecture.name)}"
 
 
 def _number(value: object) -> str:
@@ -66,7 +72,7 @@ def _box(parent: ET.Element, box: Box, theme: Theme) -> None:
     for shift in (COPY, 0.0) if box.copies else (0.0,):
         _add(
             group, "rect", x=rect.x + shift, y=rect.y + shift, width=rect.width, height=rect.height, rx=box.round,
-            fill=paint.fill, stroke=paint.border, stroke_width=1.2,
+            fill=paint.fill, stroke=paint.border, stroke_width=BORDER_WIDTH,
         )  # fmt: skip
     for text in box.texts:
         _text(group, text, theme, paint.text)
@@ -87,30 +93,16 @@ def _text(parent: ET.Element, text: Text, theme: Theme, colour: str | None = Non
 
 
 def _line(lines: ET.Element, heads: ET.Element, line: Line) -> None:
-    points = list(line.points)
-    tip = points[-1]
-    if line.arrow:
-        down = line.down or (not line.curved and points[-2][0] == tip[0])
-        back = (tip[0], tip[1] - ARROW) if down else (tip[0] - ARROW, tip[1])
-        _add(heads, "path", d=_head(tip, back))
-        points[-1] = back
-    _add(lines, "path", d=_curve(points[0], points[-1], line.down) if line.curved else "M" + "L".join(map(_point, points)))
+    stroke, head = strokes(line)
+    _add(lines, "path", d=_data(stroke))
+    if head is not None:
+        _add(heads, "path", d=_data(head) + "Z")
 
 
-def _head(tip: Point, back: Point) -> str:
-    """A triangle."""
-    dx, dy = (tip[1] - back[1]) * 0.5, (tip[0] - back[0]) * 0.5
-    return f"M{_point(tip)}L{_point((back[0] - dx, back[1] - dy))}L{_point((back[0] + dx, back[1] + dy))}Z"
-
-
-def _curve(start: Point, end: Point, down: bool) -> str:
-    if abs(start[0] - end[0] if down else start[1] - end[1]) < 0.05:
-        return f"M{_point(start)}L{_point(end)}"
-    if down:
-        level = (start[1] + end[1]) / 2
-        return f"M{_point(start)}C{_point((start[0], level))} {_point((end[0], level))} {_point(end)}"
-    middle = (start[0] + end[0]) / 2
-    return f"M{_point(start)}C{_point((middle, start[1]))} {_point((middle, end[1]))} {_point(end)}"
+def _data(path: Path) -> str:
+    """The pieces in the letters of SVG."""
+    pieces = (("L" if len(piece) == 1 else "C") + " ".join(map(_point, piece)) for piece in path.pieces)
+    return f"M{_point(path.start)}{''.join(pieces)}"
 
 
 def _point(point: Point) -> str:

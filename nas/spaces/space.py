@@ -308,6 +308,12 @@ class Space:
         limits = write(self.limits)
         return {**self._data, **({"limits": limits} if limits else {}), **({"fitting": True} if self.fitting else {})}
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: a table of its decisions."""
+        from nas.spaces.notebook import html
+
+        return html(self)
+
     def __repr__(self) -> str:
         return f"Space({self.name!r}, {len(self.choices)} decisions)"
 

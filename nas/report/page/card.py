@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
+from nas.draw import notebook
 from nas.errors import NasError
 from nas.report.page import facts
 from nas.study.spending import spending
@@ -14,22 +14,11 @@ if TYPE_CHECKING:
 
 
 def card(study: Study) -> str:
-    """A heading, a table of facts, and the picture of the best network if there is one."""
+    """A table of facts, and the picture of the best network if there is one."""
     made, best = spending(study), study.best
     state, why = facts.state(study, made, bool(study.drivers()))
-    rows = "".join(
-        f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(text)}</td></tr>'
-        for name, text in facts.summary(study, made, best)
-    )
-    head = f"<b>{escape(study.name)}</b>: {escape(state)}, {escape(why)}"
-    return f"<div>{head}<table>{rows}</table>{_picture(study)}</div>"
-
-
-def _picture(study: Study) -> str:
-    from nas.draw import svg
-
-    best = study.best
+    table = notebook.table(study.name, f"{state}, {why}", (), facts.summary(study, made, best))
     try:
-        return "" if best is None else f'<div style="overflow-x:auto;background:#fff">{svg(best.architecture)}</div>'
-    except NasError:
-        return ""
+        return table if best is None else table + notebook.network(best.architecture)
+    except NasError:  # a record that was written to by another program
+        return table

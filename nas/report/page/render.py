@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.report.files import check_writable, write_whole
 from nas.report.page.data import page_data
+from nas.writing import check_writable, write_whole
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
