@@ -88,6 +88,7 @@
       this.drawKeys(traces);
       Plotly.react(this.plot, traces, look(layout, this.plot), CONFIG);
       if (!this.drawn) this.listen();
+      this.tick();
     }
 
     drawKeys(traces) {
@@ -106,10 +107,23 @@
 
     listen() {
       this.drawn = true;
+      this.plot.on('plotly_relayout', () => this.tick());
       this.plot.on('plotly_click', (event) => {
         const number = clickedNumber(event);
         if (number !== null) app.choose(number);
       });
+    }
+
+    /** Over more than a decade a logarithmic axis has room for 1, 2 and 5 alone; in less plotly knows better. */
+    tick() {
+      const change = {};
+      for (const name of ['xaxis', 'yaxis']) {
+        const { type, range, dtick } = this.plot._fullLayout[name];
+        const coarse = Math.abs(range[1] - range[0]) > 1;
+        if (type === 'log' && coarse !== (dtick === 'D2'))
+          Object.assign(change, { [`${name}.dtick`]: coarse ? 'D2' : null, [`${name}.tickmode`]: coarse ? 'linear' : 'auto' });
+      }
+      if (Object.keys(change).length) Plotly.relayout(this.plot, change);
     }
 
     reset() {

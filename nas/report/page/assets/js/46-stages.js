@@ -10,7 +10,7 @@
       typeof block.block === 'string' && block.block in cells ? { name: block.block, family: 'cell' } : app.operation(block.block);
     const width = block.width === 'classes' ? 'classes' : (block.width ?? '');
     return [
-      i ? '' : part,
+      app.h('span', { class: 'block' }, i ? '' : part),
       app.h('span', { class: 'block' }, app.swatch(family), app.cut(name, 60)),
       String(width),
       String(block.stride ?? ''),

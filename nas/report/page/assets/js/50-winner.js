@@ -11,15 +11,18 @@
     return document.importNode(parsed, true);
   };
 
+  const COSTS = [
+    ['params', 'parameters'],
+    ['macs', 'multiply-adds'],
+    ['activations', 'activations'],
+  ];
+
   const facts = (winner, row) => {
     const pairs = app.model.goals.map((goal, i) => [goal.label, format.value(goal, row ? row.values[i] : null)]);
     const cost = winner.cost || {};
-    for (const [key, label] of [
-      ['params', 'parameters'],
-      ['macs', 'multiply-adds'],
-      ['activations', 'activations'],
-    ]) {
-      if (cost[key] !== undefined && cost[key] !== null) pairs.push([label, format.count(cost[key])]);
+    const goals = new Set(app.model.goals.map((goal) => goal.name));
+    for (const [key, label] of COSTS) {
+      if (!goals.has(key) && Number.isFinite(cost[key])) pairs.push([label, format.count(cost[key])]);
     }
     if (row?.latency !== null && row?.latency !== undefined) pairs.push(['latency', `${format.number(row.latency)} ms`]);
     if (row) pairs.push(['made by', row.how || 'unknown'], ['trained in', format.seconds(row.seconds)]);

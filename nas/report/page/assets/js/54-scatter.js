@@ -210,9 +210,7 @@
   const axisOf = (measure) => ({
     title: format.safe(measure.label) + (measure.goal.unit === 'ms' ? ', ms' : measure.goal.unit === 's' ? ', seconds' : ''),
     type: measure.log ? 'log' : 'linear',
-    ...(measure.log
-      ? { dtick: app.isNarrow() ? 'D2' : undefined, exponentformat: 'SI', tickformat: '~s' }
-      : { tickformat: measure.goal.fraction ? '.1%' : '~s' }),
+    ...(measure.log ? { exponentformat: 'SI', tickformat: '~s' } : { tickformat: measure.goal.fraction ? '.1%' : '~s' }),
     nticks: 7,
   });
 

@@ -60,7 +60,7 @@
     return [
       row.parent === null ? null : ['parent', app.trialLink(row.parent, `trial ${row.parent}`)],
       children.length
-        ? ['children', h('span', { class: 'links' }, links, children.length > 12 ? ` and ${children.length - 12} more` : '')]
+        ? ['children', h('span', { class: 'row' }, links, children.length > 12 ? ` and ${children.length - 12} more` : '')]
         : null,
     ].filter(Boolean);
   };
