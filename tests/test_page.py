@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from nas import Architecture, spaces
-from nas.report.page.render import render
+from nas.report.page.render import Page, render
 from tests import browser as browsers
 from tests.browser import Browser
 from tests.pagedata import ASSETS, codes, decide, page_data
@@ -100,6 +100,7 @@ def test_the_policy_forbids_the_network(browser: Browser, data: dict[str, Any], 
     assert "violates the following Content Security Policy" in " ".join(browser.logs())
 
 
+@pytest.mark.slow
 def test_size_with_five_thousand_trials_and_speed(browser: Browser, tmp_path: Path) -> None:
     made = page_data("nas-bench-201", 5000)
     show(browser, made, tmp_path)
@@ -746,3 +747,42 @@ def test_a_live_page_outlives_its_server(browser: Browser, server: str, tmp_path
     browser.wait(LOST, False)
     assert browser.js("document.getElementById('live').textContent") == "search ended"
     browser.logs()
+
+
+# --- elsewhere ---
+
+
+def test_in_the_frame_of_a_notebook(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
+    """Without storage and clipboard, which such a frame has no right to."""
+    frame = Page(tmp_path / "report.html")
+    (tmp_path / "report.html").write_text(render(data), encoding="utf-8")
+    (tmp_path / "notebook.html").write_text(f"<!DOCTYPE html><title>notebook</title><body>{frame._repr_html_()}", encoding="utf-8")
+    browser.size(1280)
+    browser.logs()
+    browser.driver.get((tmp_path / "notebook.html").as_uri())
+    browser.driver.switch_to.frame(0)
+    try:
+        browser.wait("nasReport.ready")
+        draw(browser)
+        browser.js("nasReport.select(5)")
+        assert browser.js("document.querySelectorAll('#detail .picture .op').length") > 0
+        browser.js("nasReport.setTheme('dark')")
+        assert browser.js("document.documentElement.dataset.theme") == "dark"
+        assert len(numbers(browser, "scatter")) > 0
+    finally:
+        browser.driver.switch_to.default_content()
+    quiet(browser)
+
+
+def test_the_lineage_of_any_trial(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
+    show(browser, data, tmp_path, width=400)
+    parents = data["trials"]["parent"]
+    number = next(i for i, parent in enumerate(parents) if parent is not None and i != data["best"])
+    browser.js("nasReport.select(arguments[0])", number)
+    browser.js("[...document.querySelectorAll('#detail button')].find((button) => button.textContent === 'Show its lineage').click()")
+    assert not browser.js(OPEN)
+    assert browser.js(f"{FOCUS}.id") == "lineage-title"
+    drawn = browser.js("[...document.querySelectorAll('#lineage .tree.line')].map((node) => Number(node.dataset.key))")
+    assert drawn[-2:] == [parents[number], number]
+    browser.js("[...document.querySelectorAll('#lineage button')].find((b) => b.textContent === 'Show the lineage of the winner').click()")
+    assert browser.js("[...document.querySelectorAll('#lineage .tree.line')].map((node) => Number(node.dataset.key))")[-1] == data["best"]

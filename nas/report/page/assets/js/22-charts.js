@@ -4,6 +4,8 @@
 (function (app) {
   const charts = [];
   const CONFIG = { displayModeBar: false, responsive: true, showTips: false, scrollZoom: false };
+  // Between two drawings of new data, in times of what one takes.
+  const PATIENCE = 8;
   const coarse = matchMedia('(pointer: coarse)').matches;
 
   /** Whether there is room for words beside the plot. */
@@ -42,7 +44,7 @@
 
   class Chart {
     constructor({ id, label, build, height = 400 }) {
-      Object.assign(this, { id, build, dirty: true, near: false, drawn: false, hidden: new Set() });
+      Object.assign(this, { id, build, dirty: true, near: false, drawn: false, hidden: new Set(), rest: 0, ended: 0, cost: 0 });
       this.keys = app.h('div', { class: 'keys', role: 'group', 'aria-label': `Legend, hides and shows: ${label}` });
       this.plot = app.h('div', { class: 'plot', id: `chart-${id}`, role: 'img', 'aria-label': label, style: `height:${height}px` });
       this.missing = app.h('div', { hidden: true });
@@ -67,13 +69,22 @@
     }
 
     /** Something that it shows has changed: it is drawn again when it is near the screen. */
-    update() {
+    update(event) {
       this.dirty = true;
+      // Thousands of points take half a second: while data streams in, most of the time is the reader's.
+      this.rest = event === 'data' ? this.ended + PATIENCE * this.cost : 0;
       schedule();
     }
 
     draw() {
+      const begun = performance.now();
       this.dirty = false;
+      this.render();
+      this.ended = performance.now();
+      this.cost = this.ended - begun;
+    }
+
+    render() {
       const { traces = [], layout = {}, missing = null } = this.build();
       this.plot.hidden = this.tools.hidden = this.keys.hidden = Boolean(missing);
       this.missing.hidden = !missing;
@@ -119,9 +130,9 @@
       const change = {};
       for (const name of ['xaxis', 'yaxis']) {
         const { type, range, dtick } = this.plot._fullLayout[name];
-        const coarse = Math.abs(range[1] - range[0]) > 1;
-        if (type === 'log' && coarse !== (dtick === 'D2'))
-          Object.assign(change, { [`${name}.dtick`]: coarse ? 'D2' : null, [`${name}.tickmode`]: coarse ? 'linear' : 'auto' });
+        const wide = Math.abs(range[1] - range[0]) > 1;
+        if (type === 'log' && wide !== (dtick === 'D2'))
+          Object.assign(change, { [`${name}.dtick`]: wide ? 'D2' : null, [`${name}.tickmode`]: wide ? 'linear' : 'auto' });
       }
       if (Object.keys(change).length) Plotly.relayout(this.plot, change);
     }
@@ -140,25 +151,27 @@
     }
   }
 
-  let waiting = false;
-  /** One chart a turn of the browser, those on the screen first, so that the page answers while it draws. */
+  let timer = null;
+
+  /** One chart a turn of the browser, those on the screen alone, so that the page answers while it draws. */
   const schedule = () => {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(() => {
-      waiting = false;
-      const next = charts.find((chart) => chart.dirty && chart.near && chart.node.isConnected);
-      if (!next) return;
-      next.draw();
-      schedule();
-    }, 0);
+    clearTimeout(timer);
+    const waiting = charts.filter((chart) => chart.dirty && chart.near && chart.node.isConnected);
+    if (!waiting.length) return;
+    const next = waiting.reduce((a, b) => (b.rest < a.rest ? b : a));
+    timer = setTimeout(() => turn(next), Math.max(0, next.rest - performance.now()));
+  };
+
+  const turn = (chart) => {
+    if (chart.dirty) chart.draw();
+    schedule();
   };
 
   /** A chart; `build()` gives {traces, layout} or {missing: node}, and is called again after each of `events`. */
   app.chart = (options, events) => {
     const chart = new Chart(options);
     charts.push(chart);
-    if (events) app.on(events, () => chart.update());
+    if (events) app.on(events, (event) => chart.update(event));
     return chart;
   };
 
@@ -171,5 +184,6 @@
   /** Draw what is not drawn yet, seen or not: for print and for tests. */
   app.drawAll = () => charts.filter((chart) => chart.dirty).forEach((chart) => chart.draw());
 
+  matchMedia('(max-width: 639px)').addEventListener('change', () => charts.forEach((chart) => chart.update()));
   addEventListener('beforeprint', () => app.drawAll());
 })(window.nasReport);

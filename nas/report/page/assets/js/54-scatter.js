@@ -14,7 +14,7 @@
 
   // What marks can be coloured by: a text a group, or a number on a scale.
   const COLOURS = {
-    how: { label: 'made by', group: (row) => row.how || 'unknown' },
+    how: { label: 'made by', group: (row) => (row.reference ? 'reference' : row.how || 'unknown') },
     order: { label: 'order of completion', number: (row) => row.order },
     state: { label: 'state', group: stateOf },
     seconds: { label: 'device time', number: (row) => row.seconds },

@@ -76,7 +76,7 @@
       this.count = h('span', { class: 'count' });
       this.table = h(
         'table',
-        { class: 'trials', id: 'trial-table' },
+        { class: 'trials', id: 'trial-table', role: 'grid', 'aria-readonly': 'true' },
         h('caption', { class: 'unseen' }, 'Trials; arrow keys move between rows, Enter shows the architecture'),
         h('thead', {}, this.head),
         this.body,
@@ -144,7 +144,7 @@
       const had = this.body.contains(document.activeElement);
       const kept = rows.slice(page * SIZE, (page + 1) * SIZE);
       const shownColumns = columns();
-      this.body.replaceChildren(...kept.map((row) => this.row(row, shownColumns)));
+      this.body.replaceChildren(...kept.map((row, i) => this.row(row, shownColumns, page * SIZE + i + 2)));
       if (!kept.length)
         this.body.append(
           h(
@@ -153,18 +153,25 @@
             h('td', { colspan: shownColumns.length }, app.model.trials.length ? 'No trial passes the filter.' : 'No trial has begun yet.'),
           ),
         );
+      this.table.setAttribute('aria-rowcount', rows.length + 1);
       this.count.textContent = rows.length
         ? `${format.whole(page * SIZE + 1)} to ${format.whole(page * SIZE + kept.length)} of ${format.whole(rows.length)}`
         : '';
       this.rove(had);
     }
 
-    row(row, shownColumns) {
+    row(row, shownColumns, index) {
       const chosen = row.number === app.state.selected;
       const best = row.number === app.model.winner;
       return h(
         'tr',
-        { tabindex: -1, 'data-number': row.number, 'aria-selected': chosen ? 'true' : null, class: best ? 'best' : null },
+        {
+          tabindex: -1,
+          'data-number': row.number,
+          'aria-rowindex': index,
+          'aria-selected': chosen ? 'true' : null,
+          class: best ? 'best' : null,
+        },
         shownColumns.map((column) =>
           h(
             'td',

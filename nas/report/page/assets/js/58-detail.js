@@ -207,15 +207,19 @@
       safely(() => network(row)),
       curveOf(row),
       decided(row),
-      app.button('Show its lineage', () => {
-        app.state.lineage = row.number;
-        app.emit('view');
-        document.getElementById('lineage').scrollIntoView();
-        document.querySelector('#lineage h2').focus({ preventScroll: true });
-      }),
+      app.button('Show its lineage', () => toLineage(row.number)),
     );
     if (fresh) document.getElementById('detail-title').focus({ preventScroll: true });
     node.scrollTop = fresh ? 0 : scrolled;
+  };
+
+  /** The panel would hide it on a narrow screen. */
+  const toLineage = (number) => {
+    app.close();
+    app.state.lineage = number;
+    app.emit('lineage');
+    document.getElementById('lineage').scrollIntoView();
+    document.getElementById('lineage-title').focus({ preventScroll: true });
   };
 
   const keyOf = (row) =>

@@ -10,7 +10,7 @@
   let focused = null;
 
   const subject = () => {
-    const wish = app.state.lineage ?? app.state.selected ?? app.model.winner;
+    const wish = app.state.lineage ?? app.model.winner;
     return app.model.byNumber.get(wish) || app.model.byNumber.get(app.model.winner) || null;
   };
 
@@ -202,7 +202,7 @@
     const row = subject();
     if (!row) return app.missing('There is no finished trial yet whose lineage could be shown.');
     const ancestors = line(row);
-    const of = row.number === app.model.winner ? 'the winner' : 'the trial that is selected';
+    const of = row.number === app.model.winner ? 'the winner' : 'chosen last';
     const children = (app.model.children.get(row.number) || []).length;
     const alone = ancestors.length === 1 && !children;
     return [
@@ -220,7 +220,8 @@
 
   app.section('lineage', 'Lineage', 'Where it comes from', (body) => {
     const again = (event) => {
-      if (event === 'selection') app.state.lineage = null;
+      // Another trial that is selected is the subject; closing its panel changes nothing.
+      if (event === 'selection' && app.state.selected !== null) app.state.lineage = app.state.selected;
       const scrolled = body.querySelector('.frame')?.scrollLeft;
       const had = body.contains(document.activeElement) && document.activeElement.dataset.key !== undefined;
       app.show(body, content(had));
