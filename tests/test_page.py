@@ -540,6 +540,16 @@ def test_motion_and_print(browser: Browser, data: dict[str, Any], tmp_path: Path
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert browser.js("['#nav', '.filter', '.tools'].map((part) => getComputedStyle(document.querySelector(part)).display)") == ["none"] * 3
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.scheme("dark")
+    browser.wait("new Promise((done) => setTimeout(done, 100))")
+    browser.js("dispatchEvent(new Event('beforeprint'))")
+    assert browser.js("document.documentElement.dataset.theme") == "light"
+    widths = "[...document.querySelectorAll('.js-plotly-plot')].map((plot) => plot._fullLayout.width)"
+    assert browser.js(widths) == [680] * len(CHARTS)
+    browser.js("dispatchEvent(new Event('afterprint'))")
+    assert browser.js("document.documentElement.dataset.theme") == "dark"
+    assert browser.js("document.getElementById('chart-progress')._fullLayout.width") > 1000
+    browser.scheme("light")
 
 
 # --- what others named ---

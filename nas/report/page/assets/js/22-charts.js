@@ -192,5 +192,4 @@
   app.drawAll = () => charts.filter((chart) => chart.dirty).forEach((chart) => chart.draw());
 
   matchMedia('(max-width: 639px)').addEventListener('change', () => charts.forEach((chart) => chart.update()));
-  addEventListener('beforeprint', () => app.drawAll());
 })(window.nasReport);
