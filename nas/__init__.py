@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas import baselines, data, draw, evaluators, export, latency, measures, scale, spaces, strategies
+    from nas import baselines, data, draw, evaluators, export, latency, measures, plugins, scale, spaces, strategies
     from nas.arch import Architecture
     from nas.engine import plan, resume, resume_training, scale_search, search, train
     from nas.ensembles import Ensemble
@@ -47,6 +47,7 @@ _WHERE = {
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
     "plan": "nas.engine",
+    "plugins": "nas.plugins",
     "resume": "nas.engine",
     "resume_training": "nas.engine",
     "scale": "nas.scale",
@@ -62,7 +63,7 @@ _WHERE = {
 
 __all__ = [
     "Architecture", "Ensemble", "Fidelity", "Space", "__version__", "baselines", "data", "draw", "ensemble", "evaluators", "export",
-    "latency", "load", "measures", "mutate", "open_study", "optuna_sampler", "plan", "resume", "resume_training", "scale",
+    "latency", "load", "measures", "mutate", "open_study", "optuna_sampler", "plan", "plugins", "resume", "resume_training", "scale",
     "scale_search", "score", "search", "spaces", "strategies", "suggest", "train", "transfer",
 ]  # fmt: skip
 

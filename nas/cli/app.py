@@ -27,6 +27,13 @@ VERBS = {
 }
 
 
+def _load(_context: click.Context, _option: click.Parameter, plugins: tuple[str, ...]) -> None:
+    for each in plugins:
+        from nas.plugins import load
+
+        load(each)
+
+
 class Verbs(click.Group):
     """Imports a verb when it is called."""
 
@@ -55,11 +62,15 @@ class Verbs(click.Group):
 
 
 class Examples(click.Command):
-    """A command whose help ends with examples, one a line, as they are typed."""
+    """A command whose help ends with examples, one a line, as they are typed. All take plugins, which are run before it reads the rest."""
 
     def __init__(self, *args: object, examples: tuple[str, ...] = (), **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.examples = examples
+        self.params.append(click.Option(
+            ["--plugin"], multiple=True, is_eager=True, expose_value=False, callback=_load, metavar="FILE.py|MODULE",
+            help="Your own operations, strategies, ...: Python that is run first; may be given several times.",
+        ))  # fmt: skip
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""
