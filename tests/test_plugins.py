@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from nas import plugins
-from nas.cli.app import VERBS
+from nas.cli.app import PLUGINS, VERBS
 from nas.registry import Registry
 
 GHOST = """
@@ -148,12 +149,11 @@ def test_several_and_a_module(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_takes_plugins(folder: Path, verb: str) -> None:
-    from click.testing import CliRunner
-
-    from nas.cli.app import app
-
-    run = CliRunner().invoke(app, [verb, "--plugin", str(folder / "none.py")])
-    assert "cannot be read (No such file or directory); allowed: FILE.py" in str(run.exception)
+    command = importlib.import_module(f"nas.cli.{VERBS[verb][0]}").command
+    context = command.make_context(verb, ["--plugin", str(folder / "none.py")], resilient_parsing=True)
+    assert context.meta[PLUGINS] == (str(folder / "none.py"),)
+    with pytest.raises(plugins.NasError, match="cannot be read"):
+        command.invoke(context)
 
 
 @pytest.mark.parametrize(
