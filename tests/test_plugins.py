@@ -248,23 +248,3 @@ def test_only_a_person_at_a_prompt_writes_a_name_anew(monkeypatch: pytest.Monkey
     registry.add("b", other)
     with pytest.raises(ValueError, match="registered twice"):
         registry.add("b", typed)
-
-
-@pytest.mark.slow
-def test_on_ray(folder: Path) -> None:
-    """An operation of the script itself and a plugin, in workers that know neither; values are those of the local engine."""
-    code = """
-        if __name__ == "__main__":
-            import nas
-            nas.plugins.load("rest.py")
-            for engine in ("ray", "local"):
-                study = nas.search("ghosts.yaml", dataset="digits", strategy="mine", budget="3trials", fidelity=nas.Fidelity(1),
-                    workers=1, engine=engine, dashboard=False, out=engine)
-                print([(trial.state, trial.value) for trial in study.trials])
-    """
-    (folder / "script.py").write_text(GHOST + textwrap.dedent(code))
-    run = subprocess.run([sys.executable, "script.py"], cwd=folder, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    on_ray, here = run.stdout.splitlines()
-    assert on_ray.count("COMPLETE") == 3
-    assert on_ray == here
