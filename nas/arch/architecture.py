@@ -159,6 +159,12 @@ class Architecture(Frozen):
 
         return scaled(self, phi)
 
+    def scaled_to(self, *, params: str | float | None = None, macs: str | float | None = None) -> Architecture:
+        """Scaled in the same way to so many parameters, or multiply-adds: `scaled_to(params="5M")`; see `nas.scale.scaled_to`."""
+        from nas.scale import scaled_to
+
+        return scaled_to(self, params=params, macs=macs)
+
     def cost(self, aux: bool = True) -> Cost:
         """Parameters, multiply-adds and activations; without `aux` those of the inference network.
 

@@ -30,6 +30,13 @@ VERBS = {
 }
 
 
+PLUGINS = "nas.plugins"  # under which a context keeps those that were named
+
+
+def _keep(context: click.Context, _option: click.Parameter, plugins: tuple[str, ...]) -> None:
+    context.meta[PLUGINS] = plugins
+
+
 class Verbs(click.Group):
     """Imports a verb when it is called."""
 
@@ -58,11 +65,23 @@ class Verbs(click.Group):
 
 
 class Examples(click.Command):
-    """A command whose help ends with examples, one a line, as they are typed."""
+    """A command whose help ends with examples, one a line, as they are typed. All take plugins, which are run first."""
 
     def __init__(self, *args: object, examples: tuple[str, ...] = (), **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.examples = examples
+        self.params.append(click.Option(
+            ["--plugin"], multiple=True, expose_value=False, callback=_keep, metavar="FILE.py|MODULE",
+            help="Your own operations, strategies, ...: Python that is run first; may be given several times.",
+        ))  # fmt: skip
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the plugins, then the command."""
+        for each in ctx.meta.get(PLUGINS, ()):
+            from nas.plugins import load
+
+            load(each)
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""

@@ -14,7 +14,12 @@ from nas.errors import NasError
 
 @click.command(
     cls=Examples,
-    examples=("nas resume runs/NAME", "nas resume runs/NAME --workers 1 --no-dashboard", "nas resume runs/NAME --confirm 3x3 --control"),
+    examples=(
+        "nas resume runs/NAME",
+        "nas resume runs/NAME --workers 1 --no-dashboard",
+        "nas resume runs/NAME --confirm 3x3 --control",
+        "nas resume runs/NAME --plugin mine.py",
+    ),
 )
 @click.argument("run", type=click.Path(path_type=Path))
 @honest_options

@@ -131,6 +131,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 5m",
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --strategy rl",
         "nas search --space my-space.yaml --dataset npz:mine.npz --budget 2h,500trials --out runs/mine",
+        "nas search --plugin mine.py --space my-space.yaml --budget 2h",
         "nas search --space nasnet-cell --budget 5m --max-params 2M --filter naswot:0.5",
         "nas search --space nas-bench-201 --evaluator zero-cost:naswot --budget 50trials --engine local",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators
+from nas import evaluators, plugins
 from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine.confirm import ask_for, follow_up, planned
@@ -196,12 +196,15 @@ def resume(
     """
     known = open_study(directory, storage=storage, made=False)
     settings = known.settings
+    other = plugins.changed(settings.plugins, known.directory)
     engine = engine or settings.engine
     place = checked(settings.results if results is None else results, engine)
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
     observer = _watched(observer, engine)
+    if other:
+        observer.note(f"not what the run was started with any more: the plugin {', '.join(other)}")
     given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
     check_memory(judge, given)
     failures, patience = check_failures(max_failures, settings.max_failures), seconds_of(wait_for_nodes)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators, measures, spaces, strategies
+from nas import evaluators, measures, plugins, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
 from nas.engine import prepare as preparing
@@ -326,6 +326,7 @@ class Preparation:
             ladder=list(self.steps),
             stop_early=self.quantile,
             max_failures=self.failures,
+            plugins=plugins.recorded(),
             max_workers=self.most,
             gpu_weights=self.weights,
             results=self.results,
