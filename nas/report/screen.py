@@ -29,6 +29,7 @@ LATEST = 6
 HEADINGS = {
     "confirm": "confirming: the best networks are trained again with fresh seeds, at full size; the budget is not charged",
     "correlate": "rank correlation: networks spread over the ranking are trained alone; the budget is not charged",
+    "baselines": "baselines: hand-designed networks are trained as the candidates were; the budget is not charged",
     "control": "control: a random search under the same budget, to hold the search against",
 }
 
