@@ -43,7 +43,8 @@ def command(
     if is_training(run):
         given = {
             "--confirm": confirm, "--confirm-epochs": confirm_epochs, "--control": control, "--correlate": correlate,
-            "--baselines": baselines, "--workers": workers, "--gpus-per-trial": gpus_per_trial, "--memory-per-device": memory_per_device, "--no-mps": no_mps,
+            "--baselines": baselines, "--workers": workers, "--gpus-per-trial": gpus_per_trial, "--memory-per-device": memory_per_device,
+            "--no-mps": no_mps,
             "--engine": engine, "--address": address, "--no-dashboard": no_dashboard, "--max-workers": max_workers, "--no-ship": no_ship,
             "--max-failures": max_failures is not None, "--storage": storage, "--results": results, "--log-format": log_format != "text",
         }  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nas import baselines
 from nas.arch import Architecture
 from nas.engine.confirm import networks
 from nas.engine.phases import shares_weights
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from nas.study import Study
 
 WHERE = "baselines"
+SUGGESTED = 3
 Given = str | Iterable[str | Path | Architecture]
 
 
@@ -67,11 +70,11 @@ def space_of(found: list[Architecture], space: Space, evaluator: Evaluator) -> s
         return ""
     input, classes = _task(space, evaluator)
     for network in found:
-        try:
-            network.with_input(input, classes).cost()
-        except ArchitectureError as error:
-            shape = "x".join(map(str, input))
-            raise ArchitectureError(f"{WHERE}: {network.name} does not fit images of {shape} ({error}); leave it out") from None
+        if misfit := _misfit(network, input, classes):
+            shape, others = "x".join(map(str, input)), ", ".join(itertools.islice(_like(network.name, input, classes), SUGGESTED))
+            raise ArchitectureError(
+                f"{WHERE}: {network.name} does not fit images of {shape} ({misfit}); leave it out, or take one that fits, such as {others}"
+            )
     options = [network.to_dict() for network in found]
     try:
         made = Space({"name": WHERE, "input": list(input), "classes": classes, "choose": options})
@@ -79,6 +82,22 @@ def space_of(found: list[Architecture], space: Space, evaluator: Evaluator) -> s
     except NasError as error:
         raise type(error)(f"{WHERE}: {error}") from None
     return made.to_yaml()
+
+
+def _misfit(network: Architecture, input: tuple[int, int, int], classes: int) -> str:
+    """Why it does not fit the input; empty where it does."""
+    try:
+        network.with_input(input, classes).cost()
+    except ArchitectureError as error:
+        return str(error)
+    return ""
+
+
+def _like(name: str, input: tuple[int, int, int], classes: int) -> Iterator[str]:
+    """Names of networks that fit the input, those of its own family first."""
+    family = known.family if (known := baselines.find(name)) else ""
+    every = [baselines.get(each) for each in baselines.names()]
+    return (each.name for each in sorted(every, key=lambda each: each.family != family) if not _misfit(each.make(), input, classes))
 
 
 def _task(space: Space, evaluator: Evaluator) -> tuple[tuple[int, int, int], int]:

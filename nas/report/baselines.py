@@ -29,6 +29,8 @@ def shown(study: Study) -> list[RenderableType]:
     lines: list[RenderableType] = [Text(title)]
     if baselines(study):
         lines.append(_table(study))
+        if not comparable(study):
+            lines.append(Text("no trial of the search was trained in full, so that none can be held against these"))
     lines += [Text(f"{trial.architecture.name} failed: {trial.reason}") for trial in failed(study)]
     if left := untrained(study):
         lines.append(Text(f"{left} of {len(run.settings.start)} trainings are still to be done"))

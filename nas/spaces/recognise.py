@@ -13,7 +13,8 @@ from nas.spaces.scaled import Scaled, every
 from nas.spaces.template import Choice, Open, OpenSubset, OpenTuple, OpenValue
 
 # What a search sets by itself, and what does not change a network.
-FREE = ("name", "input", "classes")
+TASK = ("input", "classes")
+FREE = ("name", *TASK)
 MOST = 1000  # ways that a space which scales is tried in
 
 
@@ -26,8 +27,17 @@ def recognise(template: Open, architecture: Any) -> Decisions:
 
     Raises `Mismatch` that names the first place where the two differ.
     """
+    if isinstance(template, Choice):  # several documents may lead to the same network; its name tells whose it is
+        try:
+            return _found(template, architecture, TASK)
+        except Mismatch:
+            pass
+    return _found(template, architecture, FREE)
+
+
+def _found(template: Open, architecture: Any, free: tuple[str, ...]) -> Decisions:
     made: Decisions = {}
-    _match(template, architecture, made, "the network", FREE)
+    _match(template, architecture, made, "the network", free)
     return made
 
 
