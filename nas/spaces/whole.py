@@ -17,7 +17,7 @@ from nas import baselines
 from nas.arch import Architecture
 from nas.arch.architecture import decode_architecture
 from nas.errors import ArchitectureError, SpaceError, unknown
-from nas.spaces.template import Choice, SpaceDecoder
+from nas.spaces.template import MAX_OPTIONS, Choice, SpaceDecoder
 
 NETWORK = "network"
 TASK = ("input", "classes")
@@ -30,9 +30,14 @@ def written_out(data: Mapping[str, Any]) -> dict[str, Any]:
     Raises `SpaceError` for an unknown name.
     """
     made = dict(data)
-    if isinstance(made.get("choose"), list):
+    if _few(made.get("choose")):
         made["choose"] = [_named(option, f"choose[{place}]") for place, option in enumerate(made["choose"])]
     return made
+
+
+def _few(options: Any) -> bool:
+    """Whether it is a list that may be options; what is none is refused where all choices are read."""
+    return isinstance(options, list) and len(options) <= MAX_OPTIONS
 
 
 def _named(option: Any, where: str) -> Any:
@@ -50,10 +55,10 @@ def read_template(data: Any, decoder: SpaceDecoder) -> Any:
     if extra := sorted(set(map(str, data)) - set(WORDS)):
         raise ArchitectureError(f"the top level has {', '.join(extra)} beside choose; allowed: {', '.join(WORDS)}, limits, fitting, scale")
     if "name" not in data:
-        raise ArchitectureError("the top level lacks 'name'")
+        raise ArchitectureError("the top level lacks 'name'; allowed: a text, what the space is called")
     choice = {key: value for key, value in data.items() if key not in TASK}
     choice["name"] = NETWORK
-    if isinstance(data["choose"], list):
+    if _few(data["choose"]):
         choice["choose"], choice["labels"] = _documents(data)
 
 
