@@ -159,6 +159,34 @@ def test_of_a_search_by_halving_only_what_was_trained_in_full_is_compared(tmp_pa
     assert "no trial of the search was trained in full" in text(study)
 
 
+def test_beside_scaled_networks_and_a_search_that_stops_early(tmp_path: Path) -> None:
+    from nas.engine.coefficients import scale_search
+
+    def curved(architecture: Any, fidelity: Fidelity) -> float:
+        return float(architecture.cost().params)
+
+    study = scale_search(
+        "resnet20", evaluator=curved, baselines="resnet20,wrn_16_4", out=tmp_path / "scaled", engine="local", confirm=None, step=0.2
+    )
+    assert [trial.architecture.name for trial in study.baselines] == ["wrn_16_4", "resnet20"]
+    assert {trial.architecture.input for trial in study.baselines} == {(3, 32, 32)}
+    run = search(tmp_path / "run", evaluator=Curved(), fidelity=Fidelity(4), stop_early=0.9, baselines=NAMES).nested("baselines")
+    assert run is not None
+    assert all(trial.stopped is None and len(trial.curve) == 4 for trial in run.trials), "no curve ends one of them early"
+
+
+class Curved(Seeded):
+    """Reports its value after each epoch."""
+
+    metrics = ("accuracy", "epochs")
+
+    def evaluate(self, architecture: Any, fidelity: Fidelity, evaluation: Evaluation) -> dict[str, float]:
+        made = super().evaluate(architecture, fidelity, evaluation)
+        for epoch in range(fidelity.epochs):
+            evaluation.report({**made, "epochs": epoch + 1})
+        return made
+
+
 def test_a_training_that_fails_is_shown(tmp_path: Path) -> None:
     class Fragile(Seeded):
         def evaluate(self, architecture: Any, fidelity: Fidelity, evaluation: Evaluation) -> dict[str, float]:
@@ -344,6 +372,7 @@ def test_a_real_search_through_the_command_line(call: Callable[..., Run]) -> Non
     run = call("search", *words, "--out", "r", "--baselines", "resnet20")
     assert run.status == 0, run.err
     assert run.out.count("baselines: hand-designed networks are trained as the candidates were") == 1
+    assert "trial    0   resnet20   " in run.out
     assert "of 3 trials" in run.out
     data = json.loads(call("status", "r", "--json").out)["baselines"]
     (row,) = data["networks"]

@@ -284,6 +284,7 @@ def closing(study: Any) -> None:
     """The best five or the front, what was used, what was measured afterwards, and what to type next."""
     from rich.text import Text
 
+    from nas.report.baselines import shown as beside
     from nas.report.coefficients import coefficients
     from nas.report.darts import lines
     from nas.report.fidelity import keeping_lines, ladder_lines, stopping_lines
@@ -312,7 +313,7 @@ def closing(study: Any) -> None:
     if not single:
         for line in (*lines(study), *ladder_lines(study), *stopping_lines(study), *keeping_lines(study)):
             click.echo(line)
-    for part in coefficients(study) if scaling else honest(study):
+    for part in (*coefficients(study), *beside(study)) if scaling else honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)
     if single:
