@@ -101,10 +101,14 @@ def _like(name: str, input: tuple[int, int, int], classes: int) -> Iterator[str]
 
 
 def _task(space: Space, evaluator: Evaluator) -> tuple[tuple[int, int, int], int]:
-    """Input and classes of the evaluator's data; else those of the space's candidates."""
+    """Input and classes of the evaluator's data; else those that the space states, before it scales; else those of a candidate."""
     task: tuple[tuple[int, int, int], int] | None = getattr(evaluator, "task", lambda: None)()
     if task is not None:
         return task
+    stated = space.to_data()
+    input, classes = stated.get("input"), stated.get("classes")
+    if isinstance(classes, int) and isinstance(input, list) and all(isinstance(side, int) for side in input):
+        return (input[0], input[1], input[2]), classes
     candidate = space.decode(space.sample(random.Random(0)))
     return candidate.input, candidate.classes
 
