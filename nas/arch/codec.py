@@ -32,7 +32,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self.cells: frozenset[str] = frozenset()
-        # Fields of the document itself that are decoded already.
+        # Fields of the document itself that are decoded already; it takes them.
         self.given: dict[str, Any] = {}
         self._left = MAX_VALUES
         self._depth = 0
@@ -111,7 +111,7 @@ class Decoder:
             raise _wrong(data, "a mapping of fields", where)
         kinds = field_types(cls)
         keys = {cls.yaml_names.get(name, name): name for name in kinds}
-        values: dict[str, Any] = {} if where else dict(self.given)
+        values, self.given = self.given, {}
         for key, item in data.items():
             if key not in keys:
                 raise unknown("field", key, keys, where=where or "the top level")

@@ -120,6 +120,10 @@ def honest_options(function: Any) -> Any:
             "--correlate", metavar="N[xR]",
             help="After a search on shared weights train N networks of its ranking alone, with R seeds each, and say how well it ranked.",
         ),
+        click.option(
+            "--baselines", metavar="NAMES", default="",
+            help="Then train these networks as the candidates were, to stand beside them: names or YAML files, joined by commas.",
+        ),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -145,6 +149,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space darts --strategy darts --budget 10gpuh --dataset cifar10",
         "nas search --space nas-bench-201 --evaluator shared --strategy rl --budget 10m",
         "nas search --space nas-bench-201 --evaluator 'shared(sampling=fair)' --strategy evolution --budget 10m --correlate 10",
+        "nas search --space nasnet-cell --budget 10m --baselines resnet20,mobilenet_v2_cifar,my.yaml",
         "nas search --space nasnet-cell --budget 1h --strategy evolution --inherit",
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
@@ -205,7 +210,7 @@ def command(
     ladder: str | None, stop_early: str | None, keep: str | None, inherit: bool,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
-    workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
+    baselines: str, workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
     gpu_weights: str, no_dashboard: bool, storage: str | None, results: str | None,
     dry_run: bool, price: float | None, as_json: bool, log_format: str, **trackers: str | None,
@@ -217,7 +222,8 @@ def command(
     the record of every trial, run.yaml, best.yaml and best.svg. Without a GPU a CPU core counts as a device.
 
     A single training can be lucky: --confirm trains the best networks again, in RUN/confirm, and gives means with their
-    intervals; --control holds the search against random search, in RUN/control. Neither is charged to the budget.
+    intervals; --control holds the search against random search, in RUN/control; --baselines trains hand-designed networks
+    as the candidates were, in RUN/baselines. None of them is charged to the budget.
     """
     import nas
     from nas.report.tables import console
@@ -235,7 +241,7 @@ def command(
             fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
-            seed=seed, out=out, storage=storage, results=results,
+            baselines=baselines, seed=seed, out=out, storage=storage, results=results,
             engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=watching.observer,
             max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, gpu_weights=gpu_weights,
             max_failures=max_failures,
@@ -279,6 +285,7 @@ def closing(study: Any) -> None:
     """The best five or the front, what was used, what was measured afterwards, and what to type next."""
     from rich.text import Text
 
+    from nas.report.baselines import shown as beside
     from nas.report.coefficients import coefficients
     from nas.report.darts import lines
     from nas.report.fidelity import keeping_lines, ladder_lines, stopping_lines
@@ -286,7 +293,8 @@ def closing(study: Any) -> None:
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
 
-    ledger, single = study.ledger(), study.settings.role in ("confirm", "correlate")  # a single training is no best network
+    ledger, role = study.ledger(), study.settings.role
+    single = role in ("confirm", "correlate", "baselines")  # a single training is no best network
     front = study.front if len(study.goals) > 1 and not single else []
     scaling = study.settings.network is not None and not single
     if scaling:
@@ -306,11 +314,12 @@ def closing(study: Any) -> None:
     if not single:
         for line in (*lines(study), *ladder_lines(study), *stopping_lines(study), *keeping_lines(study)):
             click.echo(line)
-    for part in coefficients(study) if scaling else honest(study):
+    for part in (*coefficients(study), *beside(study)) if scaling else honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)
     if single:
-        click.echo(f"next:  nas status {short_path(study.directory.parent)}      the means of these trainings")
+        what = "these networks beside what was found" if role == "baselines" else "the means of these trainings"
+        click.echo(f"next:  nas status {short_path(study.directory.parent)}      {what}")
     elif study.best is not None:
         click.echo(f"next:  nas show {where}/best.yaml      its layers and costs; its picture is {where}/best.svg")
         if front:
