@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -26,9 +27,13 @@ def main() -> None:
 
 
 def _main() -> None:
-    from nas.cli.app import app
+    from nas.cli.app import COMPLETING, app
     from nas.errors import NasError
 
+    if COMPLETING in os.environ:
+        from nas.cli.completing import register
+
+        register()
     try:
         app(standalone_mode=False)
     except NasError as error:
