@@ -102,6 +102,7 @@ def app() -> None:
 
     \b
     Exit statuses:
-      0 done   2 wrong usage, or refused   3 a search in which nothing finished
+      0 done   1 `nas doctor` found a problem   2 wrong usage, or refused
+      3 a search in which nothing finished
       130 interrupted (Ctrl-C)   143 terminated (SIGTERM)   141 whoever read the output has gone
     """

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import (
-    BashComplete, CompletionItem, FishComplete, ShellComplete, ZshComplete, add_completion_class, split_arg_string,
-)  # fmt: skip
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
+    add_completion_class,
+    split_arg_string,
+)
 
 if TYPE_CHECKING:
     from nas.cli.values import Values
@@ -72,8 +78,10 @@ _FISH = """\
 function %(complete_func)s
     set -l word (commandline -ct)
     set -l words (commandline -cop)
-    set -l answers (COMP_WORDS=(string join \\n -- $words | string collect) COMP_CWORD=$word %(complete_var)s=fish_complete $words[1] 2>/dev/null)
-    for answer in $answers
+    set -lx COMP_WORDS (string join \\n -- $words | string collect)
+    set -lx COMP_CWORD $word
+    set -lx %(complete_var)s fish_complete
+    for answer in ($words[1] 2>/dev/null)
         set -l kind (string split -m 1 , -- $answer)
         switch $kind[1]
             case dir
@@ -180,7 +188,7 @@ def teach(command: click.Command) -> None:
     for parameter in command.params:
         found = values.of(parameter)
         if found is not None:
-            parameter.shell_complete = _answering(found)  # type: ignore[method-assign]
+            parameter.shell_complete = _answering(found)  # type: ignore[method-assign, assignment]
 
 
 def _answering(values: Values) -> _Complete:
