@@ -35,7 +35,7 @@ def _main() -> None:
 
         register()
     try:
-        app(standalone_mode=False)
+        app(prog_name="nas", complete_var=COMPLETING, standalone_mode=False)
     except NasError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)

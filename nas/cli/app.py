@@ -86,8 +86,27 @@ class Examples(click.Command):
             formatter.write("".join(f"  {line}\n" for line in self.examples))
 
 
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """One line that a report of a fault can quote; nothing is imported for it."""
+    if not asked or ctx.resilient_parsing:
+        return
+    import platform
+    from importlib import metadata
+
+    from nas import __version__
+
+    def installed(name: str) -> str:
+        try:
+            return f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            return f"no {name}"
+
+    click.echo(f"nas {__version__} (Python {platform.python_version()}, {installed('torch')}, {installed('ray')})")
+    ctx.exit()
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(package_name="nas", prog_name="nas")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Versions.")
 def app() -> None:
     """Neural architecture search: find a network, or look at one.
 

@@ -31,5 +31,7 @@ def examine(deep: bool = False) -> Iterator[Finding]:
 def _examined(name: str, check: Check, deep: bool) -> list[Finding]:
     try:
         return [finding.of(name) for finding in check(deep)]
+    except ImportError as error:
+        return [problem(f"not looked at, for a package cannot be imported: {error}", "python -m pip install --force-reinstall it").of(name)]
     except Exception as error:
         return [problem(f"this check failed: {type(error).__name__}: {error}", "report this line, please").of(name)]

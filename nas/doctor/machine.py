@@ -139,6 +139,6 @@ def _owner(port: int) -> str | None:
             sockets |= {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
     for process in Path("/proc").glob("[0-9]*") if sockets else ():
         with contextlib.suppress(OSError):
-            if any(os.readlink(entry) in sockets for entry in os.scandir(process / "fd")):
+            if any(os.readlink(process / "fd" / name) in sockets for name in os.listdir(process / "fd")):
                 return f"{(process / 'comm').read_text().strip()} (process {process.name})"
     return None

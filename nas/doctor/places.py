@@ -58,11 +58,15 @@ def temporary(deep: bool) -> Iterator[Finding]:
 @CHECKS.register("disk")
 def disk(deep: bool) -> Iterator[Finding]:
     """Room where runs, data sets and Ray's sessions go; disks that are one are said once."""
-    from nas.data.fetch import default_folder
     from nas.units import format_bytes
 
     seen: set[int] = set()
-    for what, path in (("this folder", Path.cwd()), ("data sets", default_folder()), ("temporary files", Path(tempfile.gettempdir()))):
+    folders = {"this folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir())}
+    with contextlib.suppress(ImportError):  # said where data sets are
+        from nas.data.fetch import default_folder
+
+        folders["data sets"] = default_folder()
+    for what, path in folders.items():
         place = nearest(path)
         with contextlib.suppress(OSError):
             device = place.stat().st_dev
