@@ -91,6 +91,21 @@ def test_version_says_what_is_missing(call: Callable[..., Run], monkeypatch: pyt
     assert "no torch, no ray" in call("--version").out
 
 
+def test_nas_alone_is_the_help_and_no_error(call: Callable[..., Run]) -> None:
+    run = call()
+    assert run.status == 2
+    assert run.err.startswith("Usage: nas ")
+    assert all(f"  {verb} " in run.err for verb in VERBS)
+
+
+@pytest.mark.parametrize("words", [("completion",), ("completion", "tcsh"), ("list", "all"), ("train", "lenet5", "--device", "tpu")])
+def test_a_wrong_choice_is_one_line_with_what_is_allowed(call: Callable[..., Run], words: tuple[str, ...]) -> None:
+    run = call(*words)
+    assert (run.status, run.out, run.err.count("\n")) == (2, "", 1)
+    assert run.err.startswith("error: ")
+    assert any(allowed in run.err for allowed in ("fish", "baselines", "cuda"))
+
+
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_every_verb_that_reads_has_json(verb: str) -> None:
     assert verb in ACTS or "--json" in options(verb)

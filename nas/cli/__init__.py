@@ -52,8 +52,11 @@ def _main() -> None:
             sys.exit(error.exit_code)
         if isinstance(error, click.Abort):  # what click makes of it
             sys.exit(143 if isinstance(error.__cause__, Terminated) else 130)
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            print(error.format_message(), file=sys.stderr)
+            sys.exit(2)
         if isinstance(error, click.ClickException):
-            print(f"error: {error.format_message()}", file=sys.stderr)
+            print(f"error: {' '.join(error.format_message().split())}", file=sys.stderr)
             sys.exit(2)
         raise
 
