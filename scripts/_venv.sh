@@ -34,7 +34,6 @@ find_python() {
 make_venv() {
     local python version
     python=$(find_python)
-    [ -w . ] || fail "$top cannot be written; clone into a folder of yours, on a disk that is not read-only"
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         fail "$python has no venv module; Debian, Ubuntu: sudo apt install python$version-venv; or PYTHON=/path/to/another $0"
@@ -45,8 +44,13 @@ make_venv() {
     fi
 }
 
-room() {
-    df -Pk . | awk 'NR == 2 { printf "%.1f GB are free here, and up to 8 GB are needed", $4 / 1048576 }'
+room() { # with CUDA, as it is for Linux, .venv takes 5.6 GB
+    df -Pk . | awk 'NR == 2 { printf "%.1f GB are free here, and about 6 GB are needed", $4 / 1048576 }'
+}
+
+check_folder() { # before minutes of downloading
+    [ -w . ] || fail "$top cannot be written; clone into a folder of yours, on a disk that is not read-only"
+    [ "$(df -Pk . | awk 'NR == 2 { print $4 }')" -ge 1500000 ] || fail "$(room); free some, or clone onto another disk"
 }
 
 pip_install() { # pip_install WHAT ARGUMENT...
@@ -68,6 +72,7 @@ install() { # install EXTRAS [PACKAGE...]: "" or "[test]", then packages without
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
+    check_folder
     .venv/bin/python -m pip --version >/dev/null 2>&1 || make_venv
     echo "installing into .venv (torch and Ray: some minutes the first time)"
     # torch first and by itself, so that the pinned build is taken and nothing else pulls another one in.

@@ -146,6 +146,16 @@ def test_a_folder_that_cannot_be_written(machine: Machine) -> None:
     assert "cannot be written; clone into a folder of yours" in ran.stderr
 
 
+def test_a_disk_that_is_too_small_is_said_before_anything_is_downloaded(machine: Machine) -> None:
+    (machine.stand / "df").unlink()
+    (machine.stand / "df").write_text("#!/bin/sh\necho heads of columns; echo '/dev/x 9 8 1048576 9% /'\n")
+    (machine.stand / "df").chmod(0o755)
+    ran = machine.demo()
+    assert ran.returncode == 2
+    assert ran.stderr == "error: 1.0 GB are free here, and about 6 GB are needed; free some, or clone onto another disk\n"
+    assert not (machine.clone / ".venv").exists()
+
+
 def test_a_search_that_fails_points_to_the_doctor(machine: Machine) -> None:
     machine.has("search-fails")
     ran = machine.demo()
