@@ -124,7 +124,20 @@ def test_a_tab_on_a_terminal(terminal: Terminal, begun: str) -> None:
     assert f"{wanted}#" in seen(shown)
 
 
-def test_zsh_and_fish_agree(place: Path) -> None:
+def test_zsh_is_answered_as_its_script_reads(place: Path) -> None:
+    """Three lines an answer, whether or not zsh is installed here; where it is, it was asked on a terminal above."""
+    for begun, wanted in TABS.items():
+        at = begun.count(" ")
+        lines = answer(["nas"], place, COMP_WORDS=begun, COMP_CWORD=str(at), _NAS_COMPLETE="zsh_complete")
+        kinds, found = set(lines[::3]), lines[1::3]
+        assert len(lines) % 3 == 0
+        assert kinds <= {"plain", "open", "file", "dir"}
+        last = wanted.split()[-1]
+        offered = last.partition("=")[2] if last.startswith("--") and "=" in last else last
+        assert offered in found or kinds == {"file"}, begun
+
+
+def test_fish_offers_the_same(place: Path) -> None:
     """fish says what it would offer; where it is not installed, our answers are read as its script reads them."""
     for begun, wanted in TABS.items():
         offered = fish(begun, place)
@@ -191,7 +204,7 @@ def test_verbs_are_offered_at_once(place: Path) -> None:
 
 def test_an_unknown_verb_is_no_traceback(place: Path) -> None:
     assert ask("nas frobnicate --x", place)[0] == []
-    assert ask("nas search --space nas --space", place)[0] == ["--space"]
+    assert ask("nas search --space nas --strat", place)[0] == ["--strategy"]
 
 
 @pytest.mark.parametrize(
