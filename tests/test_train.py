@@ -528,9 +528,10 @@ def test_json_is_the_result_and_quiet_is_quiet(call: Callable[..., Run]) -> None
     assert run.out == "quiet/weights.pt\n"
 
 
-def test_the_live_table_is_drawn_on_a_terminal_and_stays(tmp_path: Path) -> None:
+def test_the_live_table_is_drawn_on_a_terminal_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     out = io.StringIO()
-    screen = TrainingScreen(out=Console(file=out, force_terminal=True, force_interactive=True, width=120))
+    screen = TrainingScreen(out=Console(file=out, force_terminal=True, width=120))
     nas.train(network(), out=tmp_path / "run", watcher=screen, **{**HOW, "epochs": 15})  # longer than from one tick to the next
     assert "images/s, about" in out.getvalue()
     assert "train loss" in out.getvalue().rpartition("\x1b[?25h")[2]  # after the cursor was given back
