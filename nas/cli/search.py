@@ -9,6 +9,7 @@ import click
 
 from nas.cli.app import Examples
 from nas.cli.forecast import check_options, forecast_options, show
+from nas.cli.quiet import quiet_option, refuse
 from nas.cli.watching import Watching, watch_options
 from nas.errors import NasError
 
@@ -203,6 +204,7 @@ def honest_options(function: Any) -> Any:
 @engine_options
 @forecast_options
 @watch_options
+@quiet_option
 def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, execution: str | None, seed: int, out: Path | None, objectives: str | None,
@@ -213,7 +215,7 @@ def command(
     baselines: str, workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
     gpu_weights: str, no_dashboard: bool, storage: str | None, results: str | None,
-    dry_run: bool, price: float | None, as_json: bool, log_format: str, **trackers: str | None,
+    dry_run: bool, price: float | None, as_json: bool, log_format: str, quiet: bool, **trackers: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
 
@@ -230,8 +232,9 @@ def command(
     from nas.strategies.specs import read
 
     check_options(dry_run, price, as_json)
+    refuse(quiet, ("--dry-run", dry_run))
     chosen, act = read(strategy), nas.plan if dry_run else nas.search
-    with Watching(log_format, trackers, storage=storage, out=console(stderr=True) if as_json else None) as watching:
+    with Watching(log_format, trackers, storage=storage, out=console(stderr=True) if as_json else None, quiet=quiet) as watching:
         made: Any = act(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
             evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe, execution=execution),

@@ -82,7 +82,7 @@ class Screen(Observer):
             self.say(f"Ray dashboard: {start.dashboard.url}")
             if start.dashboard.login:
                 self.say(f"  {start.dashboard.login}")
-        if self.out.is_terminal:
+        if self.out.is_interactive:
             self._live = Live(self._draw(), console=self.out, refresh_per_second=4, transient=True)
             self._live.start()
 
