@@ -33,8 +33,8 @@ def _within(link: re.Match[str], folder: str) -> str:
 
 
 def help_of(*verb: str) -> str:
-    """`nas VERB --help` as a block of text, 100 columns wide. An unknown verb ends the build."""
-    run = CliRunner().invoke(app, [*verb, "--help"], prog_name="nas", terminal_width=100, catch_exceptions=False)
+    """`nas VERB --help` as a block of text, 95 columns wide. An unknown verb ends the build."""
+    run = CliRunner().invoke(app, [*verb, "--help"], prog_name="nas", terminal_width=95, catch_exceptions=False)
     if run.exit_code:
         raise SystemExit(f"nas {' '.join(verb)} --help ended with status {run.exit_code}")
     return f"```text\n{run.output.rstrip()}\n```"
