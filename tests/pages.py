@@ -96,7 +96,7 @@ def mentioned() -> list[tuple[str, str]]:
 
 def commands_of(line: str) -> Iterator[str]:
     """The commands of a line of a shell, one by one, each without variables set for it and remarks."""
-    for part in re.split(r" \\?\|\|? | && |; ", bare(line.strip().removeprefix("$ "))):
+    for part in re.split(r" \\?\|\|? | && |; | >>? ", bare(line.strip().removeprefix("$ "))):
         words = part.split()
         while words and (re.fullmatch(r"[A-Z_]+=\S*", words[0]) or words[0] in ("until", "do", "$")):
             words = words[1:]

@@ -18,6 +18,7 @@ import pytest
 
 import nas as package
 from nas.cli.app import VERBS
+from nas.evaluators import Fidelity
 from nas.spaces import Space
 from tests import pages
 from tests.cli import Run, nas
@@ -33,7 +34,8 @@ OTHERS = {"text": "what is printed", "py": "tests/test_tune_ray.py"}
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the run and the space that the documents speak of."""
     folder = tmp_path_factory.mktemp("docs")
-    package.search("tiny", dataset="digits", budget="2trials", engine="local", out=folder / "runs" / "NAME")
+    short = Fidelity(epochs=1)
+    package.search("tiny", dataset="digits", budget="2trials", fidelity=short, engine="local", out=folder / "runs" / "NAME")
     package.train("resnet20", dataset="digits", epochs=1, out=folder / "runs" / "mine")
     (folder / "my-space.yaml").write_text(next(block.text for block in pages.blocks("yaml") if "name: my-space" in block.text))
     return folder
