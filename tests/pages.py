@@ -29,6 +29,7 @@ NOT_HERE = {
     "pip install": "needs a network; the extras that it names are checked",
     "python3 -m venv": "makes an environment",
     "echo quit": "ends a service of NVIDIA's",
+    "nas watch": "serves until it is ended: only read",
     "nas dashboard runs/": "serves until it is ended: only read, but for its other forms",
 }
 PROGRAMS = ("nas", "python", "python3", *(line.split()[0] for line in NOT_HERE))
