@@ -96,8 +96,9 @@ def mentioned() -> list[tuple[str, str]]:
 
 
 def commands_of(line: str) -> Iterator[str]:
-    """The commands of a line of a shell, one by one, each without variables set for it and remarks."""
-    for part in re.split(r" \\?\|\|? | && |; | >>? ", bare(line.strip().removeprefix("$ "))):
+    """The commands of a line of a shell, one by one, each without variables set for it and remarks. Words behind dots are a sentence."""
+    line = re.sub(r"\$\((.*?)\)", r"NAME ; \1", re.sub(r" \.\.\. [a-z].*", "", line))
+    for part in re.split(r" \\?\|\|? | && | ?; | >>? ", bare(line.strip().removeprefix("$ "))):
         words = part.split()
         while words and (re.fullmatch(r"[A-Z_]+=\S*", words[0]) or words[0] in ("until", "do", "$")):
             words = words[1:]

@@ -43,9 +43,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, made: Path) -> Callable[..., Run]:
-    """The command line in that folder."""
-    monkeypatch.chdir(made)
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, made: Path, tmp_path: Path) -> Callable[..., Run]:
+    """The command line in a folder of its own that has these."""
+    for each in ("runs", "my-space.yaml"):
+        (tmp_path / each).symlink_to(made / each)
+    monkeypatch.chdir(tmp_path)
     return partial(nas, capsys, monkeypatch)
 
 
