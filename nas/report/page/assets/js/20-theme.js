@@ -63,8 +63,7 @@
     }
   };
 
-  const apply = () => {
-    const wish = app.state.theme;
+  const apply = (wish = app.state.theme) => {
     root.dataset.theme = wish === 'auto' ? (prefersDark.matches ? 'dark' : 'light') : wish;
     app.paintFamilies();
     app.emit('theme');
@@ -93,6 +92,9 @@
     name();
     return button;
   };
+
+  /** Show a theme without choosing it; without a name the chosen one. */
+  app.showTheme = apply;
 
   app.startTheme = () => {
     app.state.theme = recall();

@@ -3,7 +3,7 @@
 // What all charts share: their looks, when they are drawn, and that zoom and legend outlive every update.
 (function (app) {
   const charts = [];
-  const CONFIG = { displayModeBar: false, responsive: true, showTips: false, scrollZoom: false };
+  const CONFIG = { displayModeBar: false, showTips: false, scrollZoom: false };
   // Between two drawings of new data, in times of what one takes.
   const PATIENCE = 8;
   const coarse = matchMedia('(pointer: coarse)').matches;
@@ -59,6 +59,8 @@
     }
 
     watch() {
+      // plotly itself looks at the window alone, but a panel beside the page makes it narrower, too.
+      new ResizeObserver(() => this.drawn && !this.plot.hidden && this.plot.clientWidth && this.fit()).observe(this.plot);
       new IntersectionObserver(
         ([entry]) => {
           this.near = entry.isIntersecting;
@@ -137,6 +139,11 @@
       if (Object.keys(change).length) Plotly.relayout(this.plot, change);
     }
 
+    /** As wide as its place. */
+    fit() {
+      if (Math.abs(this.plot._fullLayout.width - this.plot.clientWidth) > 1) Plotly.Plots.resize(this.plot);
+    }
+
     reset() {
       if (this.drawn) Plotly.relayout(this.plot, { 'xaxis.autorange': true, 'yaxis.autorange': true });
     }
@@ -185,5 +192,4 @@
   app.drawAll = () => charts.filter((chart) => chart.dirty).forEach((chart) => chart.draw());
 
   matchMedia('(max-width: 639px)').addEventListener('change', () => charts.forEach((chart) => chart.update()));
-  addEventListener('beforeprint', () => app.drawAll());
 })(window.nasReport);
