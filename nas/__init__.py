@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from nas import baselines, draw, export, latency, scale
+    from nas import baselines, data, draw, evaluators, export, latency, measures, plugins, scale, spaces, strategies
     from nas.arch import Architecture
     from nas.engine import plan, resume, resume_training, scale_search, search, train
     from nas.ensembles import Ensemble
+    from nas.evaluators import Fidelity
     from nas.loading import ensemble, load
     from nas.measures import score
     from nas.mutation import mutate
@@ -31,32 +32,39 @@ if TYPE_CHECKING:
 _WHERE = {
     "Architecture": "nas.arch",
     "Ensemble": "nas.ensembles",
+    "Fidelity": "nas.evaluators",
     "Space": "nas.spaces",
     "baselines": "nas.baselines",
+    "data": "nas.data",
     "draw": "nas.draw",
+    "evaluators": "nas.evaluators",
     "export": "nas.export",
     "ensemble": "nas.loading",
     "latency": "nas.latency",
     "load": "nas.loading",
+    "measures": "nas.measures",
     "mutate": "nas.mutation",
     "open_study": "nas.study",
     "optuna_sampler": "nas.samplers",
     "plan": "nas.engine",
+    "plugins": "nas.plugins",
     "resume": "nas.engine",
     "resume_training": "nas.engine",
     "scale": "nas.scale",
     "scale_search": "nas.engine",
     "score": "nas.measures",
     "search": "nas.engine",
+    "spaces": "nas.spaces",
+    "strategies": "nas.strategies",
     "suggest": "nas.samplers",
     "train": "nas.engine",
     "transfer": "nas.scale",
 }
 
 __all__ = [
-    "Architecture", "Ensemble", "Space", "__version__", "baselines", "draw", "ensemble", "export", "latency", "load", "mutate",
-    "open_study", "optuna_sampler", "plan", "resume", "resume_training", "scale", "scale_search", "score", "search", "suggest",
-    "train", "transfer",
+    "Architecture", "Ensemble", "Fidelity", "Space", "__version__", "baselines", "data", "draw", "ensemble", "evaluators", "export",
+    "latency", "load", "measures", "mutate", "open_study", "optuna_sampler", "plan", "plugins", "resume", "resume_training", "scale",
+    "scale_search", "score", "search", "spaces", "strategies", "suggest", "train", "transfer",
 ]  # fmt: skip
 
 

@@ -50,8 +50,8 @@ class NothingFinishedError(NasError):
     exit_status = 3
 
 
-def unknown(kind: str, name: object, known: Iterable[str], *, where: str = "") -> UnknownNameError:
-    """The error for an unknown `name` of a `kind`, with the nearest known names.
+def unknown(kind: str, name: object, known: Iterable[str], *, where: str = "", hint: str = "") -> UnknownNameError:
+    """The error for an unknown `name` of a `kind`, with the nearest known names, and a `hint` at its end.
 
     Example: `unknown primitive 'botleneck' at stages[0].block; nearest: bottleneck; `nas list primitives` shows all`.
     """
@@ -60,4 +60,4 @@ def unknown(kind: str, name: object, known: Iterable[str], *, where: str = "") -
     shown = text if len(text) <= 60 else text[:57] + "..."
     near = difflib.get_close_matches(text[:60], names, n=3, cutoff=0.5)
     allowed = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(names[:20])}" + (", ..." if len(names) > 20 else "")
-    return UnknownNameError(f"unknown {kind} {shown!r}{f' at {where}' if where else ''}; {allowed}")
+    return UnknownNameError(f"unknown {kind} {shown!r}{f' at {where}' if where else ''}; {allowed}{hint and f'; {hint}'}")

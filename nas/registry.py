@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import sys
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
@@ -21,8 +23,8 @@ class Registry(Generic[T]):
         self._items: dict[str, T] = {}
 
     def add(self, name: str, item: T) -> T:
-        """Register `item`. Raises `ValueError` when the name is taken."""
-        if name in self._items:
+        """Register `item`. Raises `ValueError` when the name is taken, but by what a person at a prompt or in a notebook writes anew."""
+        if name in self._items and not (_interactive() and all(map(_typed, (item, self._items[name])))):
             raise ValueError(f"{self.kind} {name!r} is registered twice")
         self._items[name] = item
         return item
@@ -51,3 +53,12 @@ class Registry(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def _interactive() -> bool:
+    """Whether a person types: at Python's prompt, at IPython's, or in a notebook."""
+    return hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__")
+
+
+def _typed(item: object) -> bool:
+    return getattr(item, "__module__", None) == "__main__"

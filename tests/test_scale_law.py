@@ -321,6 +321,25 @@ def test_targets_are_met_within_three_percent(name, what, factor):
     assert reached == solution.best.value == pytest.approx(wanted, rel=0.03)
 
 
+def test_scaled_to_is_the_solution_for_a_count():
+    base = nas.load("resnet20")
+    assert base.scaled_to(params="1M") == found("resnet20", "params", 1e6).best.choice.architecture
+    assert base.scaled_to(macs=1e8).cost(aux=False).macs == pytest.approx(1e8, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, "no target"), ({"params": 1, "macs": 2}, "params and macs"), ({"params": "much"}, "params='much'"),
+        ({"macs": -1}, "macs='-1'"),
+        ({"macs": 0}, "macs=0"), ({"macs": float("nan")}, "macs='nan'"),
+    ],
+)  # fmt: skip
+def test_scaled_to_refuses(given, named):
+    with pytest.raises(NasError, match=named):
+        nas.load("resnet20").scaled_to(**given)
+
+
 def test_its_own_cost_is_the_network_itself():
     solution = found("resnet50", "macs", macs(nas.load("resnet50")))
     assert solution.exact

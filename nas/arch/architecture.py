@@ -159,6 +159,12 @@ class Architecture(Frozen):
 
         return scaled(self, phi)
 
+    def scaled_to(self, *, params: str | float | None = None, macs: str | float | None = None) -> Architecture:
+        """Scaled in the same way to so many parameters, or multiply-adds: `scaled_to(params="5M")`; see `nas.scale.scaled_to`."""
+        from nas.scale import scaled_to
+
+        return scaled_to(self, params=params, macs=macs)
+
     def cost(self, aux: bool = True) -> Cost:
         """Parameters, multiply-adds and activations; without `aux` those of the inference network.
 
@@ -249,23 +255,26 @@ class _Single(list[Any]):
     """A list of one that the document wrote without brackets, so that errors name the place as written."""
 
 
-def decode_architecture(data: Any, decoder: Decoder) -> Any:
-    """Plain data as an architecture, or as the template of one where the decoder leaves fields open."""
+def decode_architecture(data: Any, decoder: Decoder, where: str = "") -> Any:
+    """Plain data as an architecture, or as the template of one where the decoder leaves fields open.
+
+    where: it stands, if that is not the top of the document; its cells are its own.
+    """
     if not isinstance(data, dict):
         found = "nothing" if data is None else f"a {type(data).__name__}"
         allowed = "a mapping with name, input, classes, stem, stages, head, cells, aux"
-        raise ArchitectureError(f"an architecture is {found}; allowed: {allowed}")
+        raise ArchitectureError(f"{where or 'an architecture'} is {found}; allowed: {allowed}")
     plain = dict(data)
     cells = plain.pop("cells", {})
     if not isinstance(cells, dict) or not all(isinstance(name, str) for name in cells):
-        raise ArchitectureError("cells is not a mapping of texts; allowed: names to operations")
+        raise ArchitectureError(f"{where and where + '.'}cells is not a mapping of texts; allowed: names to operations")
     stages = plain.get("stages")
     if isinstance(stages, list):
         plain["stages"] = [stage if isinstance(stage, list) else _Single([stage]) for stage in stages]
     made = []
     for name, op in cells.items():
-        where = f"cells.{name}"
-        made.append(decoder.make(Cell, {"name": name, "op": decoder.decode(op, Primitive, where)}, where))
+        place = f"{where}.cells.{name}" if where else f"cells.{name}"
+        made.append(decoder.make(Cell, {"name": name, "op": decoder.decode(op, Primitive, place)}, place))
     decoder.cells = frozenset(cells)
     decoder.given = {"cells": decoder.make_tuple(made)} if cells else {}
-    return decoder.decode(plain, Architecture, "")
+    return decoder.decode(plain, Architecture, where)

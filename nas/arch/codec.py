@@ -17,6 +17,7 @@ from nas.ops import Frozen
 # No sane architecture comes near these; a document made to exhaust memory does.
 MAX_DEPTH = 60
 MAX_VALUES = 200_000
+OF_YOURS = "one of yours: --plugin FILE.py"
 
 
 @cache
@@ -31,7 +32,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self.cells: frozenset[str] = frozenset()
-        # Fields of the document itself that are decoded already.
+        # Fields of the document itself that are decoded already; it takes them.
         self.given: dict[str, Any] = {}
         self._left = MAX_VALUES
         self._depth = 0
@@ -110,7 +111,7 @@ class Decoder:
             raise _wrong(data, "a mapping of fields", where)
         kinds = field_types(cls)
         keys = {cls.yaml_names.get(name, name): name for name in kinds}
-        values: dict[str, Any] = {} if where else dict(self.given)
+        values, self.given = self.given, {}
         for key, item in data.items():
             if key not in keys:
                 raise unknown("field", key, keys, where=where or "the top level")
@@ -137,21 +138,23 @@ def operation(name: str, where: str = "") -> Primitive:
     if name in PRESETS:
         return PRESETS.get(name)
     if name not in PRIMITIVES:
-        raise unknown("operation", name, [*PRESETS.names(), *PRIMITIVES.names()], where=where)
+        raise unknown("operation", name, [*PRESETS.names(), *PRIMITIVES.names()], where=where, hint=OF_YOURS)
     return _default(name, where)
 
 
 def _default(name: str, where: str) -> Primitive:
+    kind: Any = PRIMITIVES.get(name)
     try:
-        return _defaults(name)
+        return _defaults(kind)
     except TypeError:
         fields = [f.name for f in dataclasses.fields(PRIMITIVES.get(name)) if f.default is dataclasses.MISSING]  # type: ignore[arg-type]
         raise ArchitectureError(f"{where or name}: {name!r} needs the fields {', '.join(fields)}") from None
 
 
 @cache
-def _defaults(name: str) -> Primitive:
-    return PRIMITIVES.get(name)()
+def _defaults(kind: Any) -> Primitive:
+    made: Primitive = kind()
+    return made
 
 
 def encode(value: Any, presets: bool = True) -> Any:

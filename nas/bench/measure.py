@@ -12,9 +12,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nas import spaces
+from nas import plugins, spaces
 from nas.bench.problems import Source
 from nas.bench.report import Report, summarise
 from nas.bench.run import Run, run
@@ -157,7 +157,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in THREADS}
     others = set(multiprocessing.active_children())
     # Not forked: a process that has run torch cannot be.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (plugins.loaded(),))
     os.environ.update(dict.fromkeys(THREADS, "1"))  # read when a library is loaded, so before a process starts
     try:
         yield pool
@@ -172,6 +172,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
-def _begin(*_: Any) -> None:
-    """Ctrl-C on a terminal reaches every process: these end without a word."""
+def _begin(loaded: tuple[plugins.Plugin, ...]) -> None:
+    """Ctrl-C on a terminal reaches every process: these end without a word. What strategies are of a plugin is there, too."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    plugins.receive(loaded)

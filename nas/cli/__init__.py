@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -26,11 +27,15 @@ def main() -> None:
 
 
 def _main() -> None:
-    from nas.cli.app import app
+    from nas.cli.app import COMPLETING, app
     from nas.errors import NasError
 
+    if COMPLETING in os.environ:
+        from nas.cli.completing import register
+
+        register()
     try:
-        app(standalone_mode=False)
+        app(prog_name="nas", complete_var=COMPLETING, standalone_mode=False)
     except NasError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_status)
@@ -47,8 +52,11 @@ def _main() -> None:
             sys.exit(error.exit_code)
         if isinstance(error, click.Abort):  # what click makes of it
             sys.exit(143 if isinstance(error.__cause__, Terminated) else 130)
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            print(error.format_message(), file=sys.stderr)
+            sys.exit(2)
         if isinstance(error, click.ClickException):
-            print(f"error: {error.format_message()}", file=sys.stderr)
+            print(f"error: {' '.join(error.format_message().split())}", file=sys.stderr)
             sys.exit(2)
         raise
 

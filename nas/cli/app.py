@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Verb: module under `nas.cli`, and the line that `nas --help` shows without importing it.
 VERBS = {
@@ -27,7 +32,17 @@ VERBS = {
     "score": ("score", "What can be known of networks without training."),
     "bench": ("bench", "Strategies against each other on known results."),
     "list": ("listing", "Names of networks, spaces, strategies, recipes, data sets."),
+    "doctor": ("doctor", "Whether searches can run here, and how to mend what is in their way."),
+    "completion": ("completion", "What lets bash, zsh or fish complete verbs, options and names."),
 }
+COMPLETING = "_NAS_COMPLETE"  # set by a shell that asks what may come next
+
+
+PLUGINS = "nas.plugins"  # under which a context keeps those that were named
+
+
+def _keep(context: click.Context, _option: click.Parameter, plugins: tuple[str, ...]) -> None:
+    context.meta[PLUGINS] = plugins
 
 
 class Verbs(click.Group):
@@ -42,11 +57,22 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"nas.cli.{VERBS[cmd_name][0]}").command
+        if COMPLETING in os.environ:
+            from nas.cli.completing import teach
+
+            teach(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """From the table above, so that no verb is imported."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(name, help=text) for name, (_, text) in VERBS.items() if name.startswith(incomplete)]
+        return verbs or click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest verbs where there is no such verb."""
-        if args and args[0] not in VERBS:
+        if args and args[0] not in VERBS and not ctx.resilient_parsing:
             near = difflib.get_close_matches(args[0], VERBS, n=2, cutoff=0.5)
             raise click.UsageError(f"unknown verb {args[0]!r}; allowed: {', '.join(near or VERBS)}")
         return super().resolve_command(ctx, args)
@@ -58,11 +84,23 @@ class Verbs(click.Group):
 
 
 class Examples(click.Command):
-    """A command whose help ends with examples, one a line, as they are typed."""
+    """A command whose help ends with examples, one a line, as they are typed. All take plugins, which are run first."""
 
     def __init__(self, *args: object, examples: tuple[str, ...] = (), **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         self.examples = examples
+        self.params.append(click.Option(
+            ["--plugin"], multiple=True, expose_value=False, callback=_keep, metavar="FILE.py|MODULE",
+            help="Your own operations, strategies, ...: Python that is run first; may be given several times.",
+        ))  # fmt: skip
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the plugins, then the command."""
+        for each in ctx.meta.get(PLUGINS, ()):
+            from nas.plugins import load
+
+            load(each)
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The examples."""
@@ -70,8 +108,27 @@ class Examples(click.Command):
             formatter.write("".join(f"  {line}\n" for line in self.examples))
 
 
+def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """One line that a report of a fault can quote; nothing is imported for it."""
+    if not asked or ctx.resilient_parsing:
+        return
+    import platform
+    from importlib import metadata
+
+    from nas import __version__
+
+    def installed(name: str) -> str:
+        try:
+            return f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            return f"no {name}"
+
+    click.echo(f"nas {__version__} (Python {platform.python_version()}, {installed('torch')}, {installed('ray')})")
+    ctx.exit()
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.version_option(package_name="nas", prog_name="nas")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Versions.")
 def app() -> None:
     """Neural architecture search: find a network, or look at one.
 
@@ -86,6 +143,7 @@ def app() -> None:
 
     \b
     Exit statuses:
-      0 done   2 wrong usage, or refused   3 a search in which nothing finished
+      0 done   1 `nas doctor` found a problem   2 wrong usage, or refused
+      3 a search in which nothing finished
       130 interrupted (Ctrl-C)   143 terminated (SIGTERM)   141 whoever read the output has gone
     """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nas.cli.app import Examples
+from nas.cli.quiet import quiet_option, say
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -42,10 +43,11 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes (default: all cores). Results do not depend on it.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Curves into FILE.svg, .png or .html.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Results as JSON into FILE.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on standard output.")
 def command(
     space: str, table: str | None, toy: str | None, strategies: str, trials: int | None, seconds: float | None, seeds: int,
-    marks: str | None, features: str, workers: int | None, plot: Path | None, out: Path | None, as_json: bool,
+    marks: str | None, features: str, workers: int | None, plot: Path | None, out: Path | None, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Run search strategies many times on results that are known, and compare what they found.
 
@@ -55,7 +57,7 @@ def command(
     from nas import bench
 
     _check(plot, out)
-    with _progress() as progress:
+    with _progress(quiet) as progress:
         report = bench.measure(
             space, strategies, table=table, toy=toy, trials=trials, seconds=seconds, seeds=seeds, marks=_marks(marks),
             features=[name.strip() for name in features.split(",") if name.strip()], workers=workers, progress=progress,
@@ -63,6 +65,9 @@ def command(
     _write(report, plot, out)
     if as_json:
         click.echo(json.dumps(report.to_dict(), indent=2))
+        return
+    if quiet and (plot or out):
+        say(path for path in (plot, out) if path is not None)
         return
     from nas.report.bench import tables
     from nas.report.tables import console
@@ -107,9 +112,9 @@ def _write(report: Report, plot: Path | None, out: Path | None) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error where that is a terminal."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nas.cli.app import Examples
+from nas.cli.quiet import quiet_option, say
 from nas.errors import NasError
 from nas.export import FORMATS
 
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 @click.option("--classes", type=int, metavar="N", help="Number of classes.")
 @click.option("--batch", default="dynamic", show_default=True, metavar="N|dynamic", help="The batch size that FILE takes.")
 @click.option("--check/--no-check", default=True, help="Run FILE against the network before it gets its name (default: yes).")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="What was written, as JSON.")
 def command(
     network: str, out: Path, format: str | None, weights: str | None, reference: str | None, seed: int, shape: str | None,
-    classes: int | None, batch: str, check: bool, as_json: bool,
+    classes: int | None, batch: str, check: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Write NETWORK, a baseline's name, a YAML file or a run folder, into FILE, for other programs.
 
@@ -57,6 +59,8 @@ def command(
     made = export(loaded, out, format, weights=weights, reference=reference, seed=seed, batch=size, check=check)
     if as_json:
         click.echo(json.dumps(to_dict(loaded, made, seed), indent=2))
+    elif quiet:
+        say(made.files)
     else:
         _print(loaded, made, seed)
 

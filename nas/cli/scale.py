@@ -12,6 +12,7 @@ import click
 
 from nas.cli import scale_search
 from nas.cli.app import Examples
+from nas.cli.quiet import quiet_option, say
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -54,10 +55,11 @@ OUT = "scaled.yaml"
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--search", is_flag=True, help="Search alpha, beta and gamma: candidates of about twice the cost are trained.")
+@quiet_option
 @scale_search.search_options
 @click.pass_context
 def command(
-    context: click.Context, /, network: str, out: str | None, as_json: bool, batch: int, search: bool, **given: Any
+    context: click.Context, /, network: str, out: str | None, as_json: bool, batch: int, search: bool, quiet: bool, **given: Any
 ) -> None:
     """Scale NETWORK in depth, width and resolution together: a baseline's name, a YAML file, or a run folder.
 
@@ -71,7 +73,7 @@ def command(
     scale_search.refuse(context, search)
     own = {name: given.pop(name) for name in scale_search.names()}
     if search:
-        scale_search.run(network, out=out or None, as_json=as_json, **own)
+        scale_search.run(network, out=out or None, as_json=as_json, quiet=quiet, **own)
         return
     from nas.loading import load_one
     from nas.report.scale import header, scale_table, to_dict
@@ -89,6 +91,8 @@ def command(
         write_whole(path, (header(typed, base, made[0]) + made[0].architecture.to_yaml()).encode())
     if as_json:
         click.echo(json.dumps(to_dict(base_of(base), made, law, batch, solved), indent=2))
+    elif quiet and path is not None:
+        say([path])
     else:
         from nas.report.tables import console
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nas.cli.search import closing, engine_options
+from nas.cli.search import engine_options
 from nas.cli.watching import Watching
 from nas.errors import NasError
 
@@ -58,7 +58,7 @@ def names() -> tuple[str, ...]:
 
 def refuse(context: click.Context, searching: bool) -> None:
     """Raise `NasError` for an option of the search that was typed without --search, or one of scaling that was typed with it."""
-    both, own = ("network", "out", "as_json", "search"), names()
+    both, own = ("network", "out", "as_json", "search", "quiet"), names()
     for parameter in context.command.params:
         name = str(parameter.name)
         typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -72,7 +72,7 @@ def run(
     strategy: str, epochs: int | None, confirm: str, confirm_epochs: int | None, seed: int, workers: int | None,
     gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
-    no_dashboard: bool, storage: str | None, results: str | None,
+    no_dashboard: bool, storage: str | None, results: str | None, quiet: bool = False,
 ) -> None:  # fmt: skip
     """Search in the run folder `out` (default: runs/NAME-TIME), and print what was found; as JSON the progress goes to stderr."""
     import nas
@@ -82,7 +82,7 @@ def run(
 
     chosen = read(strategy)
     again = None if confirm == "0" else confirm
-    with Watching("text", {}, storage=storage, out=console(stderr=True) if as_json else None) as watching:
+    with Watching("text", {}, storage=storage, out=console(stderr=True) if as_json else None, quiet=quiet) as watching:
         study = nas.scale_search(
             network, step=step, strategy=chosen.name, strategy_options=chosen.options, budget=budget, dataset=dataset,
             evaluator_options={} if data_dir is None else {"data_dir": str(data_dir)},
@@ -93,7 +93,7 @@ def run(
             max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, max_failures=max_failures,
         )  # fmt: skip
         if not as_json:
-            closing(study)
+            watching.closing(study)
     if as_json:
         from nas.report.coefficients import plain
 

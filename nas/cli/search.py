@@ -9,6 +9,7 @@ import click
 
 from nas.cli.app import Examples
 from nas.cli.forecast import check_options, forecast_options, show
+from nas.cli.quiet import quiet_option, refuse
 from nas.cli.watching import Watching, watch_options
 from nas.errors import NasError
 
@@ -120,6 +121,10 @@ def honest_options(function: Any) -> Any:
             "--correlate", metavar="N[xR]",
             help="After a search on shared weights train N networks of its ranking alone, with R seeds each, and say how well it ranked.",
         ),
+        click.option(
+            "--baselines", metavar="NAMES", default="",
+            help="Then train these networks as the candidates were, to stand beside them: names or YAML files, joined by commas.",
+        ),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -131,6 +136,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space nasnet-cell --budget 5m",
         "nas search --space nasnet-cell --budget 100gpuh --dataset cifar10 --strategy rl",
         "nas search --space my-space.yaml --dataset npz:mine.npz --budget 2h,500trials --out runs/mine",
+        "nas search --plugin mine.py --space my-space.yaml --budget 2h",
         "nas search --space nasnet-cell --budget 5m --max-params 2M --filter naswot:0.5",
         "nas search --space nas-bench-201 --evaluator zero-cost:naswot --budget 50trials --engine local",
         "nas search --space tiny --budget 20trials --engine local --strategy random --seed 1",
@@ -144,6 +150,7 @@ def honest_options(function: Any) -> Any:
         "nas search --space darts --strategy darts --budget 10gpuh --dataset cifar10",
         "nas search --space nas-bench-201 --evaluator shared --strategy rl --budget 10m",
         "nas search --space nas-bench-201 --evaluator 'shared(sampling=fair)' --strategy evolution --budget 10m --correlate 10",
+        "nas search --space nasnet-cell --budget 10m --baselines resnet20,mobilenet_v2_cifar,my.yaml",
         "nas search --space nasnet-cell --budget 1h --strategy evolution --inherit",
         "nas search --space nasnet-cell --budget 1h --strategy asha:evolution --ladder epochs,resolution --keep 2GB",
         "nas search --space nasnet-cell --budget 1h --stop-early",
@@ -197,6 +204,7 @@ def honest_options(function: Any) -> Any:
 @engine_options
 @forecast_options
 @watch_options
+@quiet_option
 def command(
     space: str, strategy: str, evaluator: str, table: str | None, dataset: str | None, data_dir: Path | None, budget: str,
     recipe: str | None, execution: str | None, seed: int, out: Path | None, objectives: str | None,
@@ -204,10 +212,10 @@ def command(
     ladder: str | None, stop_early: str | None, keep: str | None, inherit: bool,
     timeout: float | None, max_params: str | None, max_macs: str | None, max_latency_ms: str | None, latency: str | None,
     filters: str | None, features: str, confirm: str | None, confirm_epochs: int | None, control: bool, correlate: str | None,
-    workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
+    baselines: str, workers: int | None, gpus_per_trial: float | str | None, memory_per_device: str | None, no_mps: bool,
     engine: str | None, address: str | None, max_workers: int | None, wait_for_nodes: str, no_ship: bool, max_failures: int | None,
     gpu_weights: str, no_dashboard: bool, storage: str | None, results: str | None,
-    dry_run: bool, price: float | None, as_json: bool, log_format: str, **trackers: str | None,
+    dry_run: bool, price: float | None, as_json: bool, log_format: str, quiet: bool, **trackers: str | None,
 ) -> None:  # fmt: skip
     """Search a space for the network that validates best, within a budget.
 
@@ -216,15 +224,17 @@ def command(
     the record of every trial, run.yaml, best.yaml and best.svg. Without a GPU a CPU core counts as a device.
 
     A single training can be lucky: --confirm trains the best networks again, in RUN/confirm, and gives means with their
-    intervals; --control holds the search against random search, in RUN/control. Neither is charged to the budget.
+    intervals; --control holds the search against random search, in RUN/control; --baselines trains hand-designed networks
+    as the candidates were, in RUN/baselines. None of them is charged to the budget.
     """
     import nas
     from nas.report.tables import console
     from nas.strategies.specs import read
 
     check_options(dry_run, price, as_json)
+    refuse(quiet, ("--dry-run", dry_run))
     chosen, act = read(strategy), nas.plan if dry_run else nas.search
-    with Watching(log_format, trackers, storage=storage, out=console(stderr=True) if as_json else None) as watching:
+    with Watching(log_format, trackers, storage=storage, out=console(stderr=True) if as_json else None, quiet=quiet) as watching:
         made: Any = act(
             space, strategy=chosen.name, strategy_options=chosen.options, evaluator=evaluator, dataset=dataset,
             evaluator_options=_given(data_dir=data_dir, table=table, recipe=recipe, execution=execution),
@@ -234,7 +244,7 @@ def command(
             fidelity=_fidelity(epochs, width, depth), ladder=ladder, stop_early=stop_early, keep=keep, inherit=inherit,
             workers=workers, gpus_per_trial=gpus_per_trial, memory_per_device=memory_per_device, mps=not no_mps, timeout=timeout,
             confirm=confirm, confirm_epochs=confirm_epochs, control=control, correlate=correlate,
-            seed=seed, out=out, storage=storage, results=results,
+            baselines=baselines, seed=seed, out=out, storage=storage, results=results,
             engine=engine or "ray", address=address, dashboard=not no_dashboard, observer=watching.observer,
             max_workers=max_workers, wait_for_nodes=wait_for_nodes, ship=not no_ship, gpu_weights=gpu_weights,
             max_failures=max_failures,
@@ -278,6 +288,7 @@ def closing(study: Any) -> None:
     """The best five or the front, what was used, what was measured afterwards, and what to type next."""
     from rich.text import Text
 
+    from nas.report.baselines import shown as beside
     from nas.report.coefficients import coefficients
     from nas.report.darts import lines
     from nas.report.fidelity import keeping_lines, ladder_lines, stopping_lines
@@ -285,7 +296,8 @@ def closing(study: Any) -> None:
     from nas.report.tables import console, front_table, short_path, top_table
     from nas.units import format_seconds
 
-    ledger, single = study.ledger(), study.settings.role in ("confirm", "correlate")  # a single training is no best network
+    ledger, role = study.ledger(), study.settings.role
+    single = role in ("confirm", "correlate", "baselines")  # a single training is no best network
     front = study.front if len(study.goals) > 1 and not single else []
     scaling = study.settings.network is not None and not single
     if scaling:
@@ -305,11 +317,12 @@ def closing(study: Any) -> None:
     if not single:
         for line in (*lines(study), *ladder_lines(study), *stopping_lines(study), *keeping_lines(study)):
             click.echo(line)
-    for part in coefficients(study) if scaling else honest(study):
+    for part in (*coefficients(study), *beside(study)) if scaling else honest(study):
         console().print(part, soft_wrap=isinstance(part, Text))
     where = short_path(study.directory)
     if single:
-        click.echo(f"next:  nas status {short_path(study.directory.parent)}      the means of these trainings")
+        what = "these networks beside what was found" if role == "baselines" else "the means of these trainings"
+        click.echo(f"next:  nas status {short_path(study.directory.parent)}      {what}")
     elif study.best is not None:
         click.echo(f"next:  nas show {where}/best.yaml      its layers and costs; its picture is {where}/best.svg")
         if front:

@@ -12,6 +12,7 @@ import click
 
 from nas.cli import status_of
 from nas.cli.app import Examples
+from nas.cli.quiet import quiet_option, say
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     "--checkpoint-seconds", type=click.FloatRange(0), default=300.0, show_default=True, metavar="S",
     help="Checkpoint this often, besides at the end of every epoch.",
 )  # fmt: skip
-@click.option("--quiet", is_flag=True, help="Only the result.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON, and nothing else.")
 def command(
     network: str, dataset: str, data_dir: Path | None, recipe: str | None, epochs: int | None, batch: int | None, lr: float | None,
@@ -81,7 +82,7 @@ def command(
             input=_shape(shape), validation=validation, weights=weights, from_torchvision=from_torchvision, seed=seed, out=out,
             device=device, threads=threads, workers=workers, compile=compiling, checkpoint_seconds=checkpoint_seconds, watcher=watcher,
         )  # fmt: skip
-    show(result, as_json)
+    show(result, as_json, quiet)
 
 
 @contextlib.contextmanager
@@ -90,7 +91,7 @@ def screen(quiet: bool, as_json: bool) -> Iterator[TrainingScreen]:
     from nas.report.tables import console, short_path
     from nas.report.training import TrainingScreen
 
-    made = TrainingScreen(quiet or as_json, console(stderr=as_json))
+    made = TrainingScreen(quiet or as_json, console(stderr=quiet or as_json))
     try:
         yield made
     except KeyboardInterrupt as error:
@@ -103,8 +104,11 @@ def screen(quiet: bool, as_json: bool) -> Iterator[TrainingScreen]:
         made.close()
 
 
-def show(result: TrainResult, as_json: bool) -> None:
-    """The result."""
+def show(result: TrainResult, as_json: bool, quiet: bool = False) -> None:
+    """The result; quiet: where its weights are."""
+    if quiet and not as_json:
+        say([result.directory / "weights.pt"])
+        return
     if as_json:
         click.echo(json.dumps(result.to_dict(), indent=2))
         return

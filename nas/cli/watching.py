@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nas.cli.quiet import refuse, say_study
 from nas.trackers import TRACKERS
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nas.engine import Observer
     from nas.report.log import JsonLog
     from nas.report.screen import Screen
+    from nas.report.silence import Silence
     from nas.study import Study
 
 
@@ -33,21 +35,23 @@ class Watching:
     """Use as a context manager: shows a search, and what it came to when it ends, by Ctrl-C and SIGTERM too.
 
     `trackers` are the options that were given, by name; None where not. `out` is where a screen is. Raises `NasError` for a
-    tracker that cannot be used.
+    tracker that cannot be used. quiet: only where the result lies, at the end.
     """
 
     def __init__(
         self, log_format: str, trackers: dict[str, str | None], *, directory: Path | None = None, storage: str | None = None,
-        out: Console | None = None,
+        out: Console | None = None, quiet: bool = False,
     ) -> None:  # fmt: skip
         from nas import trackers as made
         from nas.engine import Observers
         from nas.engine.tracking import Tracking
 
+        refuse(quiet, ("--log-format json", log_format == "json"))
+        self._quiet = quiet
         self._log: JsonLog | None = None
         self._screen: Screen | None = None
         chosen = [made.create(name, target) for name, target in trackers.items() if target is not None]
-        main = self._json() if log_format == "json" else self._text(out)
+        main = self._json() if log_format == "json" else self._nothing() if quiet else self._text(out)
         main.directory = directory
         self._main = main
         self._tracking = [Tracking(tracker, main.note, storage) for tracker in chosen]
@@ -59,6 +63,11 @@ class Watching:
 
         self._log = JsonLog()
         return self._log
+
+    def _nothing(self) -> Silence:
+        from nas.report.silence import Silence
+
+        return Silence()
 
     def _text(self, out: Console | None) -> Screen:
         from nas.report.screen import Screen
@@ -74,6 +83,8 @@ class Watching:
             tracking.complete(study)
         if self._log is not None:
             self._log.result(study)
+        elif self._quiet:
+            say_study(study)
         else:
             closing(study)
 
@@ -101,7 +112,7 @@ class Watching:
         elif directory is None:
             click.echo("interrupted before the first trial; nothing to resume", err=True)
         else:
-            click.echo("interrupted")
+            click.echo("interrupted", err=self._quiet)
         if directory is not None:
             self.closing(nas.open_study(directory, storage=self._storage))
         raise SystemExit(status)

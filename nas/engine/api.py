@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators
+from nas import evaluators, plugins
 from nas.arch import Architecture
 from nas.budget import Budget
+from nas.engine.baselines import resumed as resumed_baselines
 from nas.engine.confirm import ask_for, follow_up, planned
 from nas.engine.devices import AUTO, Shares, core_count
 from nas.engine.driver import Driver
@@ -35,6 +36,7 @@ from nas.errors import NothingFinishedError, StudyError
 from nas.evaluators import Evaluator, Fidelity
 from nas.latency import Setting
 from nas.study import Recorder, Settings, Study, create_study, join_study, open_study, resume_study
+from nas.study.baselines import BASELINES
 from nas.study.confirmation import CONFIRM
 from nas.study.correlation import CORRELATE
 from nas.study.settings import RUN_FILE
@@ -76,6 +78,7 @@ def search(
     confirm_epochs: int | None = None,
     control: bool = False,
     correlate: str | int | None = None,
+    baselines: str | Iterable[str | Path | Architecture] = (),
     seed: int = 0,
     out: str | Path | None = None,
     storage: str | None = None,
@@ -125,6 +128,8 @@ def search(
     folder of the run's name, and the results copied; see `nas.engine.results`.
     correlate: `10x2` trains, after a search on shared weights, ten networks spread over its ranking alone, with two seeds
     each, as long as a confirmation does; see `nas.study.correlation`.
+    baselines: networks that are trained afterwards as the candidates were, such as ("resnet20", "my.yaml", architecture): by the
+    same evaluator at the same fidelity, once each; see `Study.baselines`.
     Where `storage` has the search `out` already, or a driver is at work in that folder, it is joined: both share the work and
     the budget. What was given differently is refused; see docs/several-drivers.md.
     Raises `NasError` and its kinds on bad input, before anything is written, and `NothingFinishedError` when no
@@ -169,6 +174,7 @@ def resume(
     confirm_epochs: int | None = None,
     control: bool = False,
     correlate: str | int | None = None,
+    baselines: str | Iterable[str | Path | Architecture] = (),
     workers: int | None = None,
     gpus_per_trial: float | str | None = None,
     memory_per_device: str | float | None = None,
@@ -186,8 +192,8 @@ def resume(
 ) -> Study:
     """Go on with the run in `directory`, after Ctrl-C or a kill: nothing finished is lost, what ran is run again first.
 
-    The search comes first, then what is missing of its confirmation, its rank correlation and its control; `confirm`,
-    `correlate` and `control` ask for them where the search was started without.
+    The search comes first, then what is missing of its confirmation, its rank correlation, its baselines and its control;
+    `confirm`, `correlate`, `baselines` and `control` ask for them where the search was started without.
 
     Settings are those of the run; `workers`, `max_workers`, `max_failures`, `gpus_per_trial`, `memory_per_device`, `engine`,
     `storage` and `results` can be given anew, as can where it runs, and an `evaluator` that was handed in must be handed in
@@ -196,12 +202,16 @@ def resume(
     """
     known = open_study(directory, storage=storage, made=False)
     settings = known.settings
+    other = plugins.changed(settings.plugins, known.directory)
     engine = engine or settings.engine
     place = checked(settings.results if results is None else results, engine)
     wish = planned(confirm, confirm_epochs, control, settings.strategy, correlate=correlate)
     judge = resumed_evaluator(settings, evaluator)
+    beside = resumed_baselines(known, baselines, judge)
     correlating = wish_of(correlate, confirm_epochs, control, bool(confirm or settings.confirm), judge)
     observer = _watched(observer, engine)
+    if other:
+        observer.note(f"not what the run was started with any more: the plugin {', '.join(other)}")
     given = settings.memory_per_device if memory_per_device is None else memory_of(memory_per_device)
     check_memory(judge, given)
     failures, patience = check_failures(max_failures, settings.max_failures), seconds_of(wait_for_nodes)
@@ -221,7 +231,7 @@ def resume(
             observer.note(joined)
         moved(study.directory, place)
         study.settings = replace(study.settings, memory_per_device=given, max_failures=failures, results=place)
-        ask_for(study, wish, control, judge, correlating)
+        ask_for(study, wish, control, judge, correlating, beside)
         return _whole(study, judge, lanes, observer, 0.0, storage, patience)
 
 
@@ -298,7 +308,7 @@ def _drive(
     fidelity, budget = Fidelity.from_dict(settings.fidelity), Budget.parse(settings.budget)
     context = context_of(study.space, settings.features, len(study.goals), budget)
     strategy = remembered(lambda: strategy_of(study, evaluator, context), study.directory, settings, observer.note)
-    show = _show_nothing if settings.role in (CONFIRM, CORRELATE) else study.write_best
+    show = _show_nothing if settings.role in (CONFIRM, CORRELATE, BASELINES) else study.write_best
     clock = None
     if evaluators.is_simulated(evaluator):  # a clock of its own for every run
         lanes = SimulatedLanes(lanes)
@@ -318,7 +328,7 @@ def _drive(
 
 
 def _show_nothing() -> None:
-    """A single training of a network that is confirmed is no best network."""
+    """A single training of a network that was there before, found or hand-designed, finds none."""
 
 
 def _nothing(study: Study) -> str:

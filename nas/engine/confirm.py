@@ -5,6 +5,7 @@ Each is an ordinary run in a folder of the search's, so it is recorded, resumed 
     runs/NAME            the search
     runs/NAME/confirm            its best networks, at full size and with fresh seeds: k x r trials that are given
     runs/NAME/correlate          networks spread over the ranking of a search on shared weights, trained alone
+    runs/NAME/baselines          hand-designed networks, once each and as the candidates were: over a space of their own
     runs/NAME/control            random search: same space, evaluator, fidelity, workers and budget, another seed
     runs/NAME/control/confirm    the control's best networks, in the same way
 """
@@ -17,10 +18,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nas.arch.text import parse
 from nas.errors import NasError, NothingFinishedError, StudyError
 from nas.evaluators import Evaluator, Fidelity
 from nas.repeatable import derived_seed
+from nas.spaces import Space
+from nas.spaces.whole import NETWORK
 from nas.study import Recorder, Settings, Study, create_study, resume_study, write_atomically
+from nas.study.baselines import BASELINES
 from nas.study.confirmation import CONFIRM, CONTROL, best, confirmation, finalists, pending
 from nas.study.correlation import CORRELATE, spread_over
 from nas.study.settings import RUN_FILE, read_settings, write_settings
@@ -60,7 +65,9 @@ def plan(wish: Wish | None, evaluator: Evaluator, fidelity: Fidelity) -> dict[st
     return replace(wish, epochs=epochs).to_dict()
 
 
-def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evaluator, correlating: Wish | None = None) -> None:
+def ask_for(
+    study: Recorder, wish: Wish | None, control: bool, evaluator: Evaluator, correlating: Wish | None = None, baselines: str = ""
+) -> None:  # fmt: skip
     """Add to the settings of a run what it was not started with. Raises `StudyError` where that contradicts them."""
     settings, frozen = study.settings, study.settings.wish
     if control and settings.references:
@@ -72,7 +79,12 @@ def ask_for(study: Recorder, wish: Wish | None, control: bool, evaluator: Evalua
     if correlating is not None and known is not None and correlating not in (known, replace(known, epochs=0)):
         raise StudyError(f"{study.directory}: has a correlation of {known} already; leave out correlate to go on with it")
     correlate = settings.correlate or plan(correlating, evaluator, Fidelity.from_dict(settings.fidelity))
-    made = replace(settings, confirm=confirm, control=settings.control or control, correlate=correlate)
+    if baselines and settings.baselines and baselines != settings.baselines:
+        names = ", ".join(networks(settings.baselines).choices[NETWORK])  # type: ignore[arg-type]
+        raise StudyError(f"{study.directory}: has the baselines {names} already; leave out baselines to go on with them")
+    made = replace(
+        settings, confirm=confirm, control=settings.control or control, correlate=correlate, baselines=settings.baselines or baselines
+    )
     if made != settings:
         study.settings = made
         write_settings(study.directory, made)
@@ -96,6 +108,9 @@ def follow_up(
         wish, settings = study.settings.correlation_wish, study.settings
         chosen = [trial.decisions for trial in spread_over(study, wish.networks)]
         _run(study, CORRELATE, lambda: confirm_settings(settings, wish, chosen, CORRELATE), drive, note, storage)
+    if study.settings.baselines:
+        space = networks(study.settings.baselines)
+        _run(study, BASELINES, lambda: baselines_settings(study.settings, space), drive, note, storage, space)
     if study.settings.control:
         control = _run(study, CONTROL, lambda: control_settings(study.settings, alone), drive, note, storage)
         if control is not None:
@@ -119,7 +134,7 @@ def control_settings(settings: Settings, alone: Callable[[], Fidelity] | None = 
     fidelity = settings.fidelity if alone is None else alone().to_dict()
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=[], control=False, correlate={}, fidelity=fidelity,
-        ladder=[],
+        ladder=[], baselines="",
     )  # fmt: skip
     return _nested(made, CONTROL)
 
@@ -134,8 +149,25 @@ def confirm_settings(settings: Settings, wish: Wish, chosen: list[dict[str, Any]
     made = replace(
         settings, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start, budget=f"{len(start)}trials", timeout=None,
         fidelity=fidelity, confirm={}, control=False, references=[], network=None, correlate={}, ladder=[], stop_early=0.0, keep="",
+        baselines="",
     )  # fmt: skip
     return _nested(made, role)
+
+
+def networks(text: str) -> Space:
+    """The space of the baselines of a run, as its settings have it."""
+    return Space(parse(text, "baselines"))
+
+
+def baselines_settings(settings: Settings, space: Space) -> Settings:
+    """Of the trainings of baselines, once each: all that a candidate of the search was trained by, but that no curve ends one early."""
+    start: list[dict[str, Any]] = [{NETWORK: name} for name in space.choices[NETWORK]]
+    made = replace(
+        settings, space=settings.baselines, strategy=CONTROL_STRATEGY, strategy_options={}, features=[], start=start,
+        budget=f"{len(start)}trials", confirm={}, control=False, references=[], network=None, correlate={}, ladder=[], stop_early=0.0,
+        keep="", baselines="",
+    )  # fmt: skip
+    return _nested(made, BASELINES)
 
 
 def _nested(settings: Settings, role: str) -> Settings:
@@ -146,23 +178,24 @@ def _nested(settings: Settings, role: str) -> Settings:
 
 
 def _run(
-    study: Study, role: str, settings: Callable[[], Settings], drive: Drive, note: Callable[[str], None], storage: str | None
-) -> Study | None:
-    """Begin or go on with the run in the folder `role` of the study; None where nothing finished in it."""
+    study: Study, role: str, settings: Callable[[], Settings], drive: Drive, note: Callable[[str], None], storage: str | None,
+    space: Space | None = None,
+) -> Study | None:  # fmt: skip
+    """Begin or go on with the run in the folder `role` of the study; None where nothing finished in it. space: if not the study's."""
     path = study.directory / role
     try:
-        with _recorder(study, path, settings, storage) as recorder:
+        with _recorder(path, settings, storage, space or study.space) as recorder:
             return drive(recorder)
     except NothingFinishedError as error:
         note(str(error))
         return None
 
 
-def _recorder(study: Study, path: Path, settings: Callable[[], Settings], storage: str | None) -> Recorder:
+def _recorder(path: Path, settings: Callable[[], Settings], storage: str | None, space: Space) -> Recorder:
     if (path / RUN_FILE).exists():
-        return resume_study(path, storage=storage, space=study.space)
+        return resume_study(path, storage=storage, space=space)
     made = settings()
-    return create_study(path, replace(made, storage=storage or made.storage), study.space, join=True)
+    return create_study(path, replace(made, storage=storage or made.storage), space, join=True)
 
 
 def write_confirmed(study: Study) -> None:

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from nas import evaluators, strategies
 from nas.engine.api import search
+from nas.engine.confirm import networks
 from nas.engine.devices import core_count
 from nas.engine.phases import shares_weights
 from nas.engine.request import Prepared, Request, prepare
 from nas.errors import ArchitectureError
 from nas.evaluators import Fidelity
+from nas.spaces.whole import NETWORK
+from nas.study.baselines import BASELINES
 from nas.study.confirmation import CONFIRM, CONTROL
 from nas.study.correlation import CORRELATE
 from nas.study.wish import Wish
@@ -260,11 +263,24 @@ class _Teller:
         again = list(self._trainings(CONFIRM, settings.wish, len(settings.references)))
         yield from again
         yield from self._trainings(CORRELATE, settings.correlation_wish)
+        if settings.baselines:
+            yield self._baselines(settings.baselines)
         if settings.control:
             seconds = None if made.seconds is None else made.seconds - made.spent
             count = None if made.candidates is None or shares_weights(self.judge) else round(made.candidates.mean)
             yield Following(CONTROL, count, made.device_seconds, seconds)
             yield from (replace(each, name=f"{CONTROL}/{each.name}") for each in again)
+
+    def _baselines(self, text: str) -> Following:
+        """Of the networks that are trained as candidates are."""
+        space = networks(text)
+        every = [space.decode({NETWORK: name}) for name in space.choices[NETWORK]]
+        costs = self._seconds_of(every, self.prepared.fidelity)
+        if len(costs) < len(every):
+            return Following(BASELINES, len(every), None, None)
+        used = sum(costs) * math.sqrt(self.slower)
+        seconds = max(used / self.shares.workers, max(costs))
+        return Following(BASELINES, len(every), used * self.shares.devices, seconds)
 
     def _trainings(self, name: str, wish: Wish | None, references: int = 0) -> Iterator[Following]:
         """Of networks alone, at full size."""

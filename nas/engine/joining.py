@@ -63,13 +63,15 @@ def check_same(known: Settings, asked: Settings, given: Mapping[str, Any]) -> No
             _compare(known, inner or name, value, there)
 
 
-def check_wishes(known: Settings, confirm: Wish | None, correlate: Wish | None, control: bool) -> None:
+def check_wishes(known: Settings, confirm: Wish | None, correlate: Wish | None, control: bool, baselines: str = "") -> None:
     """The same of what is to follow the search, where it is asked for."""
     for name, wish, there in (("confirm", confirm, known.wish), ("correlate", correlate, known.correlation_wish)):
         if wish is not None and (there is None or wish not in (there, replace(there, epochs=0))):
             _compare(known, name, str(wish), None if there is None else str(there))
     if control:
         _compare(known, "control", control, known.control)
+    if baselines:
+        _compare(known, "baselines", baselines, known.baselines)
 
 
 def _compare(known: Settings, name: str, given: Any, there: Any) -> None:

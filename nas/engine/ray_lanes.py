@@ -20,6 +20,7 @@ import ray
 from ray import cloudpickle, tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from nas.engine.carrying import Parts, pack
 from nas.engine.devices import Shares
 from nas.engine.lanes import Candidate, Dashboard, Event, Ready
 from nas.engine.local import GRACE_SECONDS
@@ -66,6 +67,7 @@ class RayLanes:
         self._evaluator, self._shares, self._address, self._with_dashboard = evaluator, shares, address, dashboard
         self._mps = Mps() if mps and 0 < shares.gpus < 1 and address is None else None
         self._starts = Starts(self._died)
+        self._parts = Parts()
         self._mailbox: Any = None
         self._asked: Any = None  # the answer of the mailbox that is waited for
         self._allowed = -math.inf
@@ -87,6 +89,7 @@ class RayLanes:
     def start(self) -> None:
         """Start or join Ray, and Tune's trials in a thread. Raises `NasError` when Ray or the evaluator cannot be used."""
         _check_portable(self._evaluator)
+        self._parts = pack(cloudpickle.dumps)
         self._quiet.enter_context(quiet())
         if self._mps is not None and not ray.is_initialized():  # workers inherit where its pipe lies
             self._mps.start()
@@ -201,8 +204,8 @@ class RayLanes:
     def _tuner(self) -> tune.Tuner:
         resources = {"cpu": self._shares.cpus, "gpu": self._shares.gpus}
         lane = tune.with_parameters(
-            _lane, evaluator=cloudpickle.dumps(self._evaluator), mailbox=self._mailbox, device=self.device, grace=self.grace_seconds,
-            name=f"nas {self._name}", places=folders(Path.cwd()) if self._address is not None else [],
+            _lane, evaluator=cloudpickle.dumps(self._evaluator), parts=self._parts, mailbox=self._mailbox, device=self.device,
+            grace=self.grace_seconds, name=f"nas {self._name}", places=folders(Path.cwd()) if self._address is not None else [],
         )  # fmt: skip
         lane.__name__ = f"nas {self._name} lane"
         return tune.Tuner(
@@ -246,13 +249,14 @@ def _mailbox(name: str) -> Any:
 
 
 def _lane(
-    config: dict[str, Any], evaluator: bytes, mailbox: Any, device: str, grace: float, name: str, places: Sequence[str]
+    config: dict[str, Any], evaluator: bytes, parts: Parts, mailbox: Any, device: str, grace: float, name: str, places: Sequence[str]
 ) -> None:  # fmt: skip
     """In a worker's process. evaluator: pickled, for it may be of a module that lies in one of `places` below the working directory."""
     lane = int(config["lane"])
     with contextlib.suppress(Exception):  # the name under which Ray's dashboard shows it
         ray._private.worker.global_worker.core_worker.set_actor_repr_name(f"{name} lane {lane}")
     sys.path[1:1] = [str(Path.cwd() / place) for place in places]
+    parts.unpack(cloudpickle.loads)
     judge: Evaluator = cloudpickle.loads(evaluator)
     RayLane(_ready(lane, device, measured=hasattr(judge, "memory")), mailbox, ray.get, judge, device, grace).serve()
 

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import ray
 import ray.train
 import ray.train.torch
+from ray import cloudpickle
 
+from nas.engine.carrying import pack
 from nas.engine.devices import Shares, core_count
 from nas.engine.ray_start import init, line, quiet
 from nas.errors import NasError
@@ -99,7 +101,7 @@ class _Fit(threading.Thread):
         self.error: BaseException | None = None
         self.trainer = ray.train.torch.TorchTrainer(
             _work,
-            train_loop_config={"directory": str(directory), "settings": settings, "post": post},
+            train_loop_config={"directory": str(directory), "settings": settings, "post": post, "parts": pack(cloudpickle.dumps)},
             scaling_config=ray.train.ScalingConfig(
                 num_workers=settings.workers, use_gpu=gpu, resources_per_worker={"CPU": cores, **({"GPU": 1} if gpu else {})}
             ),
@@ -201,6 +203,7 @@ def _work(config: dict[str, Any]) -> None:
 
     said: Message | None = None
     try:
+        config["parts"].unpack(cloudpickle.loads)
         project = Project.open(Path(config["directory"]), settings)
         with _alone(project.directory, rank, device):
             Job(project, device, _Relay(post), shard=(rank, world), wrap=wrap, asked=_asked(post))()

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import evaluators, measures, spaces, strategies
+from nas import evaluators, measures, plugins, spaces, strategies
 from nas.arch import Architecture
 from nas.budget import Budget
+from nas.engine import baselines
 from nas.engine import prepare as preparing
 from nas.engine.confirm import plan, planned
 from nas.engine.devices import AUTO, Shares
@@ -93,6 +94,7 @@ class Request:
     max_failures: int | None = None
     gpu_weights: str = ""
     results: str | None = None
+    baselines: str | Iterable[str | Path | Architecture] = ()
 
     @classmethod
     def of(cls, search: Callable[..., Any], *args: Any, **given: Any) -> Request:
@@ -148,6 +150,7 @@ class Preparation:
         self.options = {**asked.options, **(given.strategy_options or {})}
         self.seeds: list[dict[str, Any]] = []
         self.compared: list[dict[str, Any]] = []
+        self.beside = ""
         self.latency = ""
 
     def run(self) -> Prepared:
@@ -181,6 +184,7 @@ class Preparation:
         self.wish: Wish | None = planned(
             given.confirm, given.confirm_epochs, given.control, given.strategy, bool(self.references), given.correlate
         )
+        self.networks = baselines.read(given.baselines)
 
     def _read_workers(self) -> None:
         given = self.given
@@ -228,6 +232,7 @@ class Preparation:
         preparing.check_phase(judge, given.strategy, self.space)
         check_sampling(judge, self.asked, given.strategy, bool(self.steps))
         self.correlating = wish_of(given.correlate, given.confirm_epochs, given.control, given.confirm is not None, judge)
+        baselines.check_alike(self.networks, judge)
         self.latency, self.space = settled(given.latency, self.goals, self.space, self.shares.device, given.address is None)
 
     def _place(self) -> None:
@@ -238,6 +243,7 @@ class Preparation:
             check_free(self.results, self.directory.name)
         self.space = preparing.for_task(self.space, self.judge)
         self.compared = [self.space.ordered(decisions) for decisions in self.references]
+        self.beside = baselines.space_of(self.networks, self.space, self.judge)
         self.seeds = self.compared + [preparing.decisions_of(self.space, item) for item in given.start]
 
     def _fit(self) -> None:
@@ -249,6 +255,7 @@ class Preparation:
             self.fidelity = preparing.fit(
                 judge, self.space, self.budget, self.shares, given.seed, self.watcher, given.candidates, given.fidelity
             )
+        baselines.check_proxies(self.beside, self.fidelity)
         if line := preparing.check_phase(judge, given.strategy, self.space, self.fidelity):
             note(line)
         if self.steps:
@@ -275,7 +282,7 @@ class Preparation:
             if name in self.named_options and name != "data_dir":
                 stated[f"evaluator_options.{name}"] = value
         check_same(known, settings, stated)
-        check_wishes(known, self.wish, self.correlating, given.control)
+        check_wishes(known, self.wish, self.correlating, given.control, self.beside)
         if given.gpus_per_trial is None and known.device == "cpu":  # a device-hour must stay what it was
             self.shares = preparing.shares_of(given.engine, given.workers, 0.0, given.address)
         mine = replace(settings, workers=self.shares.workers, gpus_per_trial=self.shares.gpus)
@@ -326,7 +333,9 @@ class Preparation:
             ladder=list(self.steps),
             stop_early=self.quantile,
             max_failures=self.failures,
+            plugins=plugins.recorded(),
             max_workers=self.most,
             gpu_weights=self.weights,
             results=self.results,
+            baselines=self.beside,
         )

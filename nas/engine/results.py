@@ -3,7 +3,7 @@
     PLACE/NAME/weights           what candidates leave for later ones
     PLACE/NAME/run.yaml, best.yaml, best.svg, front/, confirmed.yaml, study.journal
     PLACE/NAME/trials.jsonl, trials.csv     the record of all trials
-    PLACE/NAME/confirm, control, correlate  the files and weights of what follows the search
+    PLACE/NAME/confirm, control, correlate, baselines  the files and weights of what follows the search
 
 The copy of a run whose record is the journal file is itself a run folder: fetched to another machine, it can be resumed.
 """
@@ -26,6 +26,7 @@ from nas.evaluators import Evaluator, Store
 from nas.evaluators.store import FOLDER
 from nas.places import Folder, Place, check_place, place_of, reason_of
 from nas.study import Settings, Study, open_study
+from nas.study.baselines import BASELINES
 from nas.study.confirmation import CONFIRM, CONTROL
 from nas.study.correlation import CORRELATE
 from nas.study.rows import json_lines, row, table
@@ -34,7 +35,7 @@ from nas.study.storage import JOURNAL
 
 FILES = (RUN_FILE, "best.yaml", "best.svg", "confirmed.yaml", JOURNAL)
 FRONT = "front"
-NESTED = (CONFIRM, CORRELATE, CONTROL)
+NESTED = (CONFIRM, CORRELATE, BASELINES, CONTROL)
 EVERY_SECONDS = 60.0  # from one copy to the next,
 PATIENCE = 20.0  # or so many times what the last one took: a large record shall not keep the driver busy
 LAST_SECONDS = 120.0  # that the last copy may take

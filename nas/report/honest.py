@@ -1,4 +1,4 @@
-"""What was measured after a search, for a person and as plain data: its networks confirmed, and held against random search."""
+"""What was measured after a search, for a person and as plain data: its networks confirmed, and held against others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from nas.report import correlation
+from nas.report import baselines, correlation
 from nas.report.tables import short_path, value_text
 from nas.study.confirmation import CONFIRM, best, pending
 from nas.units import format_seconds
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 def honest(study: Study) -> list[RenderableType]:
-    """Everything to be said about confirmation, rank correlation and control; nothing where none was asked for."""
+    """Everything to be said about confirmation, rank correlation, baselines and control; nothing where none was asked for."""
     shown: list[RenderableType] = []
     if study.settings.confirm:
         shown += _confirmation(study)
     shown += correlation.shown(study)
+    shown += baselines.shown(study)
     if study.settings.control:
         shown += _control(study)
     return shown
@@ -130,11 +131,12 @@ def difference_text(objective: str, value: float) -> str:
 
 
 def plain(study: Study) -> dict[str, Any]:
-    """`confirmation`, `correlation`, `control` and `comparison` as plain data; each None where it was not asked for or has not begun."""
+    """`confirmation`, `correlation`, `baselines`, `control`, `comparison` as plain data; None where not asked for, or not begun."""
     made, control = study.comparison, study.control
     return {
         "confirmation": _plain(study) if study.settings.confirm else None,
         "correlation": correlation.plain(study),
+        "baselines": baselines.plain(study),
         "control": None if control is None else {
             "run": str(control.directory),
             "finished": control.ledger().finished,

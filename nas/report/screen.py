@@ -29,6 +29,7 @@ LATEST = 6
 HEADINGS = {
     "confirm": "confirming: the best networks are trained again with fresh seeds, at full size; the budget is not charged",
     "correlate": "rank correlation: networks spread over the ranking are trained alone; the budget is not charged",
+    "baselines": "baselines: hand-designed networks are trained as the candidates were; the budget is not charged",
     "control": "control: a random search under the same budget, to hold the search against",
 }
 
@@ -67,7 +68,7 @@ class Screen(Observer):
     def begin(self, start: Start) -> None:
         """Say what runs where. What follows a search is shown like one, but the folder to speak of stays the search's."""
         self.directory, self.objectives = self.directory or start.directory, start.objectives
-        self._role, self._progress, self._latest, self._quiet = start.role, None, [], 0
+        self._role, self._progress, self._latest, self._quiet, self._printed = start.role, None, [], 0, 0.0
         if start.role in HEADINGS:
             self.say(HEADINGS[start.role])
         device = f"{start.share:g} GPU each" if start.device == "cuda" else "one core each; a core counts as a device"
@@ -81,7 +82,7 @@ class Screen(Observer):
             self.say(f"Ray dashboard: {start.dashboard.url}")
             if start.dashboard.login:
                 self.say(f"  {start.dashboard.login}")
-        if self.out.is_terminal:
+        if self.out.is_interactive:
             self._live = Live(self._draw(), console=self.out, refresh_per_second=4, transient=True)
             self._live.start()
 
@@ -136,6 +137,8 @@ class Screen(Observer):
 
     def _line(self, finished: Finished) -> str:
         head = f"trial {finished.number:>4}"
+        if self._role == "baselines":
+            head += f"   {finished.architecture.name}"
         if finished.value is None:
             return f"{head}   failed: {finished.outcome.reason}"
         if finished.phase is not None:

@@ -30,10 +30,13 @@ class _Console(Console):
 
 
 def console(stderr: bool = False) -> Console:
-    """A console that cuts nothing off where nobody looks at a screen."""
+    """A console that cuts nothing off where nobody looks at a screen. Rich minds NO_COLOR, FORCE_COLOR and TERM=dumb.
+
+    FORCE_COLOR gives a pipe colours, not what is only for a screen: a display that moves, or lines as short as a terminal's.
+    """
     made = _Console(stderr=stderr, highlight=False, soft_wrap=False)
-    if not made.is_terminal:
-        made.width = 200
+    if not made.file.isatty():
+        made.width, made.is_interactive = 200, False
     return made
 
 

@@ -52,7 +52,7 @@ class TrainingScreen(Watcher):
         )
         count = f"{begin.epochs} epoch{'' if begin.epochs == 1 else 's'}"
         self.note(f"recipe {begin.recipe or PLAIN}: {count}" + (f"; goes on after epoch {len(begin.rows)}" if begin.rows else ""))
-        if self.out.is_terminal and self._live is None:
+        if self.out.is_interactive and self._live is None:
             self._live = Live(self._draw(), console=self.out, refresh_per_second=4, transient=True)
             self._live.start()
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from nas.arch import Architecture
 from nas.errors import NasError
-from nas.scale.choice import Choice, at, base_of
+from nas.scale.choice import Choice, at, base_of, law_of
 from nas.scale.law import Coefficients
 from nas.scale.match import match
+from nas.units import format_count, parse_count
 
 # How far from the target still counts as there, by ratio.
 TOLERANCE = 0.03
@@ -68,6 +69,22 @@ def solve(architecture: Architecture, law: Coefficients, target: Aim, *, force: 
             search.move(start, field)
     best = search.nearest()
     return Solution(best, search.exact, search.around(), search.moved.get(best.choice.factors))
+
+
+def scaled_to(architecture: Architecture, *, params: str | float | None = None, macs: str | float | None = None) -> Architecture:
+    """The network by the powers of its family's law at so many parameters, or multiply-adds of one image: `"5M"` or 5e6.
+
+    Both without auxiliary heads; within 3% where rounding allows it, else the nearest: `solve` says which. Raises `NasError`.
+    """
+    given = [(name, value) for name, value in (("params", params), ("macs", macs)) if value is not None]
+    if len(given) != 1:
+        raise NasError(f"scaled_to with {' and '.join(name for name, _ in given) or 'no target'}; allowed: one of params, macs")
+    ((name, value),) = given
+    number = parse_count(str(value), where=name)
+    if not 0 < number < math.inf:
+        raise NasError(f"{name}={value}; allowed: a finite number above 0")
+    aim = Aim(name, number, lambda made: float(getattr(made.cost(aux=False), name)), format_count)
+    return solve(architecture, law_of(architecture), aim).best.choice.architecture
 
 
 def by_width(architecture: Architecture, target: Aim, step: int = 1) -> tuple[Choice, Solution]:

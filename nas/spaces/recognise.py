@@ -13,7 +13,8 @@ from nas.spaces.scaled import Scaled, every
 from nas.spaces.template import Choice, Open, OpenSubset, OpenTuple, OpenValue
 
 # What a search sets by itself, and what does not change a network.
-FREE = ("name", "input", "classes")
+TASK = ("input", "classes")
+FREE = ("name", *TASK)
 MOST = 1000  # ways that a space which scales is tried in
 
 
@@ -26,14 +27,23 @@ def recognise(template: Open, architecture: Any) -> Decisions:
 
     Raises `Mismatch` that names the first place where the two differ.
     """
+    if isinstance(template, Choice):  # several documents may lead to the same network; its name tells whose it is
+        try:
+            return _found(template, architecture, TASK)
+        except Mismatch:
+            pass
+    return _found(template, architecture, FREE)
+
+
+def _found(template: Open, architecture: Any, free: tuple[str, ...]) -> Decisions:
     made: Decisions = {}
-    _match(template, architecture, made, "the network", FREE)
+    _match(template, architecture, made, "the network", free)
     return made
 
 
 def _match(part: Any, value: Any, made: Decisions, where: str, free: tuple[str, ...] = ()) -> None:
     if isinstance(part, Choice):
-        _match_choice(part, value, made)
+        _match_choice(part, value, made, free)
     elif isinstance(part, OpenValue):
         if type(value) is not part.cls:
             raise Mismatch(f"{where} is {_show(value)}; the space has {part.cls.__name__} there")
@@ -52,7 +62,7 @@ def _match(part: Any, value: Any, made: Decisions, where: str, free: tuple[str, 
         _match_subset(part, value, made, where)
     elif isinstance(part, Scaled):
         _match_scaled(part, value, made, where)
-    elif part != value:
+    elif part != _freed(part, value, free):
         raise Mismatch(f"{where} is {_show(value)}; the space has {_show(part)}")
 
 
@@ -103,14 +113,21 @@ def _few(part: Scaled, value: Any, made: Decisions, where: str) -> Iterator[tupl
         yield (found := {**base, **decisions}), part.resolve(Replay(found))
 
 
-def _match_choice(choice: Choice, value: Any, made: Decisions) -> None:
+def _freed(part: Any, value: Any, free: tuple[str, ...]) -> Any:
+    """The value with those of its fields that are not looked at as `part` has them."""
+    if not free or type(part) is not type(value):
+        return value
+    return dataclasses.replace(value, **{name: getattr(part, name) for name in free})
+
+
+def _match_choice(choice: Choice, value: Any, made: Decisions, free: tuple[str, ...]) -> None:
     """The first option that fits. A decision that stands in several places must be the same in all."""
     for label, option in zip(choice.labels, choice.values, strict=True):
         if choice.name in made and not _same(made[choice.name], label):
             continue
         trial: Decisions = {**made, choice.name: label}
         try:
-            _match(option, value, trial, choice.name)
+            _match(option, value, trial, choice.name, free)
         except Mismatch:
             continue
         made.update(trial)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nas.arch import Architecture
-from nas.arch.architecture import decode_architecture
 from nas.arch.text import dump
 from nas.errors import NasError, SpaceError
 from nas.scale import Coefficients
@@ -20,6 +19,7 @@ from nas.spaces.limits import Judge, read, write
 from nas.spaces.recognise import Mismatch, recognise
 from nas.spaces.scaled import Scaled, read_scale
 from nas.spaces.template import Choice, Open, SpaceDecoder
+from nas.spaces.whole import read_template, written_out
 
 if TYPE_CHECKING:
     from nas.latency import Setting
@@ -42,13 +42,13 @@ class Space:
         decoder = SpaceDecoder()
         limits, fitting, words = {}, False, {}
         if isinstance(data, Mapping):
-            data = dict(data)
+            data = written_out(data)
             limits, fitting = data.pop("limits", {}), data.pop("fitting", False)
             words = {"scale": data.pop("scale")} if "scale" in data else {}
         if not isinstance(fitting, bool):
             raise SpaceError(f"fitting={fitting!r}; allowed: true (what does not fit the input is not drawn), or false")
         try:
-            template = decode_architecture(data, decoder)
+            template = read_template(data, decoder)
         except NasError as error:
             raise SpaceError(str(error)) from None
         scale = read_scale(words["scale"], decoder) if words else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
@@ -145,16 +145,18 @@ class SpaceDecoder(Decoder):
         # Subsets to the decisions on their members; growing decisions to the trials after which another option opens.
         self.subsets: dict[str, tuple[str, ...]] = {}
         self.growing: dict[str, int] = {}
+        self.scope = ""  # what names begin with that are given, within one of several documents
 
     def decode(self, data: Any, kind: Any, where: str) -> Any:
         if isinstance(data, dict) and "choose" in data:
-            return self._choice(data, kind, where)
+            return self.choice(data, where, lambda option, place: self.decode(option, kind, place))
         if isinstance(data, dict) and "subset" in data:
             return self._subset(data, kind, where)
         return super().decode(data, kind, where)
 
-    def _choice(self, data: dict[str, Any], kind: Any, where: str) -> Choice:
-        options, name = _options(data, "choose", ("name", "labels", "grow"), where)
+    def choice(self, data: dict[str, Any], where: str, read: Callable[[Any, str], Any]) -> Choice:
+        """One of the options of `data`; `read` decodes each, at its place. Raises `ArchitectureError`."""
+        options, name = _options(data, "choose", ("name", "labels", "grow"), where, self.scope)
         labels = _labels(data.get("labels", options), "labels" if "labels" in data else "choose", where)
         if len(labels) != len(options):
             raise ArchitectureError(f"{where}.labels has {len(labels)} items; allowed: {len(options)}, one an option")
@@ -165,7 +167,7 @@ class SpaceDecoder(Decoder):
         # Options of one kind are told apart in the names of the decisions inside them.
         alike = [isinstance(option, (dict, list)) and heads.count(head) > 1 for option, head in zip(options, heads, strict=True)]
         places = [f"{where}={item}" if several else where for several, item in zip(alike, labels, strict=True)]
-        values = tuple(self.decode(option, kind, place) for option, place in zip(options, places, strict=True))
+        values = tuple(read(option, place) for option, place in zip(options, places, strict=True))
         return Choice(name, labels, values)
 
     def _subset(self, data: dict[str, Any], kind: Any, where: str) -> OpenSubset:
@@ -173,7 +175,7 @@ class SpaceDecoder(Decoder):
         item = _item_kind(kind)
         if item is None:
             raise ArchitectureError(f"{where} is a subset; allowed: where a list of any length stands")
-        members, name = _options(data, "subset", ("name",), where)
+        members, name = _options(data, "subset", ("name",), where, self.scope)
         names = tuple(f"{name}={text}" for text in _labels(members, "subset", where))
         if self.subsets.setdefault(name, names) != names:
             raise ArchitectureError(f"{where}: subset {name!r} has other members elsewhere; allowed: one name, the same members")
@@ -203,7 +205,7 @@ class SpaceDecoder(Decoder):
         return OpenTuple(items) if any(isinstance(item, Open) for item in items) else super().make_tuple(items)
 
 
-def _options(data: dict[str, Any], word: str, others: tuple[str, ...], where: str) -> tuple[list[Any], str]:
+def _options(data: dict[str, Any], word: str, others: tuple[str, ...], where: str, scope: str) -> tuple[list[Any], str]:
     """The options of a choice, or the members of a subset, and its name."""
     extra = sorted(set(map(str, data)) - {word, *others})
     if extra:
@@ -214,7 +216,7 @@ def _options(data: dict[str, Any], word: str, others: tuple[str, ...], where: st
     name = data.get("name", short(where))
     if not isinstance(name, str) or not name:
         raise ArchitectureError(f"{where}.name={name!r}; allowed: a text")
-    return options, name
+    return options, scope + name if "name" in data else name
 
 
 def _labels(options: Any, word: str, where: str) -> tuple[Option, ...]:

@@ -45,7 +45,10 @@ class Settings:
     `nas.engine.weights`.
     `results` is a place (`nas.places`) in whose folder of the study's name weights are kept and the results are copied; empty
     where they lie in the run's folder alone.
-    `role` is `search`, or what the run is within another: `control`, `confirm`, `correlate`.
+    `plugins` are names of the plugins that it was started with, and the SHA-256 of each; they are never loaded from here.
+    `baselines` is a space (YAML) of one decision, whose options are networks that are trained as candidates are, to be shown
+    beside what was found; empty where there are none.
+    `role` is `search`, or what the run is within another: `control`, `confirm`, `correlate`, `baselines`.
     """
 
     study: str
@@ -88,6 +91,8 @@ class Settings:
     max_workers: int = 0
     gpu_weights: str = ""
     results: str = ""
+    plugins: dict[str, Any] = field(default_factory=dict)
+    baselines: str = ""
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -124,7 +129,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 _SELDOM = (  # not written where there are none
     "objectives", "references", "network", "latency", "inherit", "keep", "ladder", "stop_early", "correlate", "packed",
-    "memory_per_device", "max_workers", "gpu_weights", "results",
+    "memory_per_device", "max_workers", "gpu_weights", "results", "plugins", "baselines",
 )  # fmt: skip
 
 

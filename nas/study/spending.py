@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.budget import Budget, Ledger
+from nas.study.baselines import BASELINES
 from nas.study.confirmation import CONFIRM, CONTROL
 from nas.study.correlation import CORRELATE
 
@@ -22,7 +23,7 @@ HOUR = 3600.0
 FINISHED, CUT, STOPPED, PHASES = "finished", "cut off by the budget", "stopped early", "training of shared weights"
 RUNNING, WASTED, FAILED = "running, or left by a driver that is gone", "wasted: attempts that were run again", "failed: "
 ENDED = "failed: the budget ended before it was validated"
-FOLLOWING = (CONFIRM, CORRELATE, CONTROL, f"{CONTROL}/{CONFIRM}")  # runs within a run's folder, which its budget does not pay
+FOLLOWING = (CONFIRM, CORRELATE, BASELINES, CONTROL, f"{CONTROL}/{CONFIRM}")  # runs within a run's folder, which its budget does not pay
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
 SLACK = 10.0  # times the real time that a trial's device time may be, before it can only have been simulated
 

@@ -12,6 +12,7 @@ from nas.budget import Ledger
 from nas.errors import StudyError
 from nas.objectives import Objective, oriented
 from nas.strategies.dominance import Front
+from nas.study.baselines import baselines
 from nas.study.confirmation import CONTROL, Comparison, Confirmed, comparison, confirmation
 from nas.study.drivers import SIGN_SECONDS, Sign, Watch, beside
 from nas.study.flight import in_flight
@@ -145,6 +146,11 @@ class Study:
         return self.nested(CONTROL)
 
     @property
+    def baselines(self) -> list[Trial]:
+        """Hand-designed networks that were trained as candidates are, the best first, under `trial.architecture.name`; empty for none."""
+        return baselines(self)
+
+    @property
     def comparison(self) -> Comparison | None:
         """The search's best against the control's; None while there is nothing to compare."""
         return comparison(self)
@@ -170,7 +176,8 @@ class Study:
             settings = read_settings(path)
             storage = open_nested(path, settings.study, self._storage)
             if storage is not None:
-                self._nested[name] = Study(path, settings, storage, self._space)
+                same = settings.space == self.settings.space
+                self._nested[name] = Study(path, settings, storage, self._space if same else None)
         return self._nested.get(name)
 
     @property

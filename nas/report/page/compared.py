@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import NasError
 from nas.report.honest import verdict
 from nas.report.page.columns import Costs, clock, curve, moments, number
 from nas.report.tables import short_path
+from nas.spaces.whole import NETWORK
 from nas.study.confirmation import CONFIRM, pending
 
 if TYPE_CHECKING:
-    from nas.objectives import Objective
     from nas.study import Confirmed, Study, Trial
 
 
@@ -61,22 +59,16 @@ def verdict_line(study: Study) -> str | None:
     return None if made is None else verdict(made, study.settings.objective)
 
 
-def baselines(study: Study, goals: Sequence[Objective]) -> list[dict[str, Any]]:
+def baselines(study: Study) -> list[dict[str, Any]]:
     """Hand-designed networks trained in the way of the candidates."""
-    run = study.nested("baselines")
-    trials = [] if run is None else [trial for trial in run.trials if trial.judged]
-    costs = Costs(None if run is None else run.space)
-    return [_baseline(trial, costs) for trial in trials]
+    costs = Costs(None)
+    return [_baseline(trial, costs) for trial in study.baselines]
 
 
 def _baseline(trial: Trial, costs: Costs) -> dict[str, Any]:
     params, macs = costs.of(trial)
-    try:
-        name = trial.architecture.name
-    except NasError:
-        name = trial.digest[:12]
     return {
-        "name": str(trial.decisions.get("network", name)),
+        "name": str(trial.decisions.get(NETWORK, trial.digest[:12])),
         "value": number(trial.value), "values": [number(value) for value in trial.values], "params": params, "macs": macs,
         "latency": number(trial.metrics.get("latency_ms")), "seconds": number(trial.device_seconds), "curve": curve(trial),
     }  # fmt: skip
@@ -85,9 +77,8 @@ def _baseline(trial: Trial, costs: Costs) -> dict[str, Any]:
 def hints(study: Study) -> dict[str, str]:
     """What to type for what is not there."""
     where = short_path(study.directory)
-    return {
-        "control": f"nas resume {where} --control",
-        "baselines": f"nas resume {where} --baselines resnet20,mobilenet_v2",
-        "confirm": f"nas resume {where} --confirm 3x3",
-        "latency": "nas search ... --objectives accuracy,latency_ms",
-    }
+    made = {"control": f"nas resume {where} --control", "confirm": f"nas resume {where} --confirm 3x3"}
+    if study.settings.evaluator == "training":  # others train no network of another space, or none at all
+        made["baselines"] = f"nas resume {where} --baselines resnet20,densenet_bc_100_12"
+        made["latency"] = "nas search ... --objectives accuracy,latency_ms"
+    return made

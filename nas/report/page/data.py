@@ -74,7 +74,7 @@ class Reading:
             "winner": None if best is None else self._picture(best),
             "control": compared.control(study),
             "confirmed": compared.confirmed(study),
-            "baselines": compared.baselines(study, study.goals),
+            "baselines": compared.baselines(study),
             "importance": worth,
             "ledger": facts.ledger(study, made),
             **facts.settings_data(study),

@@ -132,7 +132,7 @@ class Search:
 
     def folders(self) -> list[Path]:
         """Its run folders: its own, and those of what follows."""
-        names = ("", "confirm", "control", "control/confirm")
+        names = ("", "confirm", "baselines", "control", "control/confirm")
         return [self.directory / name for name in names if (self.directory / name / "run.yaml").exists()]
 
     def trials(self, folder: Path) -> list[Trial]:
