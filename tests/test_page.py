@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -76,6 +76,23 @@ def complete(data: dict[str, Any]) -> list[int]:
 def numbers(browser: Browser, chart: str) -> set[int]:
     """The trials that a chart shows."""
     return set(browser.js(f"document.getElementById('chart-{chart}').data.flatMap((trace) => trace.customdata || [])")) - {None}
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], Browser]:
+    """A page that is handed other data, as it is during a search; it is opened anew when another test has opened one."""
+    path = tmp_path_factory.mktemp("opened") / "page.html"
+    path.write_text(render(data), encoding="utf-8")
+
+    def hand(other: dict[str, Any]) -> Browser:
+        if browser.driver.current_url != path.as_uri():
+            browser.size(1280)
+            browser.scheme("light")
+            browser.open(path.as_uri())
+        browser.js("(nasReport.close(), nasReport.load(arguments[0]), nasReport.paintFamilies(), nasReport.emit('data'))", other)
+        return browser
+
+    return hand
 
 
 # --- one file, no network ---
@@ -182,8 +199,8 @@ def test_the_front_is_that_of_what_is_shown(browser: Browser, data: dict[str, An
     assert browser.js(f"{trace}.y") == front("params", sampled)
 
 
-def test_operations_are_shares_of_what_was_tried(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
-    show(browser, data, tmp_path)
+def test_operations_are_shares_of_what_was_tried(opened: Callable[[dict[str, Any]], Browser], data: dict[str, Any]) -> None:
+    browser = opened(data)
     draw(browser)
     traces = browser.js("document.getElementById('chart-operations').data.map((trace) => [trace.name, trace.y])")
     for column in zip(*[shares for _, shares in traces], strict=True):
@@ -259,8 +276,8 @@ def test_copy_puts_the_yaml_on_the_clipboard(browser: Browser, data: dict[str, A
     assert browser.js("document.getElementById('pasted').value") == browser.js("nasReport.yaml(7)")
 
 
-def test_parents_and_children_are_a_click_away(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:
-    show(browser, data, tmp_path)
+def test_parents_and_children_are_a_click_away(opened: Callable[[dict[str, Any]], Browser], data: dict[str, Any]) -> None:
+    browser = opened(data)
     child = next(number for number, parent in enumerate(data["trials"]["parent"]) if parent is not None)
     parent = data["trials"]["parent"][child]
     browser.js("nasReport.select(arguments[0])", child)
@@ -276,29 +293,22 @@ def test_parents_and_children_are_a_click_away(browser: Browser, data: dict[str,
     assert browser.js("nasReport.state.selected") == child
 
 
-@pytest.fixture(scope="module")
-def opened(browser: Browser, data: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    """A page that is handed other data, as it is during a search."""
-    show(browser, data, tmp_path_factory.mktemp("opened"))
-    return browser
-
-
 @pytest.mark.parametrize("name", spaces.names())
-def test_the_page_writes_every_space_as_python_does(opened: Browser, name: str) -> None:
+def test_the_page_writes_every_space_as_python_does(opened: Callable[[dict[str, Any]], Browser], name: str) -> None:
     made, space = page_data(name, 8, seed=1), spaces.load(name)
-    opened.js("(nasReport.load(arguments[0]), nasReport.paintFamilies(), nasReport.emit('data'))", made)
+    browser = opened(made)
     digests = [decide(made, number, space).digest for number in range(8)]
-    texts, plain = opened.js("[[0, 1, 2, 3, 4, 5, 6, 7].map(nasReport.yaml), [0, 1, 2, 3, 4, 5, 6, 7].map(nasReport.data)]")
+    texts, plain = browser.js("[[0, 1, 2, 3, 4, 5, 6, 7].map(nasReport.yaml), [0, 1, 2, 3, 4, 5, 6, 7].map(nasReport.data)]")
     assert [Architecture.from_yaml(text).digest for text in texts] == digests
     assert [Architecture.from_dict(data).digest for data in plain] == digests
-    opened.js("nasReport.select(0)")
-    assert "cannot be shown" not in opened.js("document.getElementById('detail').textContent")
+    browser.js("nasReport.select(0)")
+    assert "cannot be shown" not in browser.js("document.getElementById('detail').textContent")
     architecture = decide(made, 0, space)
     cells = sum(len(node.edges) for cell in architecture.cells if cell.op.name == "cell" for node in cell.op.nodes)
     layers = sum(len(block.op.layers) for stage in architecture.stages for block in stage if block.op.name == "layers")
-    assert opened.js("document.querySelectorAll('#detail .picture .op').length") == cells + layers
-    assert opened.js("[...document.querySelectorAll('.picture text, .picture rect')].every((node) => Number.isFinite(node.getBBox().x))")
-    quiet(opened)
+    assert browser.js("document.querySelectorAll('#detail .picture .op').length") == cells + layers
+    assert browser.js("[...document.querySelectorAll('.picture text, .picture rect')].every((node) => Number.isFinite(node.getBBox().x))")
+    quiet(browser)
 
 
 # --- filter, table, keyboard ---
@@ -633,13 +643,10 @@ KINDS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_searches_of_every_kind(browser: Browser, kind: str, tmp_path: Path) -> None:
-    made = changed(kind)
-    show(browser, made, tmp_path)
+def looked_at(browser: Browser, made: dict[str, Any]) -> None:
+    """Every section has something in it; a chart has data, or its place says why not and how to get it."""
     draw(browser)
     assert browser.js("[...document.querySelectorAll('main > section > .body')].every((body) => body.textContent.trim() !== '')")
-    # A chart has something in it, or its place says why not and how to get it.
     for chart in CHARTS:
         plot = f"document.getElementById('chart-{chart}')"
         if browser.js(f"{plot}.hidden"):
@@ -653,8 +660,21 @@ def test_searches_of_every_kind(browser: Browser, kind: str, tmp_path: Path) -> 
     quiet(browser)
 
 
-def test_phases_stand_in_no_chart(browser: Browser, tmp_path: Path) -> None:
-    show(browser, changed("phases"), tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_searches_of_every_kind(opened: Callable[[dict[str, Any]], Browser], kind: str) -> None:
+    made = changed(kind)
+    looked_at(opened(made), made)
+
+
+@pytest.mark.parametrize("kind", ["empty", "one trial", "all failed", "no form"])
+def test_little_to_begin_with(browser: Browser, kind: str, tmp_path: Path) -> None:
+    made = changed(kind)
+    show(browser, made, tmp_path)
+    looked_at(browser, made)
+
+
+def test_phases_stand_in_no_chart(opened: Callable[[dict[str, Any]], Browser]) -> None:
+    browser = opened(changed("phases"))
     draw(browser)
     for chart in ("scatter", "progress", "curves", "options"):
         assert not any(number % 5 == 0 and number != browser.js("nasReport.model.winner") for number in numbers(browser, chart)), chart
@@ -671,15 +691,15 @@ def test_goals_choose_their_axes(browser: Browser, tmp_path: Path) -> None:
     assert len(front) >= 2
 
 
-def test_what_is_missing_says_how_to_get_it(browser: Browser, tmp_path: Path) -> None:
-    show(browser, changed("nothing beside"), tmp_path)
+def test_what_is_missing_says_how_to_get_it(opened: Callable[[dict[str, Any]], Browser]) -> None:
+    browser = opened(changed("nothing beside"))
     told = browser.js("[...document.querySelectorAll('.missing')].map((node) => node.textContent).join(' ')")
     for name, hint in page_data("tiny", 1)["hints"].items():
         assert hint in told or name == "latency", name
 
 
-def test_confirmed_means_have_their_intervals(browser: Browser, tmp_path: Path) -> None:
-    show(browser, changed("confirmed"), tmp_path)
+def test_confirmed_means_have_their_intervals(opened: Callable[[dict[str, Any]], Browser]) -> None:
+    browser = opened(changed("confirmed"))
     draw(browser)
     trace = browser.js("document.getElementById('chart-progress').data.find((trace) => trace.name.startsWith('trained again'))")
     assert trace["y"] == [0.91, 0.91]
