@@ -1,6 +1,7 @@
 'use strict';
 
-// The one name that this page adds to the window. Every file of js/ adds its topic to it.
+// The one name that this page adds to the window. Every file of js/ adds its topic to it; they are joined in the order of their names.
+// There is no build step. Layout: prettier --print-width 140 --single-quote.
 window.nasReport = (() => {
   const listeners = new Map();
 

@@ -73,15 +73,18 @@
       contender: value !== null,
     }));
 
-  const saidAgain = (row) => {
-    const reach = row.low === null ? '' : `, 95% interval ${show(row.low)} to ${show(row.high)}`;
-    return `trial ${row.trial} trained again: mean ${show(row.mean)}${reach}`;
-  };
+  const isKnown = (row) => row.low !== null && row.low !== undefined;
+
+  /** An accuracy is not above 100%, whatever the arithmetic of few seeds says. */
+  const inside = (end) => (goal().fraction ? Math.min(1, Math.max(0, end)) : end);
+
+  const saidAgain = (row) =>
+    `trial ${row.trial} trained again: mean ${show(row.mean)}${isKnown(row) ? `, 95% interval ${interval(row)}` : ''}`;
 
   const confirmedTrace = (rows, name, marker, place) => {
     const drawn = rows.filter((row) => row.mean !== null && !row.reference && place(row) !== null);
     if (!drawn.length) return null;
-    const reach = (row, end) => (row.low === null || row.high === null ? 0 : Math.abs(row[end] - row.mean));
+    const reach = (row, end) => (isKnown(row) ? Math.abs(inside(row[end]) - row.mean) : 0);
     return {
       type: 'scatter',
       mode: 'markers',
@@ -179,7 +182,7 @@
     };
   };
 
-  const interval = (row) => (row.low === null || row.low === undefined ? '–' : `${show(row.low)} to ${show(row.high)}`);
+  const interval = (row) => (isKnown(row) ? `${show(inside(row.low))} to ${show(inside(row.high))}` : '–');
 
   const confirmedTable = () => {
     const { confirmed, hints } = app.model.data;

@@ -18,10 +18,11 @@
 
   const content = () => {
     const { data } = app.model;
+    const again = (data.again || []).filter((line) => line !== data.command);
     return [
       h('h3', {}, 'The command'),
       app.command(data.command),
-      (data.again || []).length ? [h('h3', {}, 'To run it again'), data.again.map((line) => app.command(line))] : null,
+      again.length ? [h('h3', {}, 'To run it again'), again.map((line) => app.command(line))] : null,
       h(
         'div',
         { class: 'halves' },
