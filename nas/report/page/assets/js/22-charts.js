@@ -170,8 +170,12 @@
   };
 
   const turn = (chart) => {
-    if (chart.dirty) chart.draw();
-    schedule();
+    try {
+      if (chart.dirty) chart.draw();
+    } finally {
+      // One that cannot be drawn keeps none of the others.
+      schedule();
+    }
   };
 
   /** A chart; `build()` gives {traces, layout} or {missing: node}, and is called again after each of `events`. */

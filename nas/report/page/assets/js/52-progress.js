@@ -20,9 +20,7 @@
 
   /** A step line through what was better than all before, on to the end of the budget that was used. */
   const step = (items, name, line, end) => {
-    const points = app.records(
-      inOrder(items).map((item) => (item.contender === undefined ? { ...item, contender: item.value !== null } : item)),
-    );
+    const points = app.records(inOrder(items));
     if (!points.length) return null;
     const last = points[points.length - 1];
     return {
@@ -65,10 +63,15 @@
     ];
   };
 
-  const controlOf = (control) =>
-    control.trials.value
-      .map((value, i) => ({ value, clock: control.trials.clock[i], order: control.trials.order[i], ended: control.trials.ended[i] }))
-      .filter((item) => item.value !== null);
+  /** The trials of the random search as rows, as far as they are drawn. */
+  const controlOf = ({ trials }) =>
+    trials.value.map((value, i) => ({
+      value,
+      clock: trials.clock[i],
+      order: trials.order[i],
+      ended: trials.ended[i],
+      contender: value !== null,
+    }));
 
   const saidAgain = (row) => {
     const reach = row.low === null ? '' : `, 95% interval ${show(row.low)} to ${show(row.high)}`;
@@ -171,7 +174,7 @@
         annotations,
         margin: { l: 8, t: 8, b: 8, r: annotations.length ? 130 : 12 },
         xaxis: { title: axis().title, rangemode: 'tozero' },
-        yaxis: { title: goal().label, tickformat: goal().fraction ? '.1%' : '~s' },
+        yaxis: { title: format.label(goal().label, 60), tickformat: goal().fraction ? '.1%' : '~s' },
       },
     };
   };

@@ -40,7 +40,7 @@
   const hover = (row) => {
     const measures = app.model.measures
       .filter((measure) => measure.get(row) !== null)
-      .map((measure) => `${format.safe(measure.label)} ${measure.show(measure.get(row))}`);
+      .map((measure) => `${format.label(measure.label, 60)} ${measure.show(measure.get(row))}`);
     return [
       `<b>trial ${row.number}</b>, ${format.label(row.how || 'unknown', 40)}`,
       ...measures,
@@ -134,7 +134,7 @@
     measure.key.startsWith('goal') ? ((item.values || [item.value])[Number(measure.key.slice(4))] ?? null) : (item[measure.key] ?? null);
 
   const saidBaseline = (item, x, y) => {
-    const line = (measure) => `${format.safe(measure.label)} ${measure.show(ofBaseline(measure, item))}`;
+    const line = (measure) => `${format.label(measure.label, 60)} ${measure.show(ofBaseline(measure, item))}`;
     return [`<b>${format.label(item.name, 60)}</b>, hand-designed`, line(x), line(y)].join('<br>');
   };
 
@@ -182,7 +182,12 @@
     const drawn = app.shown().filter((row) => row.judged && x.get(row) !== null && y.get(row) !== null);
     if (!app.model.trials.some((row) => row.judged)) return { missing: app.missing('No candidate has finished with a value yet.') };
     if (!app.model.trials.some((row) => row.judged && x.get(row) !== null))
-      return { missing: app.missing(`No trial has its ${x.label} recorded.`, x.key === 'latency' ? app.model.data.hints.latency : null) };
+      return {
+        missing: app.missing(
+          `No trial has its ${app.cut(x.label, 60)} recorded.`,
+          x.key === 'latency' ? app.model.data.hints.latency : null,
+        ),
+      };
     const size = sizer(drawn);
     const colour = COLOURS[app.state.colour];
     const even = app.state.colour === 'state' ? drawn : drawn.filter((row) => row.comparable);
@@ -208,7 +213,7 @@
   };
 
   const axisOf = (measure) => ({
-    title: format.safe(measure.label) + (measure.goal.unit === 'ms' ? ', ms' : measure.goal.unit === 's' ? ', seconds' : ''),
+    title: format.label(measure.label, 60) + (measure.goal.unit === 'ms' ? ', ms' : measure.goal.unit === 's' ? ', seconds' : ''),
     type: measure.log ? 'log' : 'linear',
     ...(measure.log ? { exponentformat: 'SI', tickformat: '~s' } : { tickformat: measure.goal.fraction ? '.1%' : '~s' }),
     nticks: 7,

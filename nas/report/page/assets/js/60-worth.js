@@ -104,7 +104,7 @@
       layout: {
         height: 110 + 34 * kept.length,
         uirevision: `${decision.name} ${goal.name}`,
-        xaxis: { title: goal.label, tickformat: goal.fraction ? '.0%' : '~s', nticks: 6 },
+        xaxis: { title: format.label(goal.label, 60), tickformat: goal.fraction ? '.0%' : '~s', nticks: 6 },
         yaxis: { type: 'category', categoryarray: names, categoryorder: 'array', ticks: '' },
       },
     };

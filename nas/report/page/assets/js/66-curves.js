@@ -88,7 +88,7 @@
     const epochs = Math.max(1, ...rows.map((row) => last(row.curve[0])));
     return {
       xaxis: { title: 'epoch', rangemode: 'tozero', ...(epochs <= 12 ? { dtick: 1 } : {}) },
-      yaxis: { title: goal().label, tickformat: goal().fraction ? '.0%' : '~s' },
+      yaxis: { title: format.label(goal().label, 60), tickformat: goal().fraction ? '.0%' : '~s' },
     };
   };
 
