@@ -118,11 +118,17 @@ def verdict(
 
 
 def interval_text(objective: str, interval: Interval | None) -> str:
-    """`94.10% to 95.20%`, or a dash. An accuracy is not above 100%, whatever the arithmetic of few seeds says."""
-    if interval is None:
-        return "-"
-    ends = [min(max(end, 0.0), 1.0) for end in interval] if objective.endswith("accuracy") else interval
-    return " to ".join(value_text(objective, end) for end in ends)
+    """`94.10% to 95.20%`, or a dash."""
+    ends = bounded(objective, interval)
+    return "-" if ends is None else " to ".join(value_text(objective, end) for end in ends)
+
+
+def bounded(objective: str, interval: Interval | None) -> Interval | None:
+    """An accuracy is not above 100%, whatever the arithmetic of few seeds says."""
+    if interval is None or not objective.endswith("accuracy"):
+        return interval
+    low, high = (min(max(end, 0.0), 1.0) for end in interval)
+    return low, high
 
 
 def difference_text(objective: str, value: float) -> str:

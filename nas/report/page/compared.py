@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nas.report.honest import verdict
+from nas.engine.confirm import CONTROL_STRATEGY
+from nas.report.honest import bounded, verdict
 from nas.report.page.columns import Costs, clock, curve, moments, number
 from nas.report.tables import short_path
 from nas.spaces.whole import NETWORK
@@ -39,13 +40,13 @@ def confirmed(study: Study) -> dict[str, Any] | None:
     """Networks of the search, and of its control, that were trained again; None where that has not begun."""
     if study.nested(CONFIRM) is None:
         return None
-    run = study.control
-    theirs = [_confirmed(item) for item in run.confirmation] if run is not None and run.nested(CONFIRM) is not None else None
-    return {"rows": [_confirmed(item) for item in study.confirmation], "pending": pending(study), "control": theirs}
+    run, objective = study.control, study.settings.objective
+    theirs = [_confirmed(item, objective) for item in run.confirmation] if run is not None and run.nested(CONFIRM) is not None else None
+    return {"rows": [_confirmed(item, objective) for item in study.confirmation], "pending": pending(study), "control": theirs}
 
 
-def _confirmed(item: Confirmed) -> dict[str, Any]:
-    low, high = item.interval or (None, None)
+def _confirmed(item: Confirmed, objective: str) -> dict[str, Any]:
+    low, high = bounded(objective, item.interval) or (None, None)
     return {
         "trial": item.trial.number, "value": number(item.trial.value), "mean": number(item.mean), "low": number(low), "high": number(high),
         "seeds": [number(value) for value in item.values], "reference": item.reference,
@@ -77,7 +78,9 @@ def _baseline(trial: Trial, costs: Costs) -> dict[str, Any]:
 def hints(study: Study) -> dict[str, str]:
     """What to type for what is not there."""
     where = short_path(study.directory)
-    made = {"control": f"nas resume {where} --control", "confirm": f"nas resume {where} --confirm 3x3"}
+    made = {"confirm": f"nas resume {where} --confirm 3x3"}
+    if study.settings.strategy != CONTROL_STRATEGY and not study.settings.references:
+        made["control"] = f"nas resume {where} --control"
     if study.settings.evaluator == "training":  # others train no network of another space, or none at all
         made["baselines"] = f"nas resume {where} --baselines resnet20,densenet_bc_100_12"
         made["latency"] = "nas search ... --objectives accuracy,latency_ms"

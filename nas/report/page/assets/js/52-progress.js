@@ -220,11 +220,13 @@
         ? data.control.hint
           ? app.missing('More of the random search', data.control.hint)
           : null
-        : app.missing(
-            'No random search under the same budget stands beside this one, so nobody knows whether the strategy was worth it.',
-            data.hints.control,
-          ),
-      data.baselines.length ? null : app.missing('No hand-designed network was trained at the same recipe.', data.hints.baselines),
+        : data.hints.control
+          ? app.missing(
+              'No random search under the same budget stands beside this one, so nobody knows whether the strategy was worth it.',
+              data.hints.control,
+            )
+          : null,
+      data.baselines.length || !data.hints.baselines ? null : app.missing('No hand-designed network was trained at the same recipe.', data.hints.baselines),
     ];
   };
 
