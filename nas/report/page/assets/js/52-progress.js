@@ -75,16 +75,13 @@
 
   const isKnown = (row) => row.low !== null && row.low !== undefined;
 
-  /** An accuracy is not above 100%, whatever the arithmetic of few seeds says. */
-  const inside = (end) => (goal().fraction ? Math.min(1, Math.max(0, end)) : end);
-
   const saidAgain = (row) =>
     `trial ${row.trial} trained again: mean ${show(row.mean)}${isKnown(row) ? `, 95% interval ${interval(row)}` : ''}`;
 
   const confirmedTrace = (rows, name, marker, place) => {
     const drawn = rows.filter((row) => row.mean !== null && !row.reference && place(row) !== null);
     if (!drawn.length) return null;
-    const reach = (row, end) => (isKnown(row) ? Math.abs(inside(row[end]) - row.mean) : 0);
+    const reach = (row, end) => (isKnown(row) ? Math.abs(row[end] - row.mean) : 0);
     return {
       type: 'scatter',
       mode: 'markers',
@@ -182,7 +179,7 @@
     };
   };
 
-  const interval = (row) => (isKnown(row) ? `${show(inside(row.low))} to ${show(inside(row.high))}` : '–');
+  const interval = (row) => (isKnown(row) ? `${show(row.low)} to ${show(row.high)}` : '–');
 
   const confirmedTable = () => {
     const { confirmed, hints } = app.model.data;
@@ -213,20 +210,15 @@
     );
   };
 
+  const NO_CONTROL = 'No random search under the same budget stands beside this one, so nobody knows whether the strategy was worth it.';
+  const NO_BASELINES = 'No hand-designed network was trained at the same recipe.';
+
+  /** What this search can still be held against; without a hint it cannot be. */
   const missing = () => {
-    const { data } = app.model;
+    const { control, baselines, hints } = app.model.data;
     return [
-      data.control
-        ? data.control.hint
-          ? app.missing('More of the random search', data.control.hint)
-          : null
-        : data.hints.control
-          ? app.missing(
-              'No random search under the same budget stands beside this one, so nobody knows whether the strategy was worth it.',
-              data.hints.control,
-            )
-          : null,
-      data.baselines.length || !data.hints.baselines ? null : app.missing('No hand-designed network was trained at the same recipe.', data.hints.baselines),
+      !control && hints.control ? app.missing(NO_CONTROL, hints.control) : null,
+      !baselines.length && hints.baselines ? app.missing(NO_BASELINES, hints.baselines) : null,
     ];
   };
 
