@@ -194,7 +194,8 @@ def test_the_changelog_keeps_its_form() -> None:
     assert text.startswith("# Changelog\n")
     titles = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert titles[0] == "[Unreleased]" or titles[0].endswith("not released yet")
-    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d|not released yet)", title) for title in titles if title != "[Unreleased]")
+    released = [title for title in titles if title != "[Unreleased]"]
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - (\d{4}-\d\d-\d\d|not released yet)", title) for title in released)
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert set(re.findall(r"^### (.*)$", text, re.MULTILINE)) <= kinds
     for line in text.splitlines():

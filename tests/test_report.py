@@ -28,9 +28,8 @@ from nas.arch.text import dump
 from nas.errors import NasError, StudyError
 from nas.objectives import Objective
 from nas.report.live import Server
-from nas.report.page import Reading, page_data
 from nas.report.page.columns import CURVE, clock, curve, digits, encoded, in_base_36, moments, number
-from nas.report.page.data import comparable
+from nas.report.page.data import Reading, comparable, page_data
 from nas.report.page.decisions import count_text, decisions, operations, script_json, space_data
 from nas.report.page.render import render, to_json
 from nas.spaces import files

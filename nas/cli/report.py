@@ -39,12 +39,12 @@ def command(run: Path, out: Path | None, browse: bool, storage: str | None, as_j
         raise NasError(f"--json prints, and writes no file; allowed: no {'--out' if out is not None else '--open'} beside it")
     study = nas.open_study(run, storage=storage)
     if as_json:
-        from nas.report.page import page_data
+        from nas.report.page.data import page_data
         from nas.report.page.render import to_json
 
         click.echo(to_json(page_data(study)))
         return
-    from nas.report.page import write
+    from nas.report.page.render import write
     from nas.report.tables import short_path
     from nas.units import format_bytes
 

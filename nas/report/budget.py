@@ -75,6 +75,7 @@ def _spent(ledger: Ledger) -> dict[str, float]:
 
 
 def amount(kind: str, number: float) -> str:
+    """A limit of that kind, or what was spent of it, for a person."""
     if not math.isfinite(number):
         return "none"
     return f"{number:.0f}" if kind == "trials" else format_seconds(number)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.errors import NasError
 from nas.report import serving
-from nas.report.page import Reading
+from nas.report.page.data import Reading
 from nas.report.page.render import render, to_json
 
 if TYPE_CHECKING:

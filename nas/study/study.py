@@ -25,7 +25,7 @@ from nas.study.trial import Trial, from_optuna
 if TYPE_CHECKING:
     import pandas
 
-    from nas.report.page import Page
+    from nas.report.page.render import Page
     from nas.spaces import Space
 
 
@@ -197,7 +197,7 @@ class Study:
 
         Raises `NasError` where it cannot be written.
         """
-        from nas.report.page import write
+        from nas.report.page.render import write
 
         return write(self, None if out is None else Path(out))
 

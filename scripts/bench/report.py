@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import nas
-from nas.report.page import Reading, page_data
+from nas.report.page.data import Reading, page_data
 from nas.report.page.render import plotly, render, to_json
 from nas.study import open_study
 

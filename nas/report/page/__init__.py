@@ -3,10 +3,3 @@
 `data` turns a study into plain data, `render` puts it into the page beside its scripts. The page draws the charts, so that
 filters, themes and live updates need no server.
 """
-
-from __future__ import annotations
-
-from nas.report.page.data import Reading, page_data
-from nas.report.page.render import Page, html, write
-
-__all__ = ["Page", "Reading", "html", "page_data", "write"]
