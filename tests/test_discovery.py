@@ -71,7 +71,7 @@ def test_killed_where_there_is_no_ray_then_finished(
             lines.append(line)
             if line.startswith("control_1-s0: "):  # the last of the first seed's
                 process.kill()
-    assert lines[-1].startswith("control_1-s0: "), lines
+    assert [line for line in lines if line.startswith("control_1-s0: ")], lines  # another may come before the signal does
     assert process.returncode == -signal.SIGKILL
     time.sleep(0.2)  # the worker dies with it
     done = {path: path.stat().st_mtime_ns for path in out.glob("train/*/result.json")}
