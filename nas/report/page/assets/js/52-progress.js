@@ -129,7 +129,7 @@
       hoverinfo: 'text',
     }));
 
-  /** Their names on the right, those too near to each other as one; on narrow screens the legend must do. */
+  /** Their names above their right ends, those too near to each other as one; on narrow screens the legend must do. */
   const labels = (values) => {
     if (app.isNarrow()) return [];
     const near = (Math.max(...values) - Math.min(...values)) * 0.06;
@@ -140,9 +140,10 @@
       else
         made.push({
           xref: 'paper',
-          x: 1.005,
-          xanchor: 'left',
+          x: 1,
+          xanchor: 'right',
           y: item.value,
+          yanchor: 'bottom',
           showarrow: false,
           text: format.label(item.name, 18),
           font: { size: 11, color: app.ink('muted') },
@@ -172,7 +173,7 @@
       layout: {
         uirevision: app.state.axis,
         annotations,
-        margin: { l: 8, t: 8, b: 8, r: annotations.length ? 130 : 12 },
+        margin: { l: 8, t: 8, b: 8, r: 12 },
         xaxis: { title: axis().title, rangemode: 'tozero' },
         yaxis: { title: format.label(goal().label, 60), tickformat: goal().fraction ? '.1%' : '~s' },
       },
