@@ -40,7 +40,8 @@ print(json.dumps([answer, round(time.monotonic() - begun, 1)]))
 """
 # What an extra is for.
 _PURPOSE = {
-    "export": "`nas export` to ONNX", "postgresql": "`--storage postgresql://...`", "dashboard": "`nas dashboard`",
+    "docs": "`mkdocs build`, these pages as a site", "export": "`nas export` to ONNX",
+    "postgresql": "`--storage postgresql://...`", "dashboard": "`nas dashboard`",
     "wandb": "`nas search --wandb`", "mlflow": "`nas search --mlflow`",
 }  # fmt: skip
 _OURS = ("", "test")  # no extra, and one that only the developers need
