@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -177,6 +178,27 @@ def test_best_so_far_is_a_step_to_the_end_of_the_budget(browser: Browser, data: 
     draw(browser)
     trace = browser.js("document.getElementById('chart-progress').data.find((trace) => trace.name === 'best so far')")
     assert trace["x"][:-1] == [trials["order"][number] + 1 for number in expected]
+
+
+@pytest.mark.parametrize("maximise", [True, False])
+def test_a_value_far_out_does_not_press_the_others_into_a_line(browser: Browser, tmp_path: Path, maximise: bool) -> None:
+    made = copy.deepcopy(page_data("tiny", 40, baselines=[]))
+    made["control"] = made["confirmed"] = None
+    sign = 1.0 if maximise else -1.0
+    kept = complete(made)
+    for place, number in enumerate(kept):
+        made["trials"]["values"][0][number] = sign * (0.98 + 0.0002 * place)
+    made["trials"]["values"][0][kept[3]] = sign * 0.4
+    made["goals"][0] |= {"maximise": maximise, "fraction": False, "unit": ""}
+    show(browser, made, tmp_path)
+    draw(browser)
+    for chart in ("progress", "scatter"):
+        low, high = browser.js(f"document.getElementById('chart-{chart}')._fullLayout.yaxis.range")
+        assert high - low < 0.05, chart
+        for number in kept:
+            assert (low <= made["trials"]["values"][0][number] <= high) == (number != kept[3])
+        assert "1 trial further" in browser.js(f"document.getElementById('chart-{chart}').textContent")
+    quiet(browser)
 
 
 def test_the_front_is_that_of_what_is_shown(browser: Browser, data: dict[str, Any], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from nas.arch.text import dump
 from nas.errors import NasError, StudyError
 from nas.objectives import Objective
 from nas.report.live import Server
-from nas.report.page.columns import CURVE, clock, curve, digits, encoded, in_base_36, moments, number
+from nas.report.page.columns import CURVE, clock, curve, digits, encoded, in_base_36, moments, number, short_ids
 from nas.report.page.data import Reading, comparable, page_data
 from nas.report.page.decisions import count_text, decisions, operations, script_json, space_data
 from nas.report.page.render import render, to_json
@@ -187,6 +187,11 @@ def test_numbers_are_what_json_knows() -> None:
     assert [number(value) for value in (None, math.nan, math.inf, 1.0, 0.1234567, 12345678.0)] == [None, None, None, 1, 0.123457, 12345700]
     assert [int(in_base_36(value, 3), 36) for value in range(2000)] == list(range(2000))
     assert [digits({"a": range(size)}) for size in (2, 35, 36, 1000)] == [1, 1, 2, 2]
+
+
+def test_devices_have_names_that_fit_a_table() -> None:
+    assert short_ids(f"{'0f' * 28}, worker 0") == "node 0f0f0f, worker 0"
+    assert short_ids("cuda:0 of deadbeef") == "cuda:0 of deadbeef"
 
 
 def test_decisions_of_another_program_are_not_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def columns(
         "how": [strings.place(trial.how) for trial in trials],
         "reason": [strings.place(trial.reason) if trial.state == "FAIL" else None for trial in trials],
         "kind": [strings.place(kind(trial).removeprefix(FAILED)) if trial.state == "FAIL" else None for trial in trials],
-        "where": [strings.place(trial.where) for trial in trials],
+        "where": [strings.place(short_ids(trial.where)) for trial in trials],
         "fraction": [number(trial.fraction) for trial in trials],
         "cut": [int(trial.cut) for trial in trials],
         "stopped": [number(trial.stopped) for trial in trials],
@@ -100,6 +101,11 @@ def columns(
         "curve": [curve(trial) for trial in trials],
         "notes": [[note[:LONGEST] for note in trial.notes] or None for trial in trials],
     }
+
+
+def short_ids(text: str) -> str:
+    """A device's name, in which Ray's names of nodes are as short as tells them apart."""
+    return re.sub(r"\b[0-9a-f]{40,}\b", lambda found: f"node {found[0][:6]}", text)
 
 
 Places = Mapping[str, Mapping[tuple[type, "Option"], int]]  # of each choice its options, with 1 + their index

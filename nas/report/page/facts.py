@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.report.budget import LIMITS, amount, outlook_line
 from nas.report.compare import fidelity_text
-from nas.report.page.columns import number
+from nas.report.page.columns import number, short_ids
 from nas.report.tables import COST_NAMES, short_path, value_text
 from nas.study.settings import settings_text
 from nas.units import format_seconds
@@ -106,7 +106,7 @@ def ledger(study: Study, made: Spending) -> dict[str, Any]:
 
 
 def _item(item: Item, total: float) -> list[Any]:
-    return [item.name, item.trials, number(item.device_seconds), number(item.device_seconds / total if total > 0 else 0.0)]
+    return [short_ids(item.name), item.trials, number(item.device_seconds), number(item.device_seconds / total if total > 0 else 0.0)]
 
 
 def settings_data(study: Study) -> dict[str, Any]:

@@ -168,14 +168,16 @@
       ...confirmedTraces(),
     ].filter(Boolean);
     const annotations = labels(traces.flatMap((trace) => trace.y).filter((value) => value !== null));
+    const values = shown.filter((row) => row.judged && !row.reference).map((row) => row.value);
+    const focus = app.focused(values, traces.flatMap((trace) => trace.y).filter((value) => value !== null), goal());
     return {
       traces,
       layout: {
         uirevision: app.state.axis,
-        annotations,
+        annotations: [...annotations, ...focus.notes],
         margin: { l: 8, t: 8, b: 8, r: 12 },
         xaxis: { title: axis().title, rangemode: 'tozero' },
-        yaxis: { title: format.label(goal().label, 60), tickformat: goal().fraction ? '.1%' : '~s' },
+        yaxis: { title: format.label(goal().label, 60), tickformat: goal().fraction ? '.1%' : '~s', ...focus.axis },
       },
     };
   };

@@ -177,6 +177,20 @@
     };
   };
 
+  /** What the axis of values begins with: all that is drawn, or all but a few that lie far out. */
+  const focusOf = (drawn, y) => {
+    if (y.log || !y.key.startsWith('goal')) return { axis: {}, notes: [] };
+    const values = drawn.map(y.get);
+    const others = app.model.data.baselines.map((item) => ofBaseline(y, item)).filter((value) => value !== null);
+    return app.focused(values, [...values, ...others], y.goal);
+  };
+
+  const floorOf = (drawn, y, range) => {
+    if (range) return range[0] + 0.03 * (range[1] - range[0]);
+    const [low, high] = spans(drawn, y.get);
+    return low - 0.06 * (high - low || Math.abs(low) || 1);
+  };
+
   const build = () => {
     const [x, y] = axes();
     const drawn = app.shown().filter((row) => row.judged && x.get(row) !== null && y.get(row) !== null);
@@ -192,7 +206,7 @@
     const colour = COLOURS[app.state.colour];
     const even = app.state.colour === 'state' ? drawn : drawn.filter((row) => row.comparable);
     const rest = app.state.colour === 'state' ? [] : drawn.filter((row) => !row.comparable);
-    const [low, high] = spans(drawn, y.get);
+    const focus = focusOf(drawn, y);
     const traces = [
       rest.length
         ? marks(rest, 'not comparable', {
@@ -204,12 +218,13 @@
         : null,
       ...(colour.group ? groups(even, colour, size) : scaled(even, colour, size)),
       frontTrace(drawn),
-      failures(app.shown(), low - 0.06 * (high - low || Math.abs(low) || 1)),
+      failures(app.shown(), floorOf(drawn, y, focus.axis.range)),
       baselineTrace(),
       ringed(app.model.winner, 'winner', { symbol: 'star-open', color: app.hue(2), size: 20 }),
       app.state.selected === null ? null : ringed(app.state.selected, 'selected', {}),
     ].filter(Boolean);
-    return { traces, layout: { uirevision: `${app.state.x} ${app.state.y}`, xaxis: axisOf(x), yaxis: axisOf(y) } };
+    const layout = { xaxis: axisOf(x), yaxis: { ...axisOf(y), ...focus.axis }, annotations: focus.notes };
+    return { traces, layout: { uirevision: `${app.state.x} ${app.state.y}`, ...layout } };
   };
 
   const axisOf = (measure) => ({
