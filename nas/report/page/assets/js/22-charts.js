@@ -27,24 +27,26 @@
   // How far out, in widths of where nearly all lie, a value is that would press all others into a line.
   const FAR = 2;
 
-  /** Where the better nine tenths of the values lie, as a range that an axis begins with, and how many are outside; null if all fit. */
+  /** Where an axis begins for the better nine tenths of the values; null where the others lie no further out than these lie apart. */
   app.focus = (values, goal) => {
     const sorted = values.map((value) => (goal.maximise ? value : -value)).sort((a, b) => a - b);
     const [worst, kept, best] = [sorted[0], sorted[Math.ceil(sorted.length / 10)], sorted[sorted.length - 1]];
     const spread = best - kept;
     if (sorted.length < FEW || !(spread > 0) || kept - worst <= FAR * spread) return null;
     const from = kept - 0.5 * spread;
-    return { from: goal.maximise ? from : -from, outside: sorted.filter((value) => value < from).length };
+    return { from: goal.maximise ? from : -from };
   };
 
-  /** The axis of a chart whose values are `values`, which has to show `all`; `note` says how many it does not show at first. */
-  app.focused = (values, all, goal) => {
+  /** The axis of trials' `values` that shows `others` in any case; `notes` say how many trials it does not show at first. */
+  app.focused = (values, others, goal) => {
     const focus = app.focus(values, goal);
     if (!focus) return { axis: {}, notes: [] };
-    const end = goal.maximise ? Math.max(...all) : Math.min(...all);
-    const room = 0.08 * (end - focus.from);
-    const range = [focus.from, end + room].sort((a, b) => a - b);
-    const text = `${format.many(focus.outside, 'trial')} further ${goal.maximise ? 'down' : 'up'}: “Reset zoom” shows all`;
+    const best = goal.maximise ? Math.max(...values) : Math.min(...values);
+    const [low, high] = [Math.min(best, focus.from, ...others), Math.max(best, focus.from, ...others)];
+    const range = [low - 0.05 * (high - low), high + 0.08 * (high - low)];
+    const outside = values.filter((value) => value < range[0] || value > range[1]).length;
+    if (!outside) return { axis: {}, notes: [] };
+    const text = `${format.many(outside, 'trial')} further ${goal.maximise ? 'down' : 'up'}: “Reset zoom” shows all`;
     const note = { xref: 'paper', yref: 'paper', x: 0.01, xanchor: 'left', showarrow: false, text, font: { size: 11, color: app.ink('muted') } };
     return { axis: { range }, notes: [{ ...note, y: goal.maximise ? 0.01 : 0.99, yanchor: goal.maximise ? 'bottom' : 'top' }] };
   };

@@ -167,9 +167,11 @@
       step(shown, app.isFiltered() ? 'best so far of those shown' : 'best so far', { color: app.hue(0) }, endOf(trials)),
       ...confirmedTraces(),
     ].filter(Boolean);
-    const annotations = labels(traces.flatMap((trace) => trace.y).filter((value) => value !== null));
     const values = shown.filter((row) => row.judged && !row.reference).map((row) => row.value);
-    const focus = app.focused(values, traces.flatMap((trace) => trace.y).filter((value) => value !== null), goal());
+    const again = data.confirmed ? data.confirmed.rows.flatMap((row) => [row.mean, row.low, row.high]) : [];
+    const others = [...knownBaselines().map((item) => item.value), ...again].filter(Number.isFinite);
+    const focus = app.focused(values, others, goal());
+    const annotations = labels(focus.axis.range || traces.flatMap((trace) => trace.y).filter((value) => value !== null));
     return {
       traces,
       layout: {

@@ -182,7 +182,7 @@
     if (y.log || !y.key.startsWith('goal')) return { axis: {}, notes: [] };
     const values = drawn.map(y.get);
     const others = app.model.data.baselines.map((item) => ofBaseline(y, item)).filter((value) => value !== null);
-    return app.focused(values, [...values, ...others], y.goal);
+    return app.focused(values, others, y.goal);
   };
 
   const floorOf = (drawn, y, range) => {
