@@ -47,7 +47,8 @@
     const outside = values.filter((value) => value < range[0] || value > range[1]).length;
     if (!outside) return { axis: {}, notes: [] };
     const text = `${format.many(outside, 'trial')} further ${goal.maximise ? 'down' : 'up'}: “Reset zoom” shows all`;
-    const note = { xref: 'paper', yref: 'paper', x: 0.01, xanchor: 'left', showarrow: false, text, font: { size: 11, color: app.ink('muted') } };
+    const font = { size: 11, color: app.ink('muted') };
+    const note = { xref: 'paper', yref: 'paper', x: 0.01, xanchor: 'left', showarrow: false, text, font, bgcolor: app.ink('card') };
     return { axis: { range }, notes: [{ ...note, y: goal.maximise ? 0.01 : 0.99, yanchor: goal.maximise ? 'bottom' : 'top' }] };
   };
 
