@@ -35,7 +35,7 @@ from nas.report.page.render import render, to_json
 from nas.spaces import files
 from nas.spaces.form import form, resolve
 from nas.study import Trial, open_study
-from nas.study.importance import LEAST, importances
+from nas.study.importance import LEAST, best_of, importances
 from tests.cli import Run
 from tests.cli import nas as call
 
@@ -268,6 +268,11 @@ def test_the_decision_that_decides_is_worth_most() -> None:
     assert set(found) == {"op", "width", "depth"}
     assert sum(found.values()) == pytest.approx(1.0)
     assert found == importances(judged(200), Objective("accuracy"), OPTIONS)
+
+
+def test_few_trials_are_told_by_their_best_five() -> None:
+    assert [best_of(count) for count in (20, 50, 51, 5000)] == [5, 5, 6, 500]
+    assert next(iter(importances(judged(40), Objective("accuracy"), OPTIONS))) == "op"
 
 
 def test_of_a_cost_less_is_better() -> None:

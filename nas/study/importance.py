@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
     from nas.objectives import Objective
     from nas.study.trial import Trial
 
-LEAST = 20  # judged trials, below which the best tenth that importances are read from is no more than a trial or two
+LEAST = 20  # judged trials, below which nothing can be said
+BEST, TENTH = 5, 0.1  # importances are read from the best tenth; Optuna advises that these be five trials or more
 METHOD = "PED-ANOVA"  # Watanabe et al., arXiv 2304.10255; of decisions that depend on others by its conditional form
 
 
 def importances(trials: Sequence[Trial], goal: Objective, options: dict[str, tuple[object, ...]], place: int = 0) -> dict[str, float]:
-    """Of each decision its share of what tells the best tenth of the trials from the rest, largest first; they sum up to 1.
+    """Of each decision its share of what tells the best of the trials (`best_of`) from the rest, largest first; they sum up to 1.
 
     trials: judged, at one fidelity; options: all those of each decision; place: of the goal among their values.
     Raises `StudyError` where there are too few of them, or where all have one value.
@@ -36,7 +38,13 @@ def importances(trials: Sequence[Trial], goal: Objective, options: dict[str, tup
         study.add_trials([_frozen(trial, -goal.oriented(trial.values[place]), kinds) for trial in trials])
         met = {name for trial in trials for name in trial.decisions}
         several = [name for name in options if name in met and len(options[name]) > 1]
-        return optuna.importance.get_param_importances(study, params=several)
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best_of(len(trials)) / len(trials))
+        return optuna.importance.get_param_importances(study, evaluator=evaluator, params=several)
+
+
+def best_of(count: int) -> int:
+    """How many of so many trials are the best."""
+    return max(BEST, math.ceil(TENTH * count))
 
 
 def _frozen(trial: Trial, value: float, kinds: dict[str, optuna.distributions.CategoricalDistribution]) -> optuna.trial.FrozenTrial:

@@ -12,7 +12,7 @@ from nas.report.page import compared, facts
 from nas.report.page.columns import Costs, Strings, columns, number
 from nas.report.page.decisions import families, operations, space_data
 from nas.report.tables import short_path
-from nas.study.importance import LEAST, METHOD, importances
+from nas.study.importance import LEAST, METHOD, best_of, importances
 from nas.study.leading import Leading
 from nas.study.spending import spending
 
@@ -117,7 +117,7 @@ def _worth(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any] | None
             return None, f"not known: {error}"
         rows = [[names.index(name), number(share, 4)] for name, share in list(made.items())[:SHOWN]]
         goals.append({"goal": goal.name, "rows": rows})
-    note = "What tells the best tenth of the trials from the rest. Strategies repeat what was good, so it is no measure of cause."
+    note = f"What tells the best {best_of(len(known))} from the rest. Strategies repeat what was good, so it is no measure of cause."
     return {**goals[0], "goals": goals, "method": f"{METHOD}, by Optuna", "trials": len(known), "note": note}, ""
 
 

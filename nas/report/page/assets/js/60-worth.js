@@ -65,7 +65,7 @@
     const label = app.model.goals[goalPlace()].label;
     const rest = made.rows.length - MOST;
     const how = `${app.cut(importance.method, 80)}, of ${format.many(importance.trials, 'trial')}`;
-    const method = `Share of the differences in ${app.cut(label, 60)} that each decision explains: ${how}.`;
+    const method = `What each decision had to do with a good ${app.cut(label, 60)}: ${how}.`;
     return h(
       'div',
       {},
