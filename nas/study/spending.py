@@ -107,11 +107,11 @@ class Spending:
     following: tuple[tuple[str, Ledger], ...]
 
 
-def spending(study: Study) -> Spending:
-    """What a run, which may be growing, has spent. Raises `StudyError`."""
-    trials, budget = study.trials, Budget.parse(study.settings.budget)
+def spending(study: Study, trials: Sequence[Trial] | None = None) -> Spending:
+    """What a run, which may be growing, has spent. `trials`: all of it, where they were read already. Raises `StudyError`."""
+    trials, budget = study.trials if trials is None else trials, Budget.parse(study.settings.budget)
     ledger = Ledger(  # of these trials, for the record may grow between two looks
-        sum(trial.device_seconds for trial in trials), study.ledger().seconds,
+        sum(trial.device_seconds for trial in trials), study.seconds,
         sum(trial.state == "COMPLETE" for trial in trials), sum(trial.state == "FAIL" for trial in trials),
     )  # fmt: skip
     left, simulated = budget.left(ledger), is_simulated(trials)

@@ -109,12 +109,14 @@ class Study:
         trials = self.trials
         return Ledger(
             device_seconds=sum(trial.device_seconds for trial in trials),
-            seconds=self._seconds(),
+            seconds=self.seconds,
             finished=sum(trial.state == "COMPLETE" for trial in trials),
             failed=sum(trial.state == "FAIL" for trial in trials),
         )
 
-    def _seconds(self) -> float:
+    @property
+    def seconds(self) -> float:
+        """The wall time in which drivers were at work, in seconds."""
         attrs = self._storage.optuna.get_study_user_attrs(self._storage.study_id)
         return float(attrs.get("seconds", 0.0))
 

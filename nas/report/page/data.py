@@ -37,7 +37,8 @@ class Reading:
     def data(self, *, running: bool, live: dict[str, Any] | None = None) -> dict[str, Any]:
         """Everything that the page shows. Raises `StudyError` where the record is damaged."""
         study, strings = self.study, Strings()
-        trials, made = study.trials, spending(study)
+        trials = study.trials
+        made = spending(study, trials)
         leading = Leading(study.goals, study.settings.references)
         for trial in trials:
             leading.add(trial)
