@@ -92,7 +92,7 @@ def page_data(name: str = "nasnet-cell", trials: int = 60, *, seed: int = 0, goa
         "best": best["number"] if best else None, "front": front(good) if goals > 1 else None, "comparable": 1,
         "winner": winner(made, best), "control": control(rows, random.Random(seed)), "confirmed": None, "baselines": baselines(),
         "importance": importance(made, goals), "ledger": ledger(rows, clock), "settings": [["strategy", "evolution"], ["seed", str(seed)]],
-        "versions": [["nas", "0.1.0"], ["torch", "2.13.0"]], "command": command, "again": [f"{command} --out runs/again"],
+        "versions": [["nas", "0.1.0"], ["torch", "2.13.0"]], "command": command,
         "run_yaml": f"space: {name}\n", "hints": HINTS, "live": None, **changes,
     }  # fmt: skip
 

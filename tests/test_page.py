@@ -594,7 +594,7 @@ def test_hostile_names_are_only_texts(browser: Browser, data: dict[str, Any], tm
         made[name] = HOSTILE
     for name in ("summary", "settings", "versions"):
         made[name] = [[HOSTILE, HOSTILE]]
-    made["notes"] = made["again"] = [HOSTILE]
+    made["notes"] = [HOSTILE]
     made["space"].update(name=HOSTILE, about=HOSTILE)
     made["strings"] = [HOSTILE + text for text in made["strings"]]
     made["baselines"][0]["name"] = HOSTILE

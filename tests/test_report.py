@@ -29,13 +29,14 @@ from nas.errors import NasError, StudyError
 from nas.objectives import Objective
 from nas.report.live import Server
 from nas.report.page.columns import CURVE, clock, curve, digits, encoded, in_base_36, moments, number, short_ids
-from nas.report.page.data import Reading, comparable, page_data
+from nas.report.page.data import Reading, page_data
 from nas.report.page.decisions import count_text, decisions, operations, script_json, space_data
 from nas.report.page.render import render, to_json
 from nas.spaces import files
 from nas.spaces.form import form, resolve
 from nas.study import Trial, open_study
 from nas.study.importance import LEAST, best_of, importances
+from nas.study.leading import comparable
 from tests.cli import Run
 from tests.cli import nas as call
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.objectives import oriented
@@ -20,6 +20,13 @@ def place(trial: Trial, goal: Objective) -> tuple[bool, float, float, int]:
     those whose training was stopped stand last.
     """
     return trial.stopped is not None, -trial.fraction, -goal.oriented(trial.value or 0.0), trial.number
+
+
+def comparable(trials: Iterable[Trial]) -> list[Trial]:
+    """Of judged trials that were not stopped those that were looked at most closely: only these are compared with each other."""
+    judged = [trial for trial in trials if trial.judged and trial.stopped is None]
+    closest = max((trial.fraction for trial in judged), default=1.0)
+    return [trial for trial in judged if trial.fraction == closest]
 
 
 class Leading:

@@ -14,6 +14,7 @@ from nas.budget import Budget, Ledger
 from nas.study.baselines import BASELINES
 from nas.study.confirmation import CONFIRM, CONTROL
 from nas.study.correlation import CORRELATE
+from nas.study.leading import comparable
 
 if TYPE_CHECKING:
     from nas.study.study import Study
@@ -264,9 +265,7 @@ def best(study: Study, trials: Iterable[Trial]) -> Best | None:
     """The best so far and how it came, among the trials that were looked at most closely; None while none is judged."""
     goal = study.goals[0]
     done = sorted(trials, key=lambda trial: (trial.order is None, trial.order or 0, trial.number))
-    judged = [trial for trial in done if trial.judged and trial.stopped is None and not study.is_reference(trial)]
-    closest = max((trial.fraction for trial in judged), default=1.0)
-    judged = [trial for trial in judged if trial.fraction == closest]
+    judged = comparable(trial for trial in done if not study.is_reference(trial))
     if not judged:
         return None
     reached: list[tuple[int, float, int]] = []  # after how many, the best value, its trial

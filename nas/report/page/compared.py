@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nas.engine.confirm import CONTROL_STRATEGY
@@ -75,13 +76,14 @@ def _baseline(trial: Trial, costs: Costs) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def hints(study: Study) -> dict[str, str]:
+def hints(study: Study, trials: Sequence[Trial]) -> dict[str, str]:
     """What to type for what is not there."""
     where = short_path(study.directory)
     made = {"confirm": f"nas resume {where} --confirm 3x3"}
     if study.settings.strategy != CONTROL_STRATEGY and not study.settings.references:
         made["control"] = f"nas resume {where} --control"
-    if study.settings.evaluator == "training":  # others train no network of another space, or none at all
+    # Where candidates are looked up, or judged on weights that they share, nothing that is trained alone can stand beside them.
+    if study.settings.dataset is not None and all(trial.phase is None for trial in trials):
         made["baselines"] = f"nas resume {where} --baselines resnet20,densenet_bc_100_12"
         made["latency"] = "nas search ... --objectives accuracy,latency_ms"
     return made

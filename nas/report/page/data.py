@@ -13,7 +13,7 @@ from nas.report.page.columns import Costs, Strings, columns, number
 from nas.report.page.decisions import families, operations, space_data
 from nas.report.tables import short_path
 from nas.study.importance import LEAST, METHOD, best_of, importances
-from nas.study.leading import Leading
+from nas.study.leading import Leading, comparable
 from nas.study.spending import spending
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class Reading:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self._costs = Costs(study.space)
+        self._costs, self._space = Costs(study.space), space_data(study.space)
+        self._operations = operations(study.space) if self._space["form"] is not None else {}
         self._importance: tuple[int, Any, str] | None = None  # of how many trials, what came, and why nothing did
         self._winner: tuple[str, Any] | None = None
-        self._operations: dict[str, list[str]] | None = None
 
     def data(self, *, running: bool, live: dict[str, Any] | None = None) -> dict[str, Any]:
         """Everything that the page shows. Raises `StudyError` where the record is damaged."""
@@ -44,10 +44,7 @@ class Reading:
             leading.add(trial)
         best, compare = leading.best, comparable(trials)
         state, why = facts.state(study, made, running)
-        space = space_data(study.space)
         worth, missing = self._worth(compare)
-        if self._operations is None:
-            self._operations = operations(study.space) if space["form"] is not None else {}
         return {
             "format": FORMAT,
             "name": study.name,
@@ -61,11 +58,11 @@ class Reading:
             "notes": facts.notes(study, trials, made),
             "goals": [facts.goal_data(goal) for goal in study.goals],
             "proxy": facts.proxy(study),
-            "space": space,
+            "space": self._space,
             "families": families(),
             "operations": self._operations,
             "trials": columns(
-                trials, study.goals, strings, self._costs, study.space.choices, yaml=space["form"] is None,
+                trials, study.goals, strings, self._costs, study.space.choices, yaml=self._space["form"] is None,
                 references=study.settings.references,
             ),
             "strings": strings.texts,
@@ -79,7 +76,7 @@ class Reading:
             "importance": worth,
             "ledger": facts.ledger(study, made),
             **facts.settings_data(study),
-            "hints": {**compared.hints(study), **({"importance": missing} if missing else {})},
+            "hints": {**compared.hints(study, trials), **({"importance": missing} if missing else {})},
             "live": live,
         }  # fmt: skip
 
@@ -98,13 +95,6 @@ class Reading:
 def page_data(study: Study) -> dict[str, Any]:
     """Everything that the page of a study shows, as it is now. Raises `StudyError` where the record is damaged."""
     return Reading(study).data(running=bool(study.at_work()))
-
-
-def comparable(trials: Sequence[Trial]) -> list[Trial]:
-    """The judged trials that were looked at most closely: only these are compared with each other."""
-    judged = [trial for trial in trials if trial.judged and trial.stopped is None]
-    closest = max((trial.fraction for trial in judged), default=1.0)
-    return [trial for trial in judged if trial.fraction == closest]
 
 
 def _worth(study: Study, trials: Sequence[Trial]) -> tuple[dict[str, Any] | None, str]:

@@ -113,12 +113,10 @@ def settings_data(study: Study) -> dict[str, Any]:
     """Settings that are not empty, versions, and the command, so that it can be run again."""
     settings = study.settings
     shown = [[name, _plain(value)] for name, value in asdict(settings).items() if name not in ELSEWHERE and value not in (None, "", [], {})]
-    command = shlex.join(settings.command)
     return {
         "settings": [["run", str(study.directory)], ["created", settings.created], *shown],
         "versions": [[str(name), str(value)] for name, value in settings.versions.items()],
-        "command": command,
-        "again": [command] if command else [],
+        "command": shlex.join(settings.command),
         "run_yaml": settings_text(settings),
     }
 

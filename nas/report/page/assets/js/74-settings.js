@@ -18,11 +18,9 @@
 
   const content = () => {
     const { data } = app.model;
-    const again = (data.again || []).filter((line) => line !== data.command);
     return [
       h('h3', {}, 'The command'),
       app.command(data.command),
-      again.length ? [h('h3', {}, 'To run it again'), again.map((line) => app.command(line))] : null,
       h(
         'div',
         { class: 'halves' },
@@ -45,7 +43,7 @@
     app.on('data', () => again());
     const again = () => {
       const { settings, versions, command, run_yaml } = app.model.data;
-      const now = JSON.stringify([settings, versions, command, run_yaml, app.model.data.again]);
+      const now = JSON.stringify([settings, versions, command, run_yaml]);
       // Settings seldom change: what is open or marked there is left alone.
       if (now !== shown) app.show(body, content());
       shown = now;
